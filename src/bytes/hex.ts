@@ -1,0 +1,28 @@
+/**
+ * Hexadecimal text of public values: vectors, identifiers in maps, output of `topology show`.
+ *
+ * Contract: lower case out, either case in; `fromHex` refuses anything that is not whole bytes.
+ * Not for secrets: look-ups here depend on the data.
+ * Source: none needed; departures: none.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import { DecodeError } from "./decode-error.ts"
+
+const DIGITS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))
+
+export const toHex = (bytes: Uint8Array): string => {
+  let text = ""
+  for (let i = 0; i < bytes.length; i++) text += DIGITS[bytes[i] as number]
+  return text
+}
+
+/** @errors DecodeError `wrong-length` for an odd number of digits, `out-of-range` for a character that is no digit */
+export const fromHex = (text: string): Either.Either<Uint8Array, DecodeError> => {
+  if (text.length % 2 !== 0) return Either.left(new DecodeError({ what: "hex", reason: "wrong-length" }))
+  if (!/^[0-9a-fA-F]*$/.test(text)) return Either.left(new DecodeError({ what: "hex", reason: "out-of-range" }))
+  const bytes = new Uint8Array(text.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  return Either.right(bytes)
+}

@@ -1,0 +1,123 @@
+/**
+ * Reads one structure from a byte string, with every length checked.
+ *
+ * Contract: no read goes past the end; the first failure sticks, later reads give zeros, and `finish` reports it. Nothing throws and
+ * nothing is allocated by a length that the input claims but does not hold.
+ * Knows nothing of: any particular structure.
+ * Source: style.md §2.3 (views respect byteOffset; what is kept is copied); departures: none.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import { DecodeError, type DecodeReason } from "./decode-error.ts"
+import { isAllZero } from "./equal.ts"
+
+export class ByteReader {
+  readonly #what: string
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #offset = 0
+  #failure: DecodeReason | undefined
+
+  constructor(what: string, bytes: Uint8Array) {
+    this.#what = what
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Bytes not read yet. */
+  get remaining(): number {
+    return this.#bytes.length - this.#offset
+  }
+
+  /** True once a read or a check has failed. */
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** Marks the structure as bad for a reason of the caller's; the first reason stays. */
+  fail(reason: DecodeReason): void {
+    this.#failure ??= reason
+  }
+
+  /** Marks the structure as bad unless `condition` holds. */
+  require(condition: boolean, reason: DecodeReason): void {
+    if (!condition) this.fail(reason)
+  }
+
+  #take(byteLength: number): number {
+    if (this.#failure !== undefined || byteLength > this.remaining || byteLength < 0) {
+      this.fail("truncated")
+      return -1
+    }
+    const at = this.#offset
+    this.#offset += byteLength
+    return at
+  }
+
+  u8(): number {
+    const at = this.#take(1)
+    return at < 0 ? 0 : this.#view.getUint8(at)
+  }
+
+  u16(): number {
+    const at = this.#take(2)
+    return at < 0 ? 0 : this.#view.getUint16(at)
+  }
+
+  u32(): number {
+    const at = this.#take(4)
+    return at < 0 ? 0 : this.#view.getUint32(at)
+  }
+
+  u64(): bigint {
+    const at = this.#take(8)
+    return at < 0 ? 0n : this.#view.getBigUint64(at)
+  }
+
+  /** A u64 in little-endian order (BACAP). */
+  u64le(): bigint {
+    const at = this.#take(8)
+    return at < 0 ? 0n : this.#view.getBigUint64(at, true)
+  }
+
+  /** A u64 that must be a safe integer (instants in Unix milliseconds, lengths). */
+  u64number(): number {
+    const value = this.u64()
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+      this.fail("out-of-range")
+      return 0
+    }
+    return Number(value)
+  }
+
+  /** A copy of the next bytes; after a failure zeros of that length when it is at most `byteLimit`, else nothing. */
+  bytes(byteLength: number, byteLimit = 4096): Uint8Array {
+    const at = this.#take(byteLength)
+    return at < 0 ? new Uint8Array(byteLength <= byteLimit ? Math.max(byteLength, 0) : 0) : this.#bytes.slice(at, at + byteLength)
+  }
+
+  /** A copy of all that is left. */
+  rest(): Uint8Array {
+    return this.bytes(this.remaining)
+  }
+
+  /** Reads bytes that must be zero. */
+  zeros(byteLength: number, reason: DecodeReason = "reserved-not-zero"): void {
+    const at = this.#take(byteLength)
+    if (at >= 0 && !isAllZero(this.#bytes.subarray(at, at + byteLength))) this.fail(reason)
+  }
+
+  /** The structure, unless something failed or bytes are left over. */
+  finish<A>(value: A): Either.Either<A, DecodeError> {
+    if (this.#failure === undefined && this.remaining > 0) this.fail("trailing-bytes")
+    return this.finishTop(value)
+  }
+
+  /** As `finish`, for a structure inside a zero-filled payload: bytes left over are ignored. */
+  finishTop<A>(value: A): Either.Either<A, DecodeError> {
+    return this.#failure === undefined
+      ? Either.right(value)
+      : Either.left(new DecodeError({ what: this.#what, reason: this.#failure }))
+  }
+}
