@@ -30,7 +30,14 @@ export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("Infe
 
 /** Progress of one inference, in order; `Answered` is the last. */
 export const InferenceEvent = Schema.Union(
-  Schema.TaggedStruct("Planned", { service: Schema.String, model: Schema.String, version: Schema.Number, bucket: Schema.Number, boxesIn: Schema.Number, boxesOut: Schema.Number }),
+  Schema.TaggedStruct("Planned", {
+    service: Schema.String,
+    model: Schema.String,
+    version: Schema.Number,
+    bucket: Schema.Number,
+    boxesIn: Schema.Number,
+    boxesOut: Schema.Number
+  }),
   Schema.TaggedStruct("BoxWritten", { done: Schema.Number, total: Schema.Number }),
   Schema.TaggedStruct("Uploaded", { uploadMs: Schema.Number }),
   Schema.TaggedStruct("Accepted", { dispatchMs: Schema.Number, acceptedAtMs: Schema.Number, firstEdgeMs: Schema.Number, lastEdgeMs: Schema.Number }),
