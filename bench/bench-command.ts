@@ -1,0 +1,85 @@
+/**
+ * The bench command: reads its arguments, runs benches and prints their rows.
+ *
+ * Contract: with `--json` standard output is exactly one JSON object and nothing else; without, a table. An unknown bench or option: a message on
+ * standard error, status 2. No name means all benches.
+ * Knows nothing of: what any bench measures.
+ * Source: style.md §2.8; departures: none.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util"
+import { Either } from "effect"
+import { selectBackend } from "../src/crypto/select-backend.ts"
+import { machineOf, type Bench, type BenchRow, type Machine } from "./harness.ts"
+import { benches } from "./registry.ts"
+
+interface Invocation {
+  readonly chosen: ReadonlyArray<Bench>
+  readonly json: boolean
+  readonly small: boolean
+  readonly backend: "native" | "reference" | undefined
+}
+
+/** What the arguments ask for, or what is wrong with them. */
+export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invocation, string> =>
+  Either.try({
+    try: () => parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { json: { type: "boolean" }, small: { type: "boolean" }, backend: { type: "string" } }
+    }),
+    catch: (cause) => (cause instanceof Error ? cause.message : "unusable arguments")
+  }).pipe(Either.flatMap(({ positionals, values }) => {
+    const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name))
+    if (unknown.length > 0) return Either.left(`unknown bench ${unknown.join(", ")}; benches: ${benches.map(({ name }) => name).join(", ")}`)
+    const { backend } = values
+    if (backend !== undefined && backend !== "native" && backend !== "reference") return Either.left("--backend is native or reference")
+    return Either.right({
+      chosen: positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name)),
+      json: values.json === true,
+      small: values.small === true,
+      backend
+    })
+  }))
+
+/** The rows as the JSON object promises them, without checksums. */
+export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string =>
+  JSON.stringify({ results: rows.map(({ floorUs, id, ratio, us }) => ({ id, us, floorUs, ratio })), machine })
+
+/** The rows for people. */
+export const renderTable = (bench: Bench, rows: ReadonlyArray<BenchRow>): string => {
+  const idWidth = Math.max(...rows.map(({ id }) => id.length), 2)
+  const line = (id: string, ...columns: ReadonlyArray<string>): string => [id.padEnd(idWidth), ...columns.map((text) => text.padStart(10))].join("  ")
+  return [
+    bench.question,
+    line("id", "us", "floor us", "ratio", "checksum"),
+    ...rows.map(({ checksum, floorUs, id, ratio, us }) => line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), checksum))
+  ].join("\n")
+}
+
+/** Runs the command; resolves to the exit status. */
+export const runBenchCommand = async (args: ReadonlyArray<string>): Promise<number> => {
+  const invocation = parseInvocation(args)
+  if (Either.isLeft(invocation)) {
+    process.stderr.write(`${invocation.left}\n`)
+    return 2
+  }
+  const { backend, chosen, json, small } = invocation.right
+  const crypto = selectBackend(backend)
+  if (Either.isLeft(crypto)) {
+    process.stderr.write(`${crypto.left.message}\n`)
+    return 1
+  }
+  const machine = machineOf(crypto.right)
+  const allRows: Array<BenchRow> = []
+  for (const bench of chosen) {
+    const rows = await bench.run({ crypto: crypto.right, small })
+    allRows.push(...rows)
+    if (!json) process.stdout.write(`${renderTable(bench, rows)}\n`)
+  }
+  process.stdout.write(json
+    ? `${renderJson(allRows, machine)}\n`
+    : `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}, backend ${machine.backend}\n`)
+  return 0
+}

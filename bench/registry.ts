@@ -1,0 +1,13 @@
+/**
+ * The benches by name. A new bench is one file `<question>.bench.ts` and one line here.
+ *
+ * Contract: names are what `npm run bench -- <name>` takes.
+ * Knows nothing of: how benches measure.
+ * Source: style.md §2.8; departures: none.
+ *
+ * @module
+ */
+import type { Bench } from "./harness.ts"
+import { unwrapBench } from "./unwrap.bench.ts"
+
+export const benches: ReadonlyArray<Bench> = [unwrapBench]

@@ -1,0 +1,120 @@
+/**
+ * Building Sphinx headers: one block of commands per hop, wrapped from the last hop to the first.
+ *
+ * Contract: the header of a path of n hops looks the same for every n up to the geometry's limit; unused blocks are random. Nothing is drawn and no
+ * curve is touched before the path has been checked.
+ * Knows nothing of: payloads, SURBs.
+ * Source: Katzenpost core/sphinx createHeader as in sphinx.md §8.2, §8.3, §13; departures: a second SurbReply in one block is refused here
+ * already, as every hop would refuse it.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import { concatBytes } from "../bytes/concat.ts"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import { NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
+import type { HopSecret } from "./hop-secret.ts"
+import { invalid, type PacketInvalid } from "./packet-invalid.ts"
+import { commandsByteLength, encodeCommands, isDelayMs, type RoutingCommand } from "./routing-command.ts"
+
+/** One hop of a path, as the sender knows it. */
+export interface PathHop {
+  readonly nodeId: NodeId
+  /** Mix key of the node for the epoch in which the packet passes it: 32 bytes (x25519) or 1216 (X-Wing). */
+  readonly publicKey: Uint8Array
+  /** Without NextNode: the header builder adds it at every hop but the last. */
+  readonly commands: ReadonlyArray<RoutingCommand>
+}
+
+/** Bytes of a block that hold commands; the rest is the KEM ciphertext for the next hop. */
+const commandAreaBytes = (geometry: Geometry): number => geometry.perHopBytes - geometry.kemCiphertextBytes
+
+const commandIsUsable = (command: RoutingCommand): boolean =>
+  command._tag !== "NextNode" && (command._tag !== "NodeDelay" || isDelayMs(command.delayMs))
+
+/**
+ * Whether a path fits the geometry.
+ * @errors PacketInvalid `path-length`, `bad-key` (node id), `bad-command`, `commands-too-long`
+ */
+export const checkPath = (geometry: Geometry, path: ReadonlyArray<PathHop>): Either.Either<void, PacketInvalid> => {
+  if (path.length < 1 || path.length > geometry.hopCount) return invalid("path-length")
+  for (const [hopIndex, { commands, nodeId }] of path.entries()) {
+    if (nodeId.length !== NODE_ID_BYTES) return invalid("bad-key")
+    if (!commands.every(commandIsUsable) || commands.filter(({ _tag }) => _tag === "SurbReply").length > 1) return invalid("bad-command")
+    const nextNodeBytes = hopIndex < path.length - 1 ? NEXT_NODE_BYTES : 0
+    if (commandsByteLength(commands) + nextNodeBytes > commandAreaBytes(geometry)) return invalid("commands-too-long")
+  }
+  return Either.void
+}
+
+/** Length of the random bytes that stand in the blocks of hops that a path does not use. */
+export const unusedHopsBytes = (geometry: Geometry, path: ReadonlyArray<PathHop>): number =>
+  Math.max(geometry.hopCount - path.length, 0) * geometry.perHopBytes
+
+const xorInto = (target: Uint8Array, mask: Uint8Array): void => {
+  for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) ^ (mask[i] as number)
+}
+
+interface HopStream {
+  /** Covers this hop's block and all behind it. */
+  readonly stream: Uint8Array
+  /** What the blocks cut off so far leave at the end of the routing information when this hop has decrypted it. */
+  readonly pad: Uint8Array
+}
+
+/** Key streams and paddings of all hops, hop 0 first. */
+const hopStreams = (crypto: CryptoBackend, geometry: Geometry, secrets: ReadonlyArray<HopSecret>): ReadonlyArray<HopStream> => {
+  const zeros = new Uint8Array(geometry.routingInfoBytes + geometry.perHopBytes)
+  const streams: Array<HopStream> = []
+  for (const [hopIndex, { keys }] of secrets.entries()) {
+    const keystream = crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, zeros)
+    const cut = geometry.routingInfoBytes - hopIndex * geometry.perHopBytes
+    const pad = keystream.subarray(cut)
+    const before = streams.at(-1)
+    if (before !== undefined) xorInto(pad.subarray(0, before.pad.length), before.pad)
+    streams.push({ stream: keystream.subarray(0, cut), pad })
+  }
+  return streams
+}
+
+/** The command block of one hop, before encryption. */
+const blockOf = (geometry: Geometry, hop: PathHop, next: { readonly hop: PathHop; readonly secret: HopSecret } | undefined, mac: Uint8Array): Uint8Array => {
+  if (next === undefined) return encodeCommands(hop.commands, geometry.perHopBytes)
+  const block = encodeCommands([...hop.commands, { _tag: "NextNode", nodeId: next.hop.nodeId, mac }], geometry.perHopBytes)
+  if (geometry.kemCiphertextBytes > 0) block.set(next.secret.element, commandAreaBytes(geometry))
+  return block
+}
+
+const NO_PAD = new Uint8Array(0)
+
+/**
+ * The header for a path, from given secrets and given random bytes.
+ * @param secrets one per hop, hop 0 first; not wiped here, for the payload needs their keys
+ * @param unusedHops exactly `unusedHopsBytes` random bytes
+ * @returns `headerBytes` bytes
+ * @errors PacketInvalid as `checkPath`; `bad-key` when secrets or random bytes do not fit the path
+ */
+export const createHeaderWith = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  path: ReadonlyArray<PathHop>,
+  secrets: ReadonlyArray<HopSecret>,
+  unusedHops: Uint8Array
+): Either.Either<Uint8Array, PacketInvalid> => {
+  const checked = checkPath(geometry, path)
+  if (Either.isLeft(checked)) return Either.left(checked.left)
+  if (secrets.length !== path.length || secrets.some(({ element }) => element.length !== geometry.elementBytes)) return invalid("bad-key")
+  if (unusedHops.length !== unusedHopsBytes(geometry, path)) return invalid("bad-key")
+  const version = new Uint8Array(VERSION_BYTES)
+  const streams = hopStreams(crypto, geometry, secrets)
+  const hops = path.map((hop, hopIndex) => ({ hop, secret: secrets[hopIndex] as HopSecret, stream: (streams[hopIndex] as HopStream).stream }))
+  let routingInfo = unusedHops
+  let mac: Uint8Array = NO_PAD
+  for (const [hopIndex, { hop, secret, stream }] of [...hops.entries()].reverse()) {
+    routingInfo = concatBytes(blockOf(geometry, hop, hops[hopIndex + 1], mac), routingInfo)
+    xorInto(routingInfo, stream)
+    const pad = streams[hopIndex - 1]?.pad ?? NO_PAD
+    mac = crypto.hmacSha256(secret.keys.headerMac, version, secret.element, routingInfo, pad)
+  }
+  return Either.right(concatBytes(version, (secrets[0] as HopSecret).element, routingInfo, mac))
+}

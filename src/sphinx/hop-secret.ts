@@ -1,0 +1,134 @@
+/**
+ * What the sender of a packet shares with each hop of its path: the element that the hop will find in its header, the secret and the keys.
+ *
+ * Contract: deterministic in the path and in the ephemeral key (NIKE) or the encapsulations (KEM). The caller wipes the secrets after use.
+ * Knows nothing of: routing commands, payloads.
+ * Source: sphinx.md §6, §8.1 (NIKE) and §13 (KEM); departures: none.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import type { Entropy } from "../crypto/entropy.ts"
+import { zeroize } from "../crypto/zeroize.ts"
+import type { Geometry } from "./geometry.ts"
+import { blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
+import { invalid, type PacketInvalid } from "./packet-invalid.ts"
+
+/** Private X25519 key of one packet. */
+export const EPHEMERAL_KEY_BYTES = 32
+/** Coins of one X-Wing encapsulation. */
+export const KEM_COINS_BYTES = 64
+
+const X25519_BYTES = 32
+const XWING_PUBLIC_KEY_BYTES = 1216
+
+export interface HopSecret {
+  /** `elementBytes` bytes: blinded public key, or KEM ciphertext. */
+  readonly element: Uint8Array
+  /** 32 bytes. */
+  readonly sharedSecret: Uint8Array
+  readonly keys: PacketKeys
+}
+
+/** A ciphertext for one hop and the secret inside it. */
+export interface Encapsulation {
+  readonly ciphertext: Uint8Array
+  readonly sharedSecret: Uint8Array
+}
+
+/** Overwrites the secrets and keys of a path with zeros. */
+export const wipeHopSecrets = (secrets: ReadonlyArray<HopSecret>): void => {
+  for (const { keys, sharedSecret } of secrets) {
+    zeroize(sharedSecret)
+    wipePacketKeys(keys)
+  }
+}
+
+/** `publicKey` raised to the ephemeral key and then to every blinding factor in turn. */
+const blindedSecret = (
+  crypto: CryptoBackend,
+  ephemeral: Uint8Array,
+  factors: ReadonlyArray<Uint8Array>,
+  publicKey: Uint8Array
+): Uint8Array | undefined => {
+  let secret = crypto.x25519(ephemeral, publicKey)
+  for (const factor of factors) {
+    if (secret === undefined) return undefined
+    const blinded = crypto.x25519(factor, secret)
+    zeroize(secret)
+    secret = blinded
+  }
+  return secret
+}
+
+/**
+ * Secrets along a path in NIKE mode.
+ * @param ephemeral private X25519 key of this packet, 32 bytes, not clamped
+ * @param publicKeys mix key of each hop, hop 0 first
+ * @errors PacketInvalid `bad-key` for a key of wrong length or low order
+ * @cost n(n + 3)/2 scalar multiplications for n hops
+ */
+export const nikeHopSecrets = (
+  crypto: CryptoBackend,
+  ephemeral: Uint8Array,
+  publicKeys: ReadonlyArray<Uint8Array>
+): Either.Either<ReadonlyArray<HopSecret>, PacketInvalid> => {
+  if (ephemeral.length !== EPHEMERAL_KEY_BYTES || publicKeys.some((key) => key.length !== X25519_BYTES)) return invalid("bad-key")
+  const secrets: Array<HopSecret> = []
+  const factors: Array<Uint8Array> = []
+  let element: Uint8Array | undefined = crypto.x25519PublicKey(ephemeral)
+  let bad = false
+  for (const publicKey of publicKeys) {
+    const last = factors.at(-1)
+    if (last !== undefined) element = crypto.x25519(last, element)
+    const sharedSecret = blindedSecret(crypto, ephemeral, factors, publicKey)
+    bad = sharedSecret === undefined || element === undefined
+    if (sharedSecret === undefined || element === undefined) break
+    const keys = derivePacketKeys(crypto, sharedSecret)
+    secrets.push({ element, sharedSecret, keys })
+    factors.push(blindingFactorOf(crypto, keys))
+  }
+  zeroize(...factors)
+  if (bad) wipeHopSecrets(secrets)
+  return bad ? invalid("bad-key") : Either.right(secrets)
+}
+
+/** Secrets along a path in KEM mode, from encapsulations made elsewhere (recorded ones, in vectors). Copies the shared secrets. */
+export const kemHopSecrets = (crypto: CryptoBackend, encapsulations: ReadonlyArray<Encapsulation>): ReadonlyArray<HopSecret> =>
+  encapsulations.map(({ ciphertext, sharedSecret }) => ({
+    element: ciphertext,
+    sharedSecret: sharedSecret.slice(),
+    keys: derivePacketKeys(crypto, sharedSecret)
+  }))
+
+/**
+ * Draws what a path needs and derives its secrets: in NIKE mode one ephemeral key, in KEM mode the coins of each hop in order.
+ * @errors PacketInvalid `bad-key`
+ */
+export const drawHopSecrets = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  publicKeys: ReadonlyArray<Uint8Array>,
+  entropy: Entropy
+): Either.Either<ReadonlyArray<HopSecret>, PacketInvalid> => {
+  if (geometry.scheme.kind === "nike") {
+    const ephemeral = entropy(EPHEMERAL_KEY_BYTES)
+    const secrets = nikeHopSecrets(crypto, ephemeral, publicKeys)
+    zeroize(ephemeral)
+    return secrets
+  }
+  const encapsulations: Array<Encapsulation> = []
+  for (const publicKey of publicKeys) {
+    const coins = entropy(KEM_COINS_BYTES)
+    const encapsulation = publicKey.length === XWING_PUBLIC_KEY_BYTES ? crypto.xwingEncapsulate(publicKey, coins) : undefined
+    zeroize(coins)
+    if (encapsulation === undefined) break
+    encapsulations.push(encapsulation)
+  }
+  const secrets = kemHopSecrets(crypto, encapsulations)
+  zeroize(...encapsulations.map(({ sharedSecret }) => sharedSecret))
+  if (secrets.length === publicKeys.length) return Either.right(secrets)
+  wipeHopSecrets(secrets)
+  return invalid("bad-key")
+}

@@ -1,0 +1,138 @@
+/**
+ * Single-use reply blocks: a ready header back to its maker, who alone can read what returns with it.
+ *
+ *   offset            length       field of a SURB
+ *   0                 headerBytes  header of the return path
+ *   headerBytes       32           node id of its first hop
+ *   headerBytes + 32  48           reply key
+ *   headerBytes + 80  16           reply IV
+ *
+ * Contract: a reply packet has the length of a forward packet and no hop can tell the two apart. A SURB works once: its second use is a replay.
+ * `createSurb` draws, in this order: reply key and IV (64 bytes), then as `createPacket`.
+ * Knows nothing of: which SURB id belongs to which keys; the owner finds the keys by id, and wipes them after the first use.
+ * Source: Katzenpost core/sphinx/surb as in sphinx.md §12; departures: replies are padded here, so that none is recognisable by size; the
+ * return path must end with a SurbReply.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import { isAllZero } from "../bytes/equal.ts"
+import { concatBytes } from "../bytes/concat.ts"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import type { Entropy } from "../crypto/entropy.ts"
+import { zeroize } from "../crypto/zeroize.ts"
+import { NODE_ID_BYTES, NodeId, PAYLOAD_TAG_BYTES, SPRP_KEY_MATERIAL_BYTES, type Geometry } from "./geometry.ts"
+import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
+import { drawHopSecrets, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
+import { invalid, refuse, type PacketInvalid, type PacketRefused } from "./packet-invalid.ts"
+import { findCommand } from "./routing-command.ts"
+
+const SPRP_KEY_BYTES = 48
+
+export interface CreatedSurb {
+  /** `surbBytes` bytes, to be sent along. */
+  readonly surb: Uint8Array
+  /** 64 bytes per hop in reverse order, then 64 of the reply key: secret, kept by the maker. */
+  readonly keys: Uint8Array
+}
+
+const checkReturnPath = (geometry: Geometry, path: ReadonlyArray<PathHop>): Either.Either<void, PacketInvalid> => {
+  const last = path.at(-1)
+  if (last !== undefined && findCommand(last.commands, "SurbReply") === undefined) return invalid("no-surb-reply")
+  return checkPath(geometry, path)
+}
+
+/**
+ * A SURB from given keys, secrets and random bytes: the deterministic twin of `createSurb`.
+ * @param replyKeyMaterial 64 bytes: reply key 48, IV 16
+ * @param secrets one per hop; left as they are
+ * @param unusedHops exactly `unusedHopsBytes(geometry, path)` bytes
+ */
+export const createSurbWith = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  path: ReadonlyArray<PathHop>,
+  replyKeyMaterial: Uint8Array,
+  secrets: ReadonlyArray<HopSecret>,
+  unusedHops: Uint8Array
+): Either.Either<CreatedSurb, PacketInvalid> => {
+  const [first] = path
+  if (first === undefined) return invalid("path-length")
+  if (replyKeyMaterial.length !== SPRP_KEY_MATERIAL_BYTES) return invalid("bad-key")
+  return checkReturnPath(geometry, path).pipe(
+    Either.flatMap(() => createHeaderWith(crypto, geometry, path, secrets, unusedHops)),
+    Either.map((header) => {
+      const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
+      return { surb: concatBytes(header, first.nodeId, replyKeyMaterial), keys: concatBytes(...hopKeys, replyKeyMaterial) }
+    })
+  )
+}
+
+/**
+ * A SURB for a return path.
+ * @param path 1..hopCount hops; the commands of the last one name the reply queue (Recipient) and the SURB id (SurbReply)
+ * @errors PacketInvalid `path-length`, `no-surb-reply`, `bad-command`, `commands-too-long`, `bad-key`
+ * @source sphinx.md §12      @cost as the header of a packet
+ */
+export const createSurb = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  path: ReadonlyArray<PathHop>,
+  entropy: Entropy
+): Either.Either<CreatedSurb, PacketInvalid> =>
+  Either.flatMap(checkReturnPath(geometry, path), () => {
+    const replyKeyMaterial = entropy(SPRP_KEY_MATERIAL_BYTES)
+    const created = Either.flatMap(drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy), (secrets) => {
+      const surb = createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets, entropy(unusedHopsBytes(geometry, path)))
+      wipeHopSecrets(secrets)
+      return surb
+    })
+    zeroize(replyKeyMaterial)
+    return created
+  })
+
+/**
+ * A packet that carries a reply back.
+ * @param payload at most `forwardPayloadBytes` bytes; zeros are added up to that
+ * @returns the packet (`packetBytes`) and the node that must get it
+ * @errors PacketInvalid `surb-length`, `payload-length`
+ */
+export const useSurb = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  surb: Uint8Array,
+  payload: Uint8Array
+): Either.Either<{ readonly packet: Uint8Array; readonly firstHop: NodeId }, PacketInvalid> => {
+  if (surb.length !== geometry.surbBytes) return invalid("surb-length")
+  if (payload.length > geometry.forwardPayloadBytes) return invalid("payload-length")
+  const idOffset = geometry.headerBytes
+  const keyOffset = idOffset + NODE_ID_BYTES
+  const ivOffset = keyOffset + SPRP_KEY_BYTES
+  const padded = new Uint8Array(PAYLOAD_TAG_BYTES + geometry.forwardPayloadBytes)
+  padded.set(payload, PAYLOAD_TAG_BYTES)
+  const enciphered = crypto.sprpEncipher(surb.subarray(keyOffset, ivOffset), surb.subarray(ivOffset), padded)
+  return Either.right({
+    packet: concatBytes(surb.subarray(0, idOffset), enciphered),
+    firstHop: NodeId.unsafe(surb.slice(idOffset, keyOffset))
+  })
+}
+
+/**
+ * Reads a reply that came back through a SURB.
+ * @param keys as `createSurb` gave them; left as they are, the owner wipes them
+ * @param payload tag and payload as the last hop handed it out
+ * @returns the payload, zeros at the end included
+ * @errors PacketRefused `bad-payload`: not a reply to this SURB, or changed on its way
+ * @cost one wide-block pass over the payload per hop, and one
+ */
+export const openSurbReply = (crypto: CryptoBackend, keys: Uint8Array, payload: Uint8Array): Either.Either<Uint8Array, PacketRefused> => {
+  const entryCount = keys.length / SPRP_KEY_MATERIAL_BYTES
+  if (!Number.isInteger(entryCount) || entryCount < 1 || payload.length < PAYLOAD_TAG_BYTES) return refuse("bad-payload")
+  let text = payload
+  for (let i = 0; i < entryCount; i++) {
+    const entry = keys.subarray(i * SPRP_KEY_MATERIAL_BYTES, (i + 1) * SPRP_KEY_MATERIAL_BYTES)
+    const permute = i < entryCount - 1 ? crypto.sprpEncipher : crypto.sprpDecipher
+    text = permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), text)
+  }
+  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(text.slice(PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
+}

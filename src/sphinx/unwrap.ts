@@ -1,0 +1,185 @@
+/**
+ * Taking one layer off a Sphinx packet.
+ *
+ * Contract: every packet, whatever its bytes, gives either the next packet, a payload, or one refusal; nothing throws, and the packet handed in is
+ * never changed, so several epoch keys may be tried on it. Length and version are checked before any curve operation. Keys are wiped on return.
+ * Knows nothing of: epochs, delays, the record of replay tags. A node tests the tag only after this, and drops second delays and recipients itself.
+ * Source: Katzenpost core/sphinx Unwrap as in sphinx.md §10; departures: a packet must have exactly the length of the geometry (nodes check that
+ * anyway); a low-order element is a refusal, not a crash; refusals carry no tag.
+ *
+ * @module
+ */
+import { Either } from "effect"
+import { constantTimeEqual, isAllZero } from "../bytes/equal.ts"
+import type { CryptoBackend, XWingPrivateKey } from "../crypto/backend.ts"
+import { zeroize } from "../crypto/zeroize.ts"
+import { MAC_BYTES, PAYLOAD_TAG_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
+import { blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
+import { refuse, type PacketRefused, type PacketRefusedReason } from "./packet-invalid.ts"
+import { decodeCommands, findCommand, type NextNode, type RoutingCommand } from "./routing-command.ts"
+
+export { PacketRefused } from "./packet-invalid.ts"
+export { replayTagOf } from "./replay-tag.ts"
+
+/** A private key of a node for one epoch. Prints without its secret. */
+export class MixPrivateKey {
+  /** 32 bytes (x25519) or 1216 (X-Wing). */
+  readonly publicKey: Uint8Array
+  readonly #secret: Uint8Array
+  readonly #xwing: XWingPrivateKey | undefined
+
+  constructor(publicKey: Uint8Array, secret: Uint8Array, xwing: XWingPrivateKey | undefined) {
+    this.publicKey = publicKey
+    this.#secret = secret
+    this.#xwing = xwing
+  }
+
+  /** What the sender shares with the owner of this key, 32 bytes; undefined for an element that gives no secret. */
+  sharedSecret(crypto: CryptoBackend, element: Uint8Array): Uint8Array | undefined {
+    return this.#xwing === undefined ? crypto.x25519(this.#secret, element) : crypto.xwingDecapsulate(this.#xwing, element)
+  }
+
+  /** Overwrites the secret (best effort: what a backend has expanded from it stays until it is collected). The key opens nothing afterwards. */
+  wipe(): void {
+    zeroize(this.#secret)
+    if (this.#xwing !== undefined) zeroize(this.#xwing.seed)
+  }
+}
+
+/**
+ * Prepares a private key; do it once per epoch, not per packet.
+ * @param secret 32 bytes: X25519 private key (not clamped) or X-Wing seed. Copied. Dies for another length.
+ */
+export const mixPrivateKey = (crypto: CryptoBackend, geometry: Geometry, secret: Uint8Array): MixPrivateKey => {
+  if (secret.length !== 32) throw new RangeError("a mix private key is 32 bytes")
+  const kept = secret.slice()
+  if (geometry.scheme.kind === "nike") return new MixPrivateKey(crypto.x25519PublicKey(kept), kept, undefined)
+  const xwing = crypto.xwingPrivateKey(kept)
+  return new MixPrivateKey(xwing.publicKey, kept, xwing)
+}
+
+/** What is under one layer. */
+export interface Unwrapped {
+  /** 32 bytes; the caller records it, after this success and not before. */
+  readonly replayTag: Uint8Array
+  /** All commands of this hop, NextNode included. */
+  readonly commands: Array<RoutingCommand>
+  /** Where the packet goes and what goes there, `packetBytes` bytes; undefined at the last hop. */
+  readonly next: { readonly nodeId: NodeId; readonly packet: Uint8Array } | undefined
+  /** At the last hop: `forwardPayloadBytes` bytes, or with a SurbReply command 32 more, still enciphered for the owner of the SURB. */
+  readonly payload: Uint8Array | undefined
+}
+
+/** As `Unwrapped`, with the secrets on the way; for vectors. The caller wipes them. */
+export interface UnwrappedDetailed extends Unwrapped {
+  /** 32 bytes. */
+  readonly sharedSecret: Uint8Array
+  readonly keys: PacketKeys
+}
+
+const elementOf = (geometry: Geometry, packet: Uint8Array): Uint8Array => packet.subarray(VERSION_BYTES, VERSION_BYTES + geometry.elementBytes)
+
+/** What can be refused without any cryptography. */
+const cheapRefusal = (geometry: Geometry, packet: Uint8Array): PacketRefusedReason | undefined => {
+  if (packet.length !== geometry.packetBytes) return "wrong-length"
+  return isAllZero(packet.subarray(0, VERSION_BYTES)) ? undefined : "wrong-version"
+}
+
+const macIsGood = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): boolean => {
+  const macOffset = geometry.headerBytes - MAC_BYTES
+  const mac = crypto.hmacSha256(keys.headerMac, packet.subarray(0, macOffset))
+  return constantTimeEqual(mac, packet.subarray(macOffset, geometry.headerBytes))
+}
+
+/** The decrypted routing information with one block of fresh padding behind it. */
+const decryptRoutingInfo = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): Uint8Array => {
+  const padded = new Uint8Array(geometry.routingInfoBytes + geometry.perHopBytes)
+  padded.set(packet.subarray(VERSION_BYTES + geometry.elementBytes, geometry.headerBytes - MAC_BYTES))
+  return crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, padded)
+}
+
+/** The element that the next hop will find: the blinded one, or the ciphertext at the end of this hop's block. */
+const nextElement = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  keys: PacketKeys,
+  element: Uint8Array,
+  routingInfo: Uint8Array
+): Uint8Array | undefined => {
+  if (geometry.scheme.kind === "kem") return routingInfo.subarray(geometry.perHopBytes - geometry.kemCiphertextBytes, geometry.perHopBytes)
+  const factor = blindingFactorOf(crypto, keys)
+  const blinded = crypto.x25519(factor, element)
+  zeroize(factor)
+  return blinded
+}
+
+const nextPacket = (geometry: Geometry, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode, payload: Uint8Array): Uint8Array => {
+  const packet = new Uint8Array(geometry.packetBytes)
+  packet.set(element, VERSION_BYTES)
+  packet.set(routingInfo.subarray(geometry.perHopBytes), VERSION_BYTES + geometry.elementBytes)
+  packet.set(mac, geometry.headerBytes - MAC_BYTES)
+  packet.set(payload, geometry.headerBytes)
+  return packet
+}
+
+/** Steps 4 to 10 of sphinx.md §10: everything behind the key schedule. */
+const peel = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): Either.Either<Unwrapped, PacketRefused> => {
+  if (!macIsGood(crypto, geometry, keys, packet)) return refuse("bad-mac")
+  const element = elementOf(geometry, packet)
+  const routingInfo = decryptRoutingInfo(crypto, geometry, keys, packet)
+  const decoded = decodeCommands(routingInfo.subarray(0, geometry.perHopBytes - geometry.kemCiphertextBytes))
+  if (Either.isLeft(decoded)) return refuse("bad-command")
+  const commands = decoded.right
+  const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, packet.subarray(geometry.headerBytes))
+  const replayTag = crypto.sha512_256(element)
+  const nextNode = findCommand(commands, "NextNode")
+  if (nextNode !== undefined) {
+    const blinded = nextElement(crypto, geometry, keys, element, routingInfo)
+    if (blinded === undefined) return refuse("bad-element")
+    const next = { nodeId: nextNode.nodeId, packet: nextPacket(geometry, blinded, routingInfo, nextNode, payload) }
+    return Either.right({ replayTag, commands, next, payload: undefined })
+  }
+  if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
+  if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
+  return Either.right({ replayTag, commands, next: undefined, payload: payload.slice(PAYLOAD_TAG_BYTES) })
+}
+
+/**
+ * Takes one layer off a packet.
+ * @param key this node's private key for the packet's epoch
+ * @param packet not modified
+ * @returns commands, replay tag, and the next packet unless this was the last hop
+ * @errors PacketRefused `wrong-length` | `wrong-version` | `bad-element` | `bad-mac` (also: another epoch's key) | `bad-command` | `bad-payload`
+ * @source sphinx.md §10      @cost two scalar multiplications (KEM: one decapsulation), one wide-block pass over the payload
+ */
+export const unwrap = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  key: MixPrivateKey,
+  packet: Uint8Array
+): Either.Either<Unwrapped, PacketRefused> => {
+  const cheap = cheapRefusal(geometry, packet)
+  if (cheap !== undefined) return refuse(cheap)
+  const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
+  if (sharedSecret === undefined) return refuse("bad-element")
+  const keys = derivePacketKeys(crypto, sharedSecret)
+  const unwrapped = peel(crypto, geometry, keys, packet)
+  zeroize(sharedSecret)
+  wipePacketKeys(keys)
+  return unwrapped
+}
+
+/** As `unwrap`, and hands out the shared secret and the keys; for vectors and diagnosis, never for traffic. */
+export const unwrapDetailed = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  key: MixPrivateKey,
+  packet: Uint8Array
+): Either.Either<UnwrappedDetailed, PacketRefused> => {
+  const cheap = cheapRefusal(geometry, packet)
+  if (cheap !== undefined) return refuse(cheap)
+  const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
+  if (sharedSecret === undefined) return refuse("bad-element")
+  const keys = derivePacketKeys(crypto, sharedSecret)
+  return Either.map(peel(crypto, geometry, keys, packet), (unwrapped) => ({ ...unwrapped, sharedSecret, keys }))
+}
