@@ -1,0 +1,68 @@
+/**
+ * What a role's `protocol.ts` is written with, and what its callers hold.
+ *
+ * Contract: a protocol is an `RpcGroup` of `Rpc`s, a behaviour is `Group.toLayer(…)`, a caller holds a `Client`. The three do not change with the
+ * mount that joins them. Bytes inside messages are passed through: never re-encoded, shared by reference where no link lies between.
+ * So nobody writes into bytes that came in a message or went out in one.
+ * Knows nothing of: addresses, links, any role.
+ * Source: style.md §2.7, effect-notes.md §2; departures: a `Client` has no per-call options and its errors are the mount's own two classes.
+ *
+ * @module
+ */
+import type { Rpc as RpcModule, RpcSchema } from "@effect/rpc"
+import { Schema, type Effect, type Stream } from "effect"
+
+export { Rpc, RpcGroup } from "@effect/rpc"
+
+/** One byte string, carried as it is. `Schema.Uint8Array` would turn it into an array of numbers. */
+export const Frame = Schema.declare((value: unknown): value is Uint8Array => value instanceof Uint8Array, { identifier: "Frame" })
+
+/** A list of byte strings, carried as they are. */
+export const Frames = Schema.declare(
+  (value: unknown): value is ReadonlyArray<Uint8Array> => Array.isArray(value) && value.every((frame) => frame instanceof Uint8Array),
+  { identifier: "Frames" }
+)
+
+/**
+ * The actor called is not there: it never started (`not-serving`), ended or was restarted during the call (`closed`), its handler died of a
+ * defect (`crashed`), or it does not know the call (`unknown-call`). Whether the call had an effect is unknown but for `not-serving`.
+ */
+export class ActorUnavailable extends Schema.TaggedError<ActorUnavailable>()("ActorUnavailable", {
+  actor: Schema.String,
+  reason: Schema.Literal("not-serving", "closed", "crashed", "unknown-call")
+}) {
+  override get message(): string {
+    return `${this.actor}: ${this.reason}`
+  }
+}
+
+/** No answer within the connection's time limit; the handler was told to stop. Whether the call had an effect is unknown. */
+export class CallTimedOut extends Schema.TaggedError<CallTimedOut>()("CallTimedOut", { actor: Schema.String, call: Schema.String }) {
+  override get message(): string {
+    return `${this.actor}: no answer to ${this.call} in time`
+  }
+}
+
+/** What any call may fail with, besides the errors that its protocol declares. */
+export type MountError = ActorUnavailable | CallTimedOut
+
+/** The result of one call, by what its `Rpc` declares: a `Stream` for `stream: true`, else an `Effect`. */
+export type Answer<Current> = Current extends RpcModule.Rpc<infer _Tag, infer _Payload, infer Success, infer Failure, infer _Middleware>
+  ? [Success] extends [RpcSchema.Stream<infer Item, infer StreamFailure>]
+    ? Stream.Stream<Item["Type"], StreamFailure["Type"] | Failure["Type"] | MountError>
+    : Effect.Effect<Success["Type"], Failure["Type"] | MountError>
+  : never
+
+/** What a caller of a group holds: one function per call. Calls are late bound, so a client outlives restarts of the actor it calls. */
+export type Client<Rpcs extends RpcModule.Any> = {
+  readonly [Current in Rpcs as Current["_tag"]]: (payload: RpcModule.PayloadConstructor<Current>) => Answer<Current>
+}
+
+/** The name under which the mount puts the caller's name into the headers of a call. */
+export const CALLER_HEADER = "funion-caller"
+
+/**
+ * The name of the actor that made a call, from the second argument of its handler. As trustworthy as the mount: in memory it is the name given
+ * to `connect`.
+ */
+export const callerOf = (options: { readonly headers: { readonly [name: string]: string | undefined } }): string => options.headers[CALLER_HEADER] ?? ""

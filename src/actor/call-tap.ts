@@ -1,0 +1,46 @@
+/**
+ * What an observer of a mount sees: who called whom when, and every byte string that crossed.
+ *
+ * Contract: events come in the order in which messages cross; byte strings are the messages' own memory, in the order of their fields, and must not
+ * be written to. A tap that is not there costs nothing.
+ * Knows nothing of: what the bytes mean.
+ * Source: issue "One anonymous inference" (the memory mount takes an optional tap); departures: none.
+ *
+ * @module
+ */
+
+export interface TapEvent {
+  readonly from: string
+  readonly to: string
+  readonly call: string
+  /** `reply` is the one answer of a call, success or declared failure; `item` one item of a stream. */
+  readonly direction: "request" | "reply" | "item"
+  readonly bytes: ReadonlyArray<Uint8Array>
+  /** Milliseconds since the Unix epoch, by the Effect clock. */
+  readonly instantMs: number
+}
+
+/** Called synchronously; must not throw. */
+export type Tap = (event: TapEvent) => void
+
+/** Bounds the walk through a message, which may be any value. */
+const DEPTH_LIMIT = 16
+
+const collect = (value: unknown, into: Array<Uint8Array>, depth: number): void => {
+  if (typeof value !== "object" || value === null || depth > DEPTH_LIMIT) return
+  if (value instanceof Uint8Array) {
+    into.push(value)
+    return
+  }
+  const parts: Iterable<unknown> = Array.isArray(value) || value instanceof Set
+    ? value
+    : value instanceof Map ? [...value].flat() : Object.values(value)
+  for (const part of parts) collect(part, into, depth + 1)
+}
+
+/** Every byte string inside a message, depth first in the order of fields. */
+export const bytesIn = (message: unknown): ReadonlyArray<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  collect(message, found, 0)
+  return found
+}

@@ -1,0 +1,284 @@
+/**
+ * The mount inside one process: a call runs the handler in a fiber of the served actor and hands the result over by reference.
+ *
+ * Contract: that of mount.ts. Handlers run with the clock, randomness and log annotations of the fiber that served them, not of the caller. Payloads
+ * are checked against the protocol's schema as a link would, nothing is copied or encoded, no spans are made.
+ * Knows nothing of: roles, packets. Groups with middleware are refused: no protocol of this repository has one.
+ * Source: effect-notes.md §2, §3; departures: handlers are called directly instead of through a pair of `RpcServer` and `RpcClient`, which cost
+ * several times more per call and end the callers of a closed server by interruption instead of an error.
+ *
+ * @module
+ */
+import { Headers } from "@effect/platform"
+import { Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
+import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, type Scope, Stream } from "effect"
+import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, type MountError } from "./actor.ts"
+import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
+import { bytesIn, type Tap } from "./call-tap.ts"
+import { reportCrash } from "./crash-report.ts"
+import { DEFAULT_LIMIT_MS, Mount, MountFailed, type MountService } from "./mount.ts"
+
+/** Items that a stream's producer may be ahead of its consumer. */
+const STREAM_BUFFER_ITEMS = 16
+
+type Handled = Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+interface HandlerOptions {
+  readonly clientId: number
+  readonly headers: Headers.Headers
+}
+
+/** One call of a served actor, ready to run. */
+interface Handler {
+  readonly run: (payload: unknown, options: HandlerOptions) => Handled | Rpc.Wrapper<Handled>
+  readonly runtime: Runtime.Runtime<never>
+}
+
+/** A call or stream that has not ended. */
+interface Pending {
+  readonly fail: (error: MountError) => void
+}
+
+/** One served actor. */
+interface Host {
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly pending: Set<Pending>
+  readonly fibers: Set<Fiber.RuntimeFiber<unknown, unknown>>
+}
+
+/** What all calls of one client share. */
+interface Connection extends HandlerOptions {
+  readonly from: string
+  readonly to: string
+  /** The actor behind the name right now; undefined when there is none or the connection is closed. */
+  readonly host: () => Host | undefined
+  readonly pending: Set<Pending>
+  readonly deadlines: CallDeadlines
+  readonly observe: (call: string, direction: "request" | "reply" | "item", message: unknown) => void
+}
+
+interface Target {
+  readonly host: Host
+  readonly handler: Handler
+}
+
+const unavailable = (connection: Connection, reason: ActorUnavailable["reason"]): ActorUnavailable =>
+  new ActorUnavailable({ actor: connection.to, reason })
+
+/** The handler for a call, bound as late as possible. */
+const targetOf = (connection: Connection, call: string): Target | ActorUnavailable => {
+  const host = connection.host()
+  if (host === undefined) return unavailable(connection, "not-serving")
+  const handler = host.handlers.get(call)
+  return handler === undefined ? unavailable(connection, "unknown-call") : { host, handler }
+}
+
+const unwrapped = (handled: Handled | Rpc.Wrapper<Handled>): Handled => (Rpc.isWrapper(handled) ? handled.value : handled)
+
+const effectOf = (handler: Handler, payload: unknown, options: HandlerOptions): Effect.Effect<unknown, unknown> =>
+  Effect.suspend(() => {
+    const handled = handler.run(payload, options)
+    const effect = unwrapped(handled) as Effect.Effect<unknown, unknown>
+    return Rpc.isWrapper(handled) && handled.uninterruptible ? Effect.uninterruptible(effect) : effect
+  })
+
+type MailboxHandled = Effect.Effect<Mailbox.ReadonlyMailbox<unknown, unknown>, unknown, Scope.Scope>
+
+const streamOf = (handler: Handler, payload: unknown, options: HandlerOptions): Stream.Stream<unknown, unknown> =>
+  Stream.suspend(() => {
+    const handled = unwrapped(handler.run(payload, options))
+    return Effect.isEffect(handled)
+      ? Stream.unwrapScoped(Effect.map(handled as unknown as MailboxHandled, (mailbox) => Mailbox.toStream(mailbox)))
+      : handled
+  })
+
+const answered = (exit: Exit.Exit<unknown, unknown>): boolean => Exit.isSuccess(exit) || Option.isSome(Cause.failureOption(exit.cause))
+
+/** What the caller learns of how a handler ended: declared errors as they are, anything else as `ActorUnavailable`. */
+const answerOf = <A>(connection: Connection, call: string, handler: Handler, exit: Exit.Exit<A, unknown>): Exit.Exit<A, unknown> => {
+  if (Exit.isSuccess(exit)) return exit
+  const failure = Cause.failureOption(exit.cause)
+  if (Option.isSome(failure)) return Exit.fail(failure.value)
+  if (Cause.isInterruptedOnly(exit.cause)) return Exit.fail(unavailable(connection, "closed"))
+  Runtime.runFork(handler.runtime, reportCrash("handler crashed", exit.cause, { actor: connection.to, call }))
+  return Exit.fail(unavailable(connection, "crashed"))
+}
+
+/** `answered` says that the handler itself ended with a value or a declared error, so that a reply crosses. */
+type Done = (exit: Exit.Exit<unknown, unknown>, answered: boolean) => void
+
+/**
+ * Starts a handler's effect for one call. `done` is told the end once, from wherever it comes: the handler, the actor's or the connection's
+ * closing, the time limit. The function returned ends the call silently, for callers that are gone.
+ */
+const start = (
+  connection: Connection,
+  call: string,
+  { host, handler }: Target,
+  effect: Effect.Effect<unknown, unknown>,
+  timed: boolean,
+  done: Done
+): () => void => {
+  let open = true
+  let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  const close = (): boolean => {
+    if (!open) return false
+    open = false
+    host.pending.delete(pending)
+    connection.pending.delete(pending)
+    if (timed) connection.deadlines.remove(pending)
+    return true
+  }
+  const cancel = (): void => {
+    if (close()) fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+  const pending = {
+    deadlineMs: timed ? connection.deadlines.fromNow() : Number.POSITIVE_INFINITY,
+    expire: () => pending.fail(new CallTimedOut({ actor: connection.to, call })),
+    fail: (error: MountError) => {
+      if (!open) return
+      cancel()
+      done(Exit.fail(error), false)
+    }
+  }
+  host.pending.add(pending)
+  connection.pending.add(pending)
+  if (timed) connection.deadlines.add(pending)
+  const running = Runtime.runFork(handler.runtime, effect)
+  fiber = running
+  host.fibers.add(running)
+  running.addObserver((exit) => {
+    host.fibers.delete(running)
+    if (close()) done(answerOf(connection, call, handler, exit), answered(exit))
+  })
+  if (!open) running.unsafeInterruptAsFork(FiberId.none)
+  return cancel
+}
+
+const callOnce = (connection: Connection, call: string, payload: unknown): Effect.Effect<unknown, unknown> =>
+  Effect.async<unknown, unknown>((resume) => {
+    const target = targetOf(connection, call)
+    if (target instanceof ActorUnavailable) {
+      resume(Exit.fail(target))
+      return
+    }
+    connection.observe(call, "request", payload)
+    const cancel = start(connection, call, target, effectOf(target.handler, payload, connection), true, (exit, crossed) => {
+      if (crossed) connection.observe(call, "reply", Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause))
+      resume(exit)
+    })
+    return Effect.sync(cancel)
+  })
+
+const callStream = (connection: Connection, call: string, payload: unknown): Stream.Stream<unknown, unknown> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const mailbox = yield* Mailbox.make<unknown, unknown>(STREAM_BUFFER_ITEMS)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const target = targetOf(connection, call)
+        if (target instanceof ActorUnavailable) {
+          mailbox.unsafeDone(Exit.fail(target))
+          return () => undefined
+        }
+        connection.observe(call, "request", payload)
+        const produce = Stream.runForEachChunk(streamOf(target.handler, payload, connection), (chunk) => {
+          for (const item of chunk) connection.observe(call, "item", item)
+          return mailbox.offerAll(chunk)
+        })
+        return start(connection, call, target, produce, false, (exit) => mailbox.unsafeDone(Exit.asVoid(exit)))
+      }),
+      (cancel) => Effect.sync(cancel)
+    )
+    return Mailbox.toStream(mailbox)
+  }))
+
+/** A payload as the protocol's schema constructs it: defaults filled in, types checked. */
+const constructed = (rpc: Rpc.AnyWithProps, payload: unknown): unknown => {
+  const make = (rpc.payloadSchema as { readonly make?: (payload: unknown) => unknown }).make
+  return make === undefined ? payload : make(payload)
+}
+
+const clientOf = <Rpcs extends Rpc.Any>(connection: Connection, group: RpcGroup.RpcGroup<Rpcs>): Client<Rpcs> => {
+  const calls: Record<string, (payload: unknown) => unknown> = {}
+  for (const rpc of (group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>).values()) {
+    if (rpc.middlewares.size > 0) throw new RangeError(`call ${rpc._tag} has middleware`)
+    calls[rpc._tag] = RpcSchema.isStreamSchema(rpc.successSchema)
+      ? (payload) => Stream.suspend(() => callStream(connection, rpc._tag, constructed(rpc, payload)))
+      : (payload) => Effect.suspend(() => callOnce(connection, rpc._tag, constructed(rpc, payload)))
+  }
+  return calls as Client<Rpcs>
+}
+
+/** Reads the handlers out of a built layer; each runs in the context that its layer was built with. */
+const hostOf = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  built: Context.Context<Rpc.ToHandler<Rpcs>>,
+  runtime: Runtime.Runtime<never>
+): Host => {
+  const handlers = new Map<string, Handler>()
+  for (const rpc of (group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>).values()) {
+    const entry = built.unsafeMap.get(rpc.key) as Rpc.Handler<string> | undefined
+    if (entry === undefined) continue
+    const runtimeFlags = Runtime.defaultRuntime.runtimeFlags
+    handlers.set(rpc._tag, {
+      run: entry.handler as Handler["run"],
+      runtime: Runtime.make({ context: Context.merge(runtime.context, entry.context), fiberRefs: runtime.fiberRefs, runtimeFlags })
+    })
+  }
+  return { handlers, pending: new Set(), fibers: new Set() }
+}
+
+const endPending = (pending: Set<Pending>, error: MountError): void => {
+  for (const call of [...pending]) call.fail(error)
+}
+
+const makeServe = (hosts: Map<string, Host>): MountService["serve"] => (name, group, handlers) => {
+  const refuseTaken = Effect.suspend(() => hosts.has(name) ? Effect.fail(new MountFailed({ name, reason: "name-taken" })) : Effect.void)
+  return Effect.gen(function*() {
+    yield* refuseTaken
+    const built = yield* Layer.build(handlers)
+    const host = hostOf(group, built, yield* Effect.runtime<never>())
+    yield* Effect.acquireRelease(
+      Effect.zipRight(refuseTaken, Effect.sync(() => hosts.set(name, host))),
+      () => Effect.suspend(() => {
+        hosts.delete(name)
+        endPending(host.pending, new ActorUnavailable({ actor: name, reason: "closed" }))
+        return Fiber.interruptAll([...host.fibers])
+      })
+    )
+  })
+}
+
+const makeConnect = (hosts: Map<string, Host>, tap: Tap | undefined): MountService["connect"] => {
+  let connectionCount = 0
+  return (from, to, group, options) =>
+    Effect.gen(function*() {
+      const clock = yield* Effect.clock
+      const deadlines = yield* makeCallDeadlines(options?.limitMs ?? DEFAULT_LIMIT_MS)
+      let open = true
+      const connection: Connection = {
+        from,
+        to,
+        clientId: connectionCount++,
+        headers: Headers.unsafeFromRecord({ [CALLER_HEADER]: from }),
+        host: () => open ? hosts.get(to) : undefined,
+        pending: new Set(),
+        deadlines,
+        observe: tap === undefined
+          ? () => undefined
+          : (call, direction, message) => tap({ from, to, call, direction, bytes: bytesIn(message), instantMs: clock.unsafeCurrentTimeMillis() })
+      }
+      yield* Effect.addFinalizer(() => Effect.sync(() => {
+        open = false
+        endPending(connection.pending, new ActorUnavailable({ actor: to, reason: "closed" }))
+      }))
+      return clientOf(connection, group)
+    })
+}
+
+/** One process's mount; actors of one program must share one instance of the layer. */
+export const layerMountMemory = (options: { readonly tap?: Tap | undefined } = {}): Layer.Layer<Mount> =>
+  Layer.sync(Mount, () => {
+    const hosts = new Map<string, Host>()
+    return { serve: makeServe(hosts), connect: makeConnect(hosts, options.tap) }
+  })

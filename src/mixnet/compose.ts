@@ -1,0 +1,182 @@
+/**
+ * A request as one packet with the reply block inside, over freshly chosen paths and delays.
+ *
+ *   way                        hops                                delay drawn at
+ *   client → service           gateway, layer 0 … L-1, service     every hop (the service serves its delay before it acts)
+ *   service → client (SURB)    layer 0 … L-1, gateway              every hop but the last
+ *
+ * Contract: all packets of a geometry look and weigh the same whatever they carry. Each hop's mix key is that of the epoch in which the packet gets
+ * there: the running time starts at `nowMs`, grows by each hop's delay and runs on from the forward into the return path. A draw whose
+ * delays add up to two epochs, or that needs a key which the document lacks, is thrown away whole, at most 32 times.
+ * The same arguments and the same random numbers give the same packet.
+ * Knows nothing of: clocks, schedules, what requests mean.
+ * Source: mixnet.md §2, §4.3, sphinx.md §7; departures: a missing key counts as one of the 32 attempts (reference: own limit of 3); the time
+ * that choosing takes is not measured.
+ *
+ * @module
+ */
+import { Data, Either } from "effect"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import type { Entropy } from "../crypto/entropy.ts"
+import { epochAt } from "../params/epoch.ts"
+import type { MixnetParams } from "../params/mixnet-params.ts"
+import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
+import type { Document } from "../pki/document.ts"
+import { SURB_ID_BYTES, SurbId, type Geometry, type NodeId, type RecipientId } from "../sphinx/geometry.ts"
+import { createPacket, encodeForwardPayload, type PathHop } from "../sphinx/packet.ts"
+import type { RoutingCommand } from "../sphinx/routing-command.ts"
+import { createSurb } from "../sphinx/surb.ts"
+import { sampleHopDelayMs } from "./delay.ts"
+import { chooseForwardPath, chooseReturnPath, findGateway, type Uniform } from "./path.ts"
+
+/** Draws of paths and delays before a request is given up. */
+export const COMPOSE_ATTEMPT_LIMIT = 32
+/** Both ways together must take less than this many epochs. */
+const DELAY_LIMIT_EPOCHS = 2
+
+/**
+ * The request cannot be sent over this document: no path (`empty-layer`, `unknown-gateway`), no draw in 32 whose hops all have keys (`no-mix-key`)
+ * or whose delays are short enough (`delay-too-long`), or lengths that do not fit the geometry (`packet-invalid`).
+ */
+export class ComposeFailed extends Data.TaggedError("ComposeFailed")<{
+  readonly reason: "empty-layer" | "unknown-gateway" | "no-mix-key" | "delay-too-long" | "packet-invalid"
+}> {}
+
+export interface RequestPlan {
+  /** When the packet leaves, Unix milliseconds, skew-corrected. */
+  readonly nowMs: number
+  readonly gateway: NodeId
+  readonly serviceNode: NodeDescriptor
+  /** The endpoint at the service node. */
+  readonly recipient: RecipientId
+  /** The queue at the gateway where the reply is awaited. */
+  readonly replyRecipient: RecipientId
+  /** At most `userPayloadBytes`; zeros are added. */
+  readonly userPayload: Uint8Array
+}
+
+export interface ComposedRequest {
+  /** `packetBytes` bytes, for the gateway. */
+  readonly packet: Uint8Array
+  readonly surbId: SurbId
+  /** Secret; opens the reply. The owner overwrites it. */
+  readonly surbKeys: Uint8Array
+  /** Sum of all drawn delays, both ways, in milliseconds. */
+  readonly etaMs: number
+}
+
+/** A hop with its place in time. */
+interface TimedHop {
+  readonly node: NodeDescriptor
+  readonly publicKey: Uint8Array
+  readonly delayMs: number
+}
+
+interface TimedPath {
+  readonly hops: ReadonlyArray<TimedHop>
+  readonly endMs: number
+}
+
+const failed = (reason: ComposeFailed["reason"]): Either.Either<never, ComposeFailed> => Either.left(new ComposeFailed({ reason }))
+
+/** Draws the delays of the first `delayCount` hops and picks every hop's key. */
+const timePath = (
+  params: MixnetParams,
+  nodes: ReadonlyArray<NodeDescriptor>,
+  delayCount: number,
+  startMs: number,
+  uniform: Uniform
+): Either.Either<TimedPath, ComposeFailed> => {
+  const hops: Array<TimedHop> = []
+  let runningMs = startMs
+  for (const [hopIndex, node] of nodes.entries()) {
+    const publicKey = node.mixKeys.get(epochAt(params, runningMs))
+    if (publicKey === undefined) return failed("no-mix-key")
+    const delayMs = hopIndex < delayCount ? sampleHopDelayMs(uniform(), params.muPerMs) : 0
+    hops.push({ node, publicKey, delayMs })
+    runningMs += delayMs
+  }
+  return Either.right({ hops, endMs: runningMs })
+}
+
+interface Route {
+  readonly forward: TimedPath
+  readonly back: TimedPath
+}
+
+/** One draw of both ways. */
+const drawRoute = (
+  document: Document,
+  params: MixnetParams,
+  gateway: NodeDescriptor,
+  plan: RequestPlan,
+  uniform: Uniform
+): Either.Either<Route, ComposeFailed> =>
+  Either.gen(function*() {
+    const noPath = Either.mapLeft(({ reason }: { readonly reason: ComposeFailed["reason"] }) => new ComposeFailed({ reason }))
+    const out = yield* noPath(chooseForwardPath(document, gateway, plan.serviceNode, uniform))
+    const forward = yield* timePath(params, out, out.length, plan.nowMs, uniform)
+    const home = yield* noPath(chooseReturnPath(document, gateway, uniform))
+    const back = yield* timePath(params, home, home.length - 1, forward.endMs, uniform)
+    return back.endMs - plan.nowMs < DELAY_LIMIT_EPOCHS * params.epochPeriodMs ? { forward, back } : yield* failed("delay-too-long")
+  })
+
+const worthAnotherDraw = (error: ComposeFailed): boolean => error.reason === "no-mix-key" || error.reason === "delay-too-long"
+
+const chooseRoute = (
+  crypto: CryptoBackend,
+  document: Document,
+  params: MixnetParams,
+  plan: RequestPlan,
+  uniform: Uniform
+): Either.Either<Route, ComposeFailed> => {
+  const gateway = findGateway(crypto, document, plan.gateway)
+  if (Either.isLeft(gateway)) return failed(gateway.left.reason)
+  let route = drawRoute(document, params, gateway.right, plan, uniform)
+  for (let attempt = 1; attempt < COMPOSE_ATTEMPT_LIMIT && Either.isLeft(route) && worthAnotherDraw(route.left); attempt++) {
+    route = drawRoute(document, params, gateway.right, plan, uniform)
+  }
+  return route
+}
+
+/** The hops as Sphinx wants them; `lastCommands` stand behind the last hop's delay, if it has one. */
+const pathOf = (crypto: CryptoBackend, { hops }: TimedPath, lastCommands: ReadonlyArray<RoutingCommand>): Array<PathHop> =>
+  hops.map(({ delayMs, node, publicKey }, hopIndex) => ({
+    nodeId: nodeIdOf(crypto, node.identityKey),
+    publicKey,
+    commands: [
+      ...(delayMs > 0 ? [{ _tag: "NodeDelay", delayMs } as const] : []),
+      ...(hopIndex === hops.length - 1 ? lastCommands : [])
+    ]
+  }))
+
+/**
+ * Composes one request with its reply block.
+ * @param document  whose keys and nodes are used
+ * @param params  rates and epochs, those of the document
+ * @param entropy  gives, in this order: SURB id, what the SURB needs, what the packet needs
+ * @param uniform  gives, per draw: a number per mix and then per delay of the way out, the same of the way back
+ * @errors ComposeFailed; no random bytes are drawn unless a route was found
+ * @cost two headers (scalar multiplications growing with the square of the hops) and L + 2 wide-block passes over the payload
+ */
+export const composeRequest = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  document: Document,
+  params: MixnetParams,
+  plan: RequestPlan,
+  entropy: Entropy,
+  uniform: Uniform
+): Either.Either<ComposedRequest, ComposeFailed> =>
+  Either.gen(function*() {
+    if (plan.userPayload.length > geometry.userPayloadBytes || !geometry.withSurb) return yield* failed("packet-invalid")
+    const { back, forward } = yield* chooseRoute(crypto, document, params, plan, uniform)
+    const badPacket = Either.mapLeft(() => new ComposeFailed({ reason: "packet-invalid" }))
+    const surbId = SurbId.unsafe(entropy(SURB_ID_BYTES))
+    const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
+    const { keys, surb } = yield* badPacket(createSurb(crypto, geometry, home, entropy))
+    const payload = yield* badPacket(encodeForwardPayload(geometry, { surb, userPayload: plan.userPayload }))
+    const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
+    const packet = yield* badPacket(createPacket(crypto, geometry, out, payload, entropy))
+    return { packet, surbId, surbKeys: keys, etaMs: back.endMs - plan.nowMs }
+  })

@@ -1,0 +1,160 @@
+/**
+ * Holds items until they are due: the mixing step of a node.
+ *
+ * Contract: an item is handed over at its due time, never before it, in order of due time and then of offering; or it is dropped and counted, and
+ * nothing tells its sender. Dropped are: a random entry when there is no room (`delay-queue-overflow`), an item that could be handed over only
+ * more than `slackMs` late (`deadline-blown`), a batch whose handler died (`outgoing-failed`). One fiber serves the whole queue.
+ * Knows nothing of: packets, nodes.
+ * Source: mixnet.md §5 (delay heap, SchedulerQueueSize, SchedulerSlack, SchedulerMaxBurst), §17; departures: the queue always has a bound.
+ *
+ * @module
+ */
+import { Duration, Effect, FiberId, Random, Runtime, type Scope } from "effect"
+import { DropCounters } from "./drop-counters.ts"
+import { DueHeap } from "./due-heap.ts"
+
+/** Most items handed over at once; other fibers run between two batches. */
+const BATCH_SIZE = 64
+
+export interface DelayQueueOptions<A, R> {
+  /** Most items that may wait. */
+  readonly capacity: number
+  /** An item later than this is dropped, in milliseconds. */
+  readonly slackMs: number
+  /** Gets items that are due, at most 64. Must not wait for anything slow: what is due meanwhile waits too. */
+  readonly onDue: (items: ReadonlyArray<A>) => Effect.Effect<void, never, R>
+  /** Where drops are counted; fresh counters by default. */
+  readonly drops?: DropCounters
+}
+
+export interface DelayQueueStats {
+  /** Items that wait now. */
+  readonly queued: number
+  readonly released: number
+  readonly droppedOverflow: number
+  readonly droppedLate: number
+  readonly droppedFailed: number
+  /** Sum and maximum over released items of release time minus due time, in milliseconds. */
+  readonly latenessMsSum: number
+  readonly latenessMsMax: number
+}
+
+export interface DelayQueue<A> {
+  /** Takes an item to be released at `dueMs`, Unix milliseconds; never waits. One that is due already goes out at once, unless over the slack. */
+  readonly offer: (item: A, dueMs: number) => Effect.Effect<void>
+  readonly stats: Effect.Effect<DelayQueueStats>
+}
+
+/** A fiber's wait that either an instant or a call of `wake` ends. */
+interface Alarm {
+  readonly wait: (untilMs: number) => Effect.Effect<void>
+  /** Ends the wait when `dueMs` is before its instant. */
+  readonly wake: (dueMs: number) => void
+}
+
+const makeAlarm: Effect.Effect<Alarm> = Effect.gen(function*() {
+  const clock = yield* Effect.clock
+  const runtime = yield* Effect.runtime<never>()
+  let waiting: { readonly untilMs: number; readonly ring: () => void } | undefined
+  return {
+    wait: (untilMs) =>
+      Effect.async<void>((resume) => {
+        const ring = (): void => {
+          if (waiting?.ring !== ring) return
+          waiting = undefined
+          resume(Effect.void)
+        }
+        waiting = { untilMs, ring }
+        if (untilMs === Number.POSITIVE_INFINITY) return
+        const sleeper = Runtime.runFork(runtime, clock.sleep(Duration.millis(Math.max(0, untilMs - clock.unsafeCurrentTimeMillis()))))
+        sleeper.addObserver(ring)
+        return Effect.sync(() => sleeper.unsafeInterruptAsFork(FiberId.none))
+      }),
+    wake: (dueMs) => {
+      if (waiting !== undefined && dueMs < waiting.untilMs) waiting.ring()
+    }
+  }
+})
+
+class Tally {
+  released = 0
+  overflow = 0
+  late = 0
+  failed = 0
+  latenessMsSum = 0
+  latenessMsMax = 0
+
+  release(latenessMs: number): void {
+    this.released += 1
+    this.latenessMsSum += latenessMs
+    this.latenessMsMax = Math.max(this.latenessMsMax, latenessMs)
+  }
+}
+
+/** A queue that works until the scope closes; what waits then is forgotten. */
+export const makeDelayQueue = <A, R = never>(options: DelayQueueOptions<A, R>): Effect.Effect<DelayQueue<A>, never, R | Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const alarm = yield* makeAlarm
+    const heap = new DueHeap<A>()
+    const tally = new Tally()
+    const drops = options.drops ?? new DropCounters()
+
+    const takeDue = (nowMs: number): ReadonlyArray<A> => {
+      const due: Array<A> = []
+      while (due.length < BATCH_SIZE && heap.head !== undefined && heap.head.dueMs <= nowMs) {
+        const entry = heap.pop()
+        if (entry === undefined) break
+        const latenessMs = nowMs - entry.dueMs
+        if (latenessMs > options.slackMs) {
+          tally.late += 1
+          drops.count("deadline-blown")
+          continue
+        }
+        tally.release(latenessMs)
+        due.push(entry.item)
+      }
+      return due
+    }
+
+    const handOver = (items: ReadonlyArray<A>): Effect.Effect<void, never, R> =>
+      Effect.suspend(() => options.onDue(items)).pipe(
+        Effect.catchAllDefect(() => Effect.sync(() => {
+          tally.failed += items.length
+          tally.released -= items.length
+          drops.count("outgoing-failed", items.length)
+        })),
+        Effect.zipRight(Effect.yieldNow())
+      )
+
+    const step = Effect.suspend(() => {
+      const due = takeDue(clock.unsafeCurrentTimeMillis())
+      return due.length > 0 ? handOver(due) : alarm.wait(heap.head?.dueMs ?? Number.POSITIVE_INFINITY)
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(() => heap.clear()))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(step)))
+
+    const dropRandom = Effect.map(Random.nextIntBetween(0, options.capacity + 1), (index) => {
+      heap.removeAt(index)
+      tally.overflow += 1
+      drops.count("delay-queue-overflow")
+    })
+
+    return {
+      offer: (item, dueMs) =>
+        Effect.suspend(() => {
+          heap.push(item, dueMs)
+          alarm.wake(dueMs)
+          return heap.size > options.capacity ? dropRandom : Effect.void
+        }),
+      stats: Effect.sync(() => ({
+        queued: heap.size,
+        released: tally.released,
+        droppedOverflow: tally.overflow,
+        droppedLate: tally.late,
+        droppedFailed: tally.failed,
+        latenessMsSum: tally.latenessMsSum,
+        latenessMsMax: tally.latenessMsMax
+      }))
+    }
+  })

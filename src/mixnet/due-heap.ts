@@ -1,0 +1,89 @@
+/**
+ * A binary heap of entries ordered by due time.
+ *
+ * Contract: `pop` gives the earliest entry, and of entries due at the same instant the one pushed first. Push, pop and removal cost O(log n).
+ * Knows nothing of: clocks.
+ * Source: none needed; departures: none.
+ *
+ * @module
+ */
+
+export interface DueEntry<A> {
+  readonly item: A
+  /** Milliseconds since the Unix epoch. */
+  readonly dueMs: number
+}
+
+interface Slot<A> extends DueEntry<A> {
+  readonly order: number
+}
+
+const before = <A>(a: Slot<A>, b: Slot<A>): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order)
+
+export class DueHeap<A> {
+  readonly #slots: Array<Slot<A>> = []
+  #pushed = 0
+
+  get size(): number {
+    return this.#slots.length
+  }
+
+  /** The earliest entry; undefined when empty. */
+  get head(): DueEntry<A> | undefined {
+    return this.#slots[0]
+  }
+
+  push(item: A, dueMs: number): void {
+    this.#slots.push({ item, dueMs, order: this.#pushed++ })
+    this.#rise(this.#slots.length - 1)
+  }
+
+  pop(): DueEntry<A> | undefined {
+    return this.removeAt(0)
+  }
+
+  /** Removes the entry at an index into the heap's own order; for picking one at random. */
+  removeAt(index: number): DueEntry<A> | undefined {
+    const removed = this.#slots[index]
+    const last = this.#slots.pop()
+    if (removed === undefined || last === undefined || removed === last) return removed
+    this.#slots[index] = last
+    this.#rise(index)
+    this.#sink(index)
+    return removed
+  }
+
+  clear(): void {
+    this.#slots.length = 0
+  }
+
+  #rise(from: number): void {
+    let index = from
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      if (!this.#swapUnlessOrdered(parent, index)) return
+      index = parent
+    }
+  }
+
+  #sink(from: number): void {
+    let index = from
+    while (true) {
+      const left = 2 * index + 1
+      const [a, b] = [this.#slots[left], this.#slots[left + 1]]
+      if (a === undefined) return
+      const child = b !== undefined && before(b, a) ? left + 1 : left
+      if (!this.#swapUnlessOrdered(index, child)) return
+      index = child
+    }
+  }
+
+  /** Swaps parent and child when the child comes first; tells whether it did. */
+  #swapUnlessOrdered(parent: number, child: number): boolean {
+    const [a, b] = [this.#slots[parent], this.#slots[child]]
+    if (a === undefined || b === undefined || !before(b, a)) return false
+    this.#slots[parent] = b
+    this.#slots[child] = a
+    return true
+  }
+}

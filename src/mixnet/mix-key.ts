@@ -1,0 +1,100 @@
+/**
+ * A node's mix keys, one per epoch, each with the replay tags seen under it.
+ *
+ * Contract: `ensure(e)` makes the keys of e, e+1 and e+2 exist; `prune(now)` destroys those older than now-1 together with their replay filters.
+ * A key is never made twice for one epoch, not even after it was destroyed, so a replay of an old packet cannot meet a fresh filter.
+ * Keys live in this object only and are lost with it.
+ * Knows nothing of: time (epochs are arguments), documents, packets.
+ * Source: mixnet.md §5, §6, §7; departures: none.
+ *
+ * @module
+ */
+import type { CryptoBackend } from "../crypto/backend.ts"
+import type { Entropy } from "../crypto/entropy.ts"
+import { zeroize } from "../crypto/zeroize.ts"
+import type { Geometry } from "../sphinx/geometry.ts"
+import { mixPrivateKey, type MixPrivateKey } from "../sphinx/unwrap.ts"
+import { ReplayFilter } from "./replay-filter.ts"
+
+/** Epochs for which keys exist ahead, the asked one included: what a descriptor carries. */
+export const KEYS_AHEAD = 3
+const SECRET_BYTES = 32
+
+/** One epoch's key. */
+export interface MixKey {
+  readonly epoch: number
+  readonly privateKey: MixPrivateKey
+  readonly replayFilter: ReplayFilter
+}
+
+export interface MixKeyRingOptions {
+  readonly crypto: CryptoBackend
+  readonly geometry: Geometry
+  readonly entropy: Entropy
+  /** Most packets that one key may unwrap; beyond it they are refused. */
+  readonly replayCapacity: number
+}
+
+export class MixKeyRing {
+  readonly #options: MixKeyRingOptions
+  readonly #keys = new Map<number, MixKey>()
+  #prunedBefore = Number.NEGATIVE_INFINITY
+
+  constructor(options: MixKeyRingOptions) {
+    this.#options = options
+  }
+
+  /** Makes the keys of `epoch`, `epoch`+1 and `epoch`+2 that do not exist, but none of an epoch already pruned. Gives the epochs of the new ones. */
+  ensure(epoch: number): ReadonlyArray<number> {
+    const wanted = Array.from({ length: KEYS_AHEAD }, (_, ahead) => epoch + ahead)
+    const missing = wanted.filter((each) => each >= this.#prunedBefore && !this.#keys.has(each))
+    for (const each of missing) this.#keys.set(each, this.#generate(each))
+    return missing
+  }
+
+  /** Destroys the keys of epochs before `nowEpoch`-1, and their replay filters. Gives their epochs. */
+  prune(nowEpoch: number): ReadonlyArray<number> {
+    this.#prunedBefore = Math.max(this.#prunedBefore, nowEpoch - 1)
+    const old = [...this.#keys.keys()].filter((epoch) => epoch < this.#prunedBefore)
+    for (const epoch of old) this.#destroy(epoch)
+    return old
+  }
+
+  /** Public keys of `epoch`, `epoch`+1 and `epoch`+2, as far as they exist: what a descriptor for `epoch` carries. */
+  publicKeys(epoch: number): ReadonlyMap<number, Uint8Array> {
+    return new Map(
+      [...this.#keys.values()]
+        .filter((key) => key.epoch >= epoch && key.epoch < epoch + KEYS_AHEAD)
+        .sort((a, b) => a.epoch - b.epoch)
+        .map((key) => [key.epoch, key.privateKey.publicKey])
+    )
+  }
+
+  /** The keys to try on a packet, in this order: now, now-1, now+1. */
+  candidates(nowEpoch: number): ReadonlyArray<MixKey> {
+    return [nowEpoch, nowEpoch - 1, nowEpoch + 1].flatMap((epoch) => this.#keys.get(epoch) ?? [])
+  }
+
+  /** Destroys every key; for the end of the node's life. */
+  wipe(): void {
+    for (const epoch of [...this.#keys.keys()]) this.#destroy(epoch)
+    this.#prunedBefore = Number.POSITIVE_INFINITY
+  }
+
+  #generate(epoch: number): MixKey {
+    const { crypto, entropy, geometry, replayCapacity } = this.#options
+    const secret = entropy(SECRET_BYTES)
+    const privateKey = mixPrivateKey(crypto, geometry, secret)
+    zeroize(secret)
+    const saltBytes = entropy(4)
+    const salt = new DataView(saltBytes.buffer, saltBytes.byteOffset, 4).getUint32(0)
+    return { epoch, privateKey, replayFilter: new ReplayFilter({ capacity: replayCapacity, salt }) }
+  }
+
+  #destroy(epoch: number): void {
+    const key = this.#keys.get(epoch)
+    key?.privateKey.wipe()
+    key?.replayFilter.wipe()
+    this.#keys.delete(epoch)
+  }
+}
