@@ -7,8 +7,7 @@
  *
  * @module
  */
-import { gcmsiv } from "@noble/ciphers/aes.js"
-import { ctr } from "@noble/ciphers/aes.js"
+import { ctr, gcmsiv } from "@noble/ciphers/aes.js"
 import { chacha20, chacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { x448 } from "@noble/curves/ed448.js"
 import { ed25519, x25519 } from "@noble/curves/ed25519.js"

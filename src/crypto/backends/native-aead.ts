@@ -1,0 +1,138 @@
+/**
+ * Ciphers of the native backend: AES-256-CTR and the AES of GCM-SIV by OpenSSL, ChaCha20 and ChaCha20-Poly1305 by libsodium, POLYVAL in TypeScript.
+ *
+ * Contract: as `CryptoBackend`; a sealed text that was altered or is too short is answered with `undefined`.
+ * Not constant time: POLYVAL (table look-ups).
+ * Source: RFC 8452 §4–§5, RFC 8439; sphinx.md §4; departures: none.
+ *
+ * @module
+ */
+import { createCipheriv } from "node:crypto"
+import { constantTimeEqual } from "../../bytes/equal.ts"
+import type { CryptoBackend } from "../backend.ts"
+import { polyval } from "../polyval.ts"
+import { requireLength } from "./length.ts"
+import { plainBytes } from "./native-hash.ts"
+import type { Sodium } from "./sodium.ts"
+
+const TAG_BYTES = 16
+
+type AesEcb = (blocks: Uint8Array) => Uint8Array
+
+/** AES-256 on whole blocks. */
+const aesEcb = (key: Uint8Array): AesEcb => {
+  const cipher = createCipheriv("aes-256-ecb", key, null)
+  cipher.setAutoPadding(false)
+  return (blocks) => cipher.update(blocks)
+}
+
+/** The two keys of one nonce: for POLYVAL (16 bytes) and for AES (32 bytes). */
+const deriveKeys = (key: Uint8Array, nonce: Uint8Array): { readonly hashKey: Uint8Array; readonly aes: AesEcb } => {
+  const blocks = new Uint8Array(6 * 16)
+  for (let i = 0; i < 6; i++) {
+    blocks[16 * i] = i
+    blocks.set(nonce, 16 * i + 4)
+  }
+  const output = aesEcb(key)(blocks)
+  const halves = new Uint8Array(48)
+  for (let i = 0; i < 6; i++) halves.set(output.subarray(16 * i, 16 * i + 8), 8 * i)
+  const aes = aesEcb(halves.subarray(16))
+  const hashKey = halves.slice(0, 16)
+  output.fill(0)
+  halves.fill(0)
+  return { hashKey, aes }
+}
+
+const gcmSivTag = (hashKey: Uint8Array, aes: AesEcb, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array => {
+  const lengths = new Uint8Array(16)
+  const view = new DataView(lengths.buffer)
+  view.setBigUint64(0, BigInt(aad.length) * 8n, true)
+  view.setBigUint64(8, BigInt(plaintext.length) * 8n, true)
+  const hash = polyval(hashKey, aad, plaintext, lengths)
+  for (let i = 0; i < 12; i++) hash[i] = (hash[i] as number) ^ (nonce[i] as number)
+  hash[15] = (hash[15] as number) & 0x7f
+  return aes(hash)
+}
+
+/** XORs `text` in place with the keystream: the counter is the first four bytes of the tag, little-endian, modulo 2^32. */
+const applyKeystream = (aes: AesEcb, tag: Uint8Array, text: Uint8Array): void => {
+  const counters = new Uint8Array(16 * Math.ceil(text.length / 16))
+  const view = new DataView(counters.buffer)
+  const first = new Uint8Array(tag)
+  first[15] = (first[15] as number) | 0x80
+  const start = new DataView(first.buffer).getUint32(0, true)
+  for (let at = 0, i = 0; at < counters.length; at += 16, i++) {
+    counters.set(first, at)
+    view.setUint32(at, start + i, true)
+  }
+  const keystream = aes(counters)
+  for (let i = 0; i < text.length; i++) text[i] = (text[i] as number) ^ (keystream[i] as number)
+}
+
+const checkAead = (key: Uint8Array, nonce: Uint8Array): void => {
+  requireLength("AEAD key", key, 32)
+  requireLength("AEAD nonce", nonce, 12)
+}
+
+const gcmSiv: Pick<CryptoBackend, "aes256GcmSivSeal" | "aes256GcmSivOpen"> = {
+  aes256GcmSivSeal: (key, nonce, aad, plaintext) => {
+    checkAead(key, nonce)
+    const { hashKey, aes } = deriveKeys(key, nonce)
+    const tag = gcmSivTag(hashKey, aes, nonce, aad, plaintext)
+    const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    sealed.set(plaintext)
+    applyKeystream(aes, tag, sealed.subarray(0, plaintext.length))
+    sealed.set(tag, plaintext.length)
+    return sealed
+  },
+  aes256GcmSivOpen: (key, nonce, aad, sealed) => {
+    checkAead(key, nonce)
+    if (sealed.length < TAG_BYTES) return undefined
+    const { hashKey, aes } = deriveKeys(key, nonce)
+    const plaintext = sealed.slice(0, sealed.length - TAG_BYTES)
+    const tag = sealed.subarray(sealed.length - TAG_BYTES)
+    applyKeystream(aes, tag, plaintext)
+    if (constantTimeEqual(gcmSivTag(hashKey, aes, nonce, aad, plaintext), tag)) return plaintext
+    plaintext.fill(0)
+    return undefined
+  }
+}
+
+type Ciphers = Pick<
+  CryptoBackend,
+  "aes256Ctr" | "chacha20Block32" | "chacha20Poly1305Seal" | "chacha20Poly1305Open" | "aes256GcmSivSeal" | "aes256GcmSivOpen"
+>
+
+const ZERO_NONCE = new Uint8Array(8)
+
+export const nativeCiphers = (sodium: Sodium): Ciphers => ({
+  aes256Ctr: (key, iv, data) => {
+    requireLength("AES key", key, 32)
+    requireLength("AES IV", iv, 16)
+    return plainBytes(createCipheriv("aes-256-ctr", key, iv).update(data))
+  },
+  chacha20Block32: (key) => {
+    requireLength("ChaCha20 key", key, 32)
+    const block = new Uint8Array(32)
+    sodium.crypto_stream_chacha20(block, ZERO_NONCE, key)
+    return block
+  },
+  chacha20Poly1305Seal: (key, nonce, aad, plaintext) => {
+    checkAead(key, nonce)
+    const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plaintext, aad.length === 0 ? null : aad, null, nonce, key)
+    return sealed
+  },
+  chacha20Poly1305Open: (key, nonce, aad, sealed) => {
+    checkAead(key, nonce)
+    if (sealed.length < TAG_BYTES) return undefined
+    const plaintext = new Uint8Array(sealed.length - TAG_BYTES)
+    try {
+      sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, aad.length === 0 ? null : aad, nonce, key)
+      return plaintext
+    } catch {
+      return undefined
+    }
+  },
+  ...gcmSiv
+})
