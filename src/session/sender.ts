@@ -1,0 +1,140 @@
+/**
+ * The emission schedule of one session: two Poisson streams that never stop, whatever there is to say.
+ *
+ * Contract: every packet leaves on a tick. A λP tick sends the transmission that was prepared for it, else a loop decoy; a λL tick sends a loop
+ * decoy. The packet of a tick is composed right after the tick before it, one per tick, so that composing neither stretches a gap nor tells a
+ * request from a decoy; a request that arrives later waits for the tick after. A tick later than `sendSlackMs` sends nothing and is counted, and
+ * what was prepared for it goes out on the next one. Without a document the ticks go on and composing is tried again every second.
+ * Knows nothing of: replies, retransmission, what a request asks for.
+ * Source: mixnet.md §4.2, §4.4, §16; departures: composed one tick ahead, where the reference composes on the tick.
+ *
+ * @module
+ */
+import { Clock, Deferred, Effect, type Scope } from "effect"
+import type { MixnetParams } from "../params/mixnet-params.ts"
+import type { Composer } from "./composer.ts"
+import { makeOutlet, type Outlet, type Prepared } from "./outlet.ts"
+import { followRate } from "./schedule.ts"
+import type { SurbLedger } from "./surb-ledger.ts"
+import { BACKLOG_COUNT, type PacketRequest, type Transmission, type TransmissionOutcome, TransmissionQueue } from "./transmission-queue.ts"
+
+/** Packets handed to the port and not yet taken; more are dropped and counted, so that a stalled gateway cannot stop the ticks. */
+export const PORT_BACKLOG_COUNT = 64
+/** Scheduling and network allowance per hop before a decoy counts as lost (mixnet.md §4.3). */
+const DECOY_SLACK_PER_HOP_MS = 500
+
+/** Counts since the session began. */
+export interface SenderCounts {
+  /** Packets that left, decoys included. */
+  sent: number
+  decoys: number
+  /** Ticks that passed without a packet because none could be composed. */
+  emptyTicks: number
+  /** Ticks later than `sendSlackMs`. */
+  lateTicks: number
+  /** Packets that the port did not take. */
+  portDrops: number
+}
+
+export interface Sender<Owner extends object> {
+  /** Queues one transmission and waits until it left; interruption takes it back from wherever it is. Waits while the backlog is full. */
+  readonly transmit: (request: PacketRequest, owner: Owner, lane: "fresh" | "resend") => Effect.Effect<TransmissionOutcome>
+  /** Fresh transmissions that wait for a tick. */
+  readonly waitingCount: () => number
+  readonly counts: Readonly<SenderCounts>
+  /** Both streams; never ends. Rates are those of the newest document at each tick. */
+  readonly run: Effect.Effect<never>
+  /** Overwrites what was prepared; nothing leaves any more. */
+  readonly discard: () => void
+}
+
+export interface SenderOptions<Owner extends object> {
+  readonly composer: Composer
+  readonly ledger: SurbLedger<Owner>
+  readonly send: (packet: Uint8Array) => Effect.Effect<void>
+}
+
+/** Hands packets to the port without ever waiting for it. */
+const makeHandOver = (send: SenderOptions<object>["send"], counts: SenderCounts) =>
+  Effect.map(Effect.scope, (scope) => {
+    let atPort = 0
+    return (packet: Uint8Array): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (atPort >= PORT_BACKLOG_COUNT) {
+          counts.portDrops++
+          return Effect.void
+        }
+        atPort++
+        return send(packet).pipe(
+          Effect.catchAllCause(() => Effect.sync(() => void counts.portDrops++)),
+          Effect.ensuring(Effect.sync(() => void atPort--)),
+          Effect.forkIn(scope),
+          Effect.asVoid
+        )
+      })
+  })
+
+/** Makes the sender of one session; its `run` starts the schedule. */
+export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { composer, ledger } = options
+    const counts: SenderCounts = { sent: 0, decoys: 0, emptyTicks: 0, lateTicks: 0, portDrops: 0 }
+    const handOver = yield* makeHandOver(options.send, counts)
+    const queue = new TransmissionQueue<Owner>()
+    const backlog = yield* Effect.makeSemaphore(BACKLOG_COUNT)
+    const onLeftQueue = (transmission: Transmission<Owner>) => (transmission.lane === "fresh" ? Effect.asVoid(backlog.release(1)) : Effect.void)
+    const requests = yield* makeOutlet<Owner>({ composer, queue, onLeftQueue })
+    const loops = yield* makeOutlet<Owner>({ composer, onLeftQueue })
+
+    const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): Effect.Effect<void> => {
+      const { etaMs, packet, surbId, surbKeys } = composed
+      counts.sent++
+      if (transmission === undefined) {
+        counts.decoys++
+        ledger.registerDecoy(surbId, surbKeys, sentAtMs + etaMs + DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), sentAtMs)
+        return handOver(packet)
+      }
+      ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)
+      return Effect.zipRight(handOver(packet), Deferred.succeed(transmission.settled, { _tag: "Sent", sentAtMs, etaMs }))
+    }
+
+    const onTick = (outlet: Outlet<Owner>) => (params: MixnetParams) =>
+      Effect.gen(function* () {
+        const nowMs = yield* Clock.currentTimeMillis
+        const prepared = outlet.take()
+        if (prepared === undefined) counts.emptyTicks++
+        else yield* emit(prepared, nowMs, params)
+        yield* outlet.prepare
+      })
+    const stream = (outlet: Outlet<Owner>, rateOf: (params: MixnetParams) => number) =>
+      Effect.zipRight(outlet.prepare, followRate({ params: composer.params, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ }))
+
+    const withdraw = (transmission: Transmission<Owner>) =>
+      Effect.suspend(() => {
+        transmission.withdrawn = true
+        return queue.remove(transmission) ? onLeftQueue(transmission) : requests.withdraw(transmission)
+      })
+
+    return {
+      counts,
+      waitingCount: () => queue.freshCount,
+      transmit: (request, owner, lane) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            if (lane === "fresh") yield* restore(backlog.take(1))
+            const settled = yield* Deferred.make<TransmissionOutcome>()
+            const transmission: Transmission<Owner> = { request, owner, lane, settled, withdrawn: false }
+            queue.offer(transmission)
+            return yield* restore(Deferred.await(settled)).pipe(Effect.onInterrupt(() => withdraw(transmission)))
+          })
+        ),
+      run: Effect.zipRight(
+        Effect.all([stream(requests, ({ lambdaPPerMs }) => lambdaPPerMs), stream(loops, ({ lambdaLPerMs }) => lambdaLPerMs)], { concurrency: 2 }),
+        Effect.never
+      ),
+      discard: () => {
+        requests.discard()
+        loops.discard()
+      }
+    }
+  })

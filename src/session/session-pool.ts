@@ -1,0 +1,66 @@
+/**
+ * Several sessions used as one: more throughput without a faster schedule.
+ *
+ * Contract: each session keeps its own port and its own schedule; an exchange stays with one session, chosen uniformly among those with room in
+ * their queue, or among all that are open when none has room. An exchange whose session ends goes on in another one.
+ * Knows nothing of: what requests mean.
+ * Source: funion.md §1 (m sessions, constant for at least an epoch); departures: none.
+ *
+ * @module
+ */
+import { Context, Effect, Layer, Random, type Scope } from "effect"
+import type { Crypto } from "../crypto/crypto-service.ts"
+import type { PkiView } from "../pki/pki-view.ts"
+import { PacketPort, type PacketPortService } from "./packet-port.ts"
+import type { ExchangeRequest } from "./retransmit.ts"
+import { makeSession, type PacketCounters, type Session, SessionClosed } from "./session.ts"
+
+export interface SessionPoolService {
+  /** As `Session.exchange`. @errors SessionClosed when no session is open any more */
+  readonly exchange: Session["exchange"]
+  /** Sums over all sessions. */
+  readonly counters: Effect.Effect<PacketCounters>
+  readonly sessions: ReadonlyArray<Session>
+}
+
+/** The sessions of one client or one compute service. */
+export class SessionPool extends Context.Tag("funion/session/SessionPool")<SessionPool, SessionPoolService>() {
+  /** A pool with one session per port. */
+  static readonly layer = (ports: ReadonlyArray<PacketPortService>): Layer.Layer<SessionPool, never, PkiView | Crypto> =>
+    Layer.scoped(SessionPool, makeSessionPool(ports))
+}
+
+/** Uses sessions that exist already. */
+export const poolOf = (sessions: ReadonlyArray<Session>): SessionPoolService => {
+  const pick = Effect.suspend(() => {
+    const open = sessions.filter((session) => !session.isClosed())
+    const roomy = open.filter((session) => session.hasRoom())
+    const among = roomy.length > 0 ? roomy : open
+    return Effect.map(Random.nextIntBetween(0, among.length), (sessionIndex) => among[sessionIndex])
+  })
+  const exchange = <E>(request: ExchangeRequest<E>): Effect.Effect<Uint8Array, E | SessionClosed> =>
+    Effect.flatMap(pick, (session) => {
+      if (session === undefined) return Effect.fail(new SessionClosed())
+      return Effect.catchIf(
+        session.exchange(request),
+        (error): error is SessionClosed => error instanceof SessionClosed,
+        () => exchange(request)
+      )
+    })
+  return {
+    exchange,
+    sessions,
+    counters: Effect.map(Effect.forEach(sessions, ({ counters }) => counters), (all) =>
+      all.reduce(
+        (sum, one) => ({ sent: sum.sent + one.sent, received: sum.received + one.received, decoys: sum.decoys + one.decoys }),
+        { sent: 0, received: 0, decoys: 0 }
+      )
+    )
+  }
+}
+
+/** Starts one session per port; all live as long as the scope. */
+export const makeSessionPool = (
+  ports: ReadonlyArray<PacketPortService>
+): Effect.Effect<SessionPoolService, never, Scope.Scope | PkiView | Crypto> =>
+  Effect.map(Effect.forEach(ports, (port) => Effect.provideService(makeSession, PacketPort, port)), poolOf)

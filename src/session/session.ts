@@ -1,0 +1,162 @@
+/**
+ * One session with the mix network: exchanges of one request and one reply, under a schedule that never stops.
+ *
+ * Contract: everything leaves on a tick of the sender. An exchange ends with the first reply that comes back through any of its reply blocks;
+ * it is repeated until then, without limit, and interrupting it removes it everywhere: queue, outlet, ledger. Unknown, garbled and decoy
+ * replies are counted and change nothing else. Exchanges in progress are bounded; further callers wait. When the scope closes or the port
+ * ends, all exchanges fail with `SessionClosed` and all keys are overwritten.
+ * Knows nothing of: what requests mean, couriers, boxes, dispatches.
+ * Source: mixnet.md §4; departures: a late reply to an earlier transmission of a pending exchange is accepted (C20).
+ *
+ * @module
+ */
+import { Data, Deferred, Effect, type Scope, Stream } from "effect"
+import { Crypto } from "../crypto/crypto-service.ts"
+import type { PkiView } from "../pki/pki-view.ts"
+import { makeComposer } from "./composer.ts"
+import { PacketPort, type SurbDelivery } from "./packet-port.ts"
+import { type ExchangeRequest, transmitUntilInterrupted } from "./retransmit.ts"
+import { makeSender } from "./sender.ts"
+import { SurbLedger } from "./surb-ledger.ts"
+import { BACKLOG_COUNT } from "./transmission-queue.ts"
+
+/** Exchanges of one session that may be in progress; the next caller waits. */
+export const EXCHANGE_COUNT_LIMIT = 256
+
+/** The session has ended: its scope was closed, or its gateway is gone. */
+export class SessionClosed extends Data.TaggedError("SessionClosed")<Record<never, never>> {}
+
+/** Packets of one session since it began. */
+export interface PacketCounters {
+  /** All packets that left, decoys included. */
+  readonly sent: number
+  /** All deliveries that came back, whatever they were. */
+  readonly received: number
+  /** Loop decoys among `sent`. */
+  readonly decoys: number
+}
+
+/** What a session noticed since it began: the heartbeat of its part of the network. */
+export interface SessionStatistics extends PacketCounters {
+  /** Decoys that came back, of `decoys`. */
+  readonly decoysReturned: number
+  readonly retransmissions: number
+  /** Deliveries for no reply block that is out. */
+  readonly unknownSurbs: number
+  /** Deliveries that did not open. */
+  readonly garbledReplies: number
+  readonly lateTicks: number
+  readonly emptyTicks: number
+  readonly portDrops: number
+  /** Now: reply blocks that are out, exchanges in progress, transmissions waiting for a tick. */
+  readonly surbsOut: number
+  readonly exchangesOpen: number
+  readonly waiting: number
+}
+
+export interface Session {
+  /**
+   * Sends a request until its reply is there.
+   * @returns the user payload of the reply, userPayloadBytes long, zeros at the end included
+   * @errors what `request.payload` fails with; SessionClosed. A request above userPayloadBytes dies.
+   */
+  readonly exchange: <E>(request: ExchangeRequest<E>) => Effect.Effect<Uint8Array, E | SessionClosed>
+  readonly counters: Effect.Effect<PacketCounters>
+  readonly statistics: Effect.Effect<SessionStatistics>
+  /** True when a request would get a place in the queue at once. */
+  readonly hasRoom: () => boolean
+  readonly isClosed: () => boolean
+}
+
+/** One exchange in progress. */
+interface Exchange {
+  readonly reply: Deferred.Deferred<Uint8Array, SessionClosed>
+}
+
+interface ReplyCounts {
+  received: number
+  decoysReturned: number
+  retransmissions: number
+  unknownSurbs: number
+  garbledReplies: number
+}
+
+/** Starts a session on the port of the environment; it lives as long as the scope. */
+export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort | PkiView | Crypto> = Effect.gen(function* () {
+  const crypto = yield* Crypto
+  const port = yield* PacketPort
+  const composer = yield* makeComposer(port)
+  const ledger = new SurbLedger<Exchange>()
+  const sender = yield* makeSender<Exchange>({ composer, ledger, send: port.send })
+  const places = yield* Effect.makeSemaphore(EXCHANGE_COUNT_LIMIT)
+  const open = new Set<Exchange>()
+  const counts: ReplyCounts = { received: 0, decoysReturned: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
+  let closed = false
+
+  const close = Effect.suspend(() => {
+    closed = true
+    ledger.clear()
+    sender.discard()
+    return Effect.forEach(open, ({ reply }) => Deferred.fail(reply, new SessionClosed()), { discard: true })
+  })
+
+  const onDelivery = ({ payload, surbId }: SurbDelivery) =>
+    Effect.suspend(() => {
+      counts.received++
+      const redeemed = ledger.redeem(crypto, surbId, payload)
+      if (redeemed._tag === "Unknown") counts.unknownSurbs++
+      else if (redeemed._tag === "Garbled") counts.garbledReplies++
+      else if (redeemed._tag === "DecoyReturned") counts.decoysReturned++
+      return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
+    })
+
+  const userPayloadBytes = Effect.map(composer.params, ({ geometry }) => geometry.userPayloadBytes)
+  const checked = <E>(payload: ExchangeRequest<E>["payload"]): ExchangeRequest<E>["payload"] =>
+    Effect.zipWith(payload, Effect.orElseSucceed(userPayloadBytes, () => Number.POSITIVE_INFINITY), (bytes, limitBytes) => {
+      if (bytes.length > limitBytes) throw new RangeError(`request of ${bytes.length} bytes, at most ${limitBytes} fit a packet`)
+      return bytes
+    })
+
+  const repeat = <E>(owner: Exchange, request: ExchangeRequest<E>) =>
+    transmitUntilInterrupted<Exchange, E>({
+      sender,
+      owner,
+      request: { ...request, payload: checked(request.payload) },
+      slackMs: retransmitSlackMs,
+      onRetransmit: () => void counts.retransmissions++
+    })
+
+  const begin = Effect.gen(function* () {
+    if (closed) return yield* new SessionClosed()
+    const exchange: Exchange = { reply: yield* Deferred.make<Uint8Array, SessionClosed>() }
+    open.add(exchange)
+    return exchange
+  })
+  const end = (exchange: Exchange) =>
+    Effect.sync(() => {
+      open.delete(exchange)
+      ledger.dropOwner(exchange)
+    })
+
+  let slackMs = 0
+  const retransmitSlackMs = Effect.orElseSucceed(
+    Effect.map(composer.params, (params) => (slackMs = params.retransmitSlackMs)),
+    () => slackMs
+  )
+
+  yield* Effect.raceFirst(sender.run, Stream.runForEach(port.receive, onDelivery)).pipe(Effect.ensuring(close), Effect.interruptible, Effect.forkScoped)
+
+  return {
+    exchange: (request) =>
+      Effect.acquireUseRelease(begin, (exchange) => Effect.raceFirst(Deferred.await(exchange.reply), repeat(exchange, request)), end).pipe(
+        Effect.zipWith(Effect.orElseSucceed(userPayloadBytes, () => undefined), (reply, limitBytes) => reply.slice(0, limitBytes)),
+        places.withPermits(1)
+      ),
+    counters: Effect.sync(() => ({ sent: sender.counts.sent, received: counts.received, decoys: sender.counts.decoys })),
+    statistics: Effect.sync(() => ({
+      ...sender.counts, ...counts, surbsOut: ledger.size, exchangesOpen: open.size, waiting: sender.waitingCount()
+    })),
+    hasRoom: () => !closed && sender.waitingCount() < BACKLOG_COUNT,
+    isClosed: () => closed
+  }
+})
