@@ -1,0 +1,103 @@
+/**
+ * Ready-made parameters, each with a compute service that fits them.
+ *
+ * Contract: every preset passes `checkParams`, and its service `checkService`.
+ * Knows nothing of: how many nodes a network has.
+ * Source: the issue's list for `tiny`; mixnet.md §3 (reference defaults) for `echomix`; departures: λR and answer times as noted.
+ *
+ * @module
+ */
+import type { MixnetParams, PacketGeometry } from "./mixnet-params.ts"
+import type { ServicePlan, ServiceProfile } from "./service-profile.ts"
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+const GEOMETRY: PacketGeometry = { scheme: "x25519", hopCount: 5, userPayloadBytes: 2000, withSurb: true }
+
+const SHARED = {
+  epochPeriodMs: 20 * MINUTE_MS,
+  replicaEpochPeriodMs: 7 * DAY_MS,
+  dispatchSuite: 2,
+  geometry: GEOMETRY,
+  mixLayers: 3,
+  replicaNike: "x25519"
+} as const
+
+/** Two profiles for every model: small input (4 boxes), and one image line (11 boxes); answers of 4 boxes. */
+const profiles = (smallJobs: number, lineJobs: number): ReadonlyArray<ServiceProfile> => [
+  { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: smallJobs, coverJobs: 0 },
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: lineJobs, coverJobs: 0 }
+]
+
+/** A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. */
+export const tinyParams: MixnetParams = {
+  ...SHARED,
+  muPerMs: 0.05,
+  lambdaPPerMs: 0.025,
+  lambdaLPerMs: 0.0025,
+  lambdaRPerMs: 0.025,
+  quantumMs: 1000,
+  answerMs: 300,
+  sealBeforeEdgeMs: 200,
+  retransmitSlackMs: 2000,
+  sendSlackMs: 250
+}
+
+export const tinyService: ServicePlan = {
+  deadlinesMs: [3000, 6000, 10_000, 20_000],
+  releaseWindowMs: 1000,
+  profiles: profiles(2, 1),
+  sessions: 6,
+  workers: 3,
+  maxComputeMs: 900
+}
+
+/**
+ * The same for the crypto backend in pure JavaScript. Making a packet and unwrapping it along its route costs about 55 ms there, so one
+ * client and three service sessions at 1.9 packets/s each keep 0.42 of a core busy.
+ */
+export const tinyReferenceParams: MixnetParams = {
+  ...SHARED,
+  muPerMs: 0.02,
+  lambdaPPerMs: 0.0018,
+  lambdaLPerMs: 0.0001,
+  lambdaRPerMs: 0.005,
+  quantumMs: 18_000,
+  answerMs: 1500,
+  sealBeforeEdgeMs: 1000,
+  retransmitSlackMs: 10_000,
+  sendSlackMs: 1000
+}
+
+export const tinyReferenceService: ServicePlan = {
+  deadlinesMs: [18_000, 36_000, 72_000, 144_000],
+  releaseWindowMs: 9000,
+  profiles: profiles(1, 1),
+  sessions: 3,
+  workers: 2,
+  maxComputeMs: 2000
+}
+
+/** The reference's default rates: 200 ms a hop, one packet a second and session, a link command every two seconds. Minutes per inference. */
+export const echomixParams: MixnetParams = {
+  ...SHARED,
+  muPerMs: 0.005,
+  lambdaPPerMs: 0.001,
+  lambdaLPerMs: 0.0005,
+  lambdaRPerMs: 0.0005,
+  quantumMs: MINUTE_MS,
+  answerMs: 15_000,
+  sealBeforeEdgeMs: 1000,
+  retransmitSlackMs: 20_000,
+  sendSlackMs: 250
+}
+
+export const echomixService: ServicePlan = {
+  deadlinesMs: [60_000, 120_000, 300_000, 600_000],
+  releaseWindowMs: 45_000,
+  profiles: profiles(6, 2),
+  sessions: 6,
+  workers: 4,
+  maxComputeMs: 2000
+}
