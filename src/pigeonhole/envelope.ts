@@ -26,6 +26,8 @@ import type { CryptoBackend } from "../crypto/backend.ts"
 import { DEK_BYTES, ENVELOPE_HASH_BYTES } from "./geometry.ts"
 import { decodeExact, decodeTop, readSized, type MessageCodec } from "./message.ts"
 
+export { ENVELOPE_HASH_BYTES } from "./geometry.ts"
+
 /** Name of an envelope in caches and replies: H256(sender key ‖ ciphertext). */
 export type EnvelopeHash = Bytes<"EnvelopeHash">
 export const EnvelopeHash = fixedBytes("EnvelopeHash", ENVELOPE_HASH_BYTES)

@@ -25,7 +25,9 @@ const CODECS = [
 ] as unknown as ReadonlyArray<MessageCodec<unknown>>
 
 /** Mostly zeros, so that length fields are often plausible. */
-const sparseBytes = fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(255) }), { maxLength: 260 }).map((a) => Uint8Array.from(a))
+const sparseBytes = fc
+  .array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(255) }), { maxLength: 260 })
+  .map((numbers) => Uint8Array.from(numbers))
 
 describe("parsers", () => {
   it.each(CODECS.map((codec) => [codec.name, codec] as const))("%s accepts only canonical bytes and never throws", (_, codec) => {
