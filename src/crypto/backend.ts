@@ -40,7 +40,7 @@ export interface CryptoBackend {
   readonly blake2b: (outputBytes: number, ...parts: ReadonlyArray<Uint8Array>) => Uint8Array
 
   readonly hmacSha256: (key: Uint8Array, ...parts: ReadonlyArray<Uint8Array>) => Uint8Array
-  /** HKDF expand step over SHA-256: `prk` is used raw. */
+  /** HKDF expand step over SHA-256: `prk`, 32 bytes or more, is used raw. */
   readonly hkdfSha256Expand: (prk: Uint8Array, info: Uint8Array, outputBytes: number) => Uint8Array
   /** Full HKDF over SHA-256. */
   readonly hkdfSha256: (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, outputBytes: number) => Uint8Array
@@ -69,7 +69,10 @@ export interface CryptoBackend {
   readonly x448: (scalar: Uint8Array, u: Uint8Array) => Uint8Array | undefined
   readonly x448PublicKey: (scalar: Uint8Array) => Uint8Array
 
-  /** X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem-05). `seed` 32 bytes, `coins` 64 bytes (ML-KEM 32, X25519 ephemeral 32). */
+  /**
+   * X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem-05). `seed` 32 bytes, `coins` 64 bytes (ML-KEM 32, X25519 ephemeral 32).
+   * `undefined`: wrong length, X25519 part of low order, encapsulation key not reduced.
+   */
   readonly xwingPrivateKey: (seed: Uint8Array) => XWingPrivateKey
   readonly xwingEncapsulate: (publicKey: Uint8Array, coins: Uint8Array) => { readonly ciphertext: Uint8Array; readonly sharedSecret: Uint8Array } | undefined
   readonly xwingDecapsulate: (privateKey: XWingPrivateKey, ciphertext: Uint8Array) => Uint8Array | undefined
@@ -79,7 +82,7 @@ export interface CryptoBackend {
   readonly ed25519Sign: (seed: Uint8Array, message: Uint8Array) => Uint8Array
   /** The Go rule (pigeonhole.md §1.4): cofactorless, S canonical, the encoding of S·B − k·A equals R. */
   readonly ed25519Verify: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
-  /** True when the 32 bytes decode to a point of edwards25519 (any canonical encoding that Go accepts). */
+  /** True when the 32 bytes decode to a point of edwards25519 as Go decodes: y of 2^255-19 or more is reduced, x = 0 with the sign bit is accepted. */
   readonly edwardsPointIsValid: (encoded: Uint8Array) => boolean
   /** scalar · point, scalar 32 bytes little-endian already reduced mod L (not clamped here); `undefined` when the point does not decode. */
   readonly edwardsScalarMult: (scalar: Uint8Array, point: Uint8Array) => Uint8Array | undefined

@@ -97,6 +97,7 @@ class Hmac {
   expand(prk: Uint8Array, info: Uint8Array, outputBytes: number): Uint8Array {
     const count = Math.ceil(outputBytes / this.#digestBytes)
     if (count > 255) throw new RangeError("HKDF gives at most 255 blocks")
+    if (prk.length < this.#digestBytes) throw new RangeError("the key of HKDF expand is as long as a digest, or longer")
     this.#prepare(prk)
     const inner = this.#innerFor(this.#digestBytes + info.length + 1)
     inner.set(info, this.#blockBytes + this.#digestBytes)
