@@ -29,6 +29,7 @@ const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
   model: ["bytes", "crypto"],
   inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx"],
+  node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole"],
   topology: ["params", "bytes", "sphinx", "pigeonhole"],
   conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"]
 }

@@ -1,0 +1,86 @@
+/**
+ * A gateway: the entry node. Takes packets of clients into the first mix layer and holds replies for them.
+ *
+ * Contract: packets of clients must go on, packets of the last mix layer must end here with a SURB id; everything else is dropped and counted. A client
+ * over its rate loses packets silently. Nothing on the client link depends on what a packet is. Runs until its scope closes.
+ * Source: mixnet.md §1, §9; departures: replies wait in memory; no loops of its own yet.
+ *
+ * @module
+ */
+import { Clock, Effect } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { concatBytes } from "../../src/bytes/concat.ts"
+import { toHex } from "../../src/bytes/hex.ts"
+import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
+import { makeNode, type Node } from "../../src/node/node.ts"
+import type { TerminalOrder } from "../../src/node/pipeline.ts"
+import type { DirectoryView } from "../../src/pki/directory-view.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import { Allowance } from "./allowance.ts"
+import { Inboxes } from "./inboxes.ts"
+import { Gateway } from "./protocol.ts"
+
+export interface GatewayConfig extends NetworkSetting {
+  readonly identity: Identity
+  readonly directoryView: DirectoryView
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** Puts a reply into the inbox of its client. */
+const deliver = (inboxes: Inboxes, drops: () => DropCounters, order: TerminalOrder): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (order.surbId === undefined) return drops().count("client-to-local-user")
+    const delivered = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
+    if (!delivered) drops().count("unknown-recipient")
+  })
+
+const submit = (config: GatewayConfig, allowances: Map<string, Allowance>, drops: DropCounters, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
+  Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    const id = toHex(queueId)
+    const allowance = allowances.get(id) ?? new Allowance(config.params, nowMs)
+    allowances.set(id, allowance)
+    const admitted = packets.filter(() => allowance.take(nowMs))
+    if (admitted.length < packets.length) drops.count("rate-limited", packets.length - admitted.length)
+    return admitted
+  })
+
+/** Forgets idle clients once an eighth of an epoch. */
+const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Map<string, Allowance>): Effect.Effect<never> =>
+  Effect.forever(Effect.gen(function*() {
+    yield* Effect.sleep(config.params.epochPeriodMs / 8)
+    const nowMs = yield* Clock.currentTimeMillis
+    inboxes.sweep()
+    for (const [id, allowance] of allowances) if (allowance.isFull(nowMs)) allowances.delete(id)
+  }))
+
+export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const inboxes = new Inboxes()
+    const allowances = new Map<string, Allowance>()
+    const node: Node = yield* makeNode({
+      ...config,
+      role: "gateway",
+      mixLayer: -1,
+      services: [],
+      forwards: (origin) => origin === "client",
+      terminal: (order, origin) =>
+        origin === "client" ? Effect.sync(() => node.drops.count("client-to-local-user")) : deliver(inboxes, () => node.drops, order),
+      neighboursIn: (document) => document.mixLayers[0] ?? []
+    })
+    yield* Effect.forkScoped(sweep(config, inboxes, allowances))
+    yield* mount.serve(config.identity.name, Gateway, Gateway.toLayer({
+      Forward: ({ packets }) => node.accept(packets, "node"),
+      Submit: ({ packets, queueId }) =>
+        Effect.flatMap(submit(config, allowances, node.drops, queueId, packets), (admitted) => node.accept(admitted, "client")),
+      Receive: ({ queueId }) => inboxes.receive(queueId),
+      GetConsensus: ({ epoch }) =>
+        Effect.sync(() => {
+          const certificate = config.directoryView.certificateOf(epoch)
+          return certificate === undefined ? { status: 1 as const, certificate: EMPTY } : { status: 0 as const, certificate }
+        })
+    }))
+    yield* ready
+    return yield* Effect.never
+  })

@@ -1,0 +1,35 @@
+/**
+ * A mix: takes one layer off every packet, holds it as long as its sender asked, passes it to the next layer.
+ *
+ * Contract: only packets that go on are accepted; everything else is dropped and counted. Runs until its scope closes.
+ * Source: mixnet.md §1, §5; departures: no loops of its own yet (mix loops come with cover traffic as specified).
+ *
+ * @module
+ */
+import { Effect } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { makeNode } from "../../src/node/node.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import { Mix } from "./protocol.ts"
+
+export interface MixConfig extends NetworkSetting {
+  readonly identity: Identity
+  /** Index of the layer, from 0. */
+  readonly mixLayer: number
+}
+
+export const mix = (config: MixConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const node = yield* makeNode({
+      ...config,
+      role: "mix",
+      services: [],
+      forwards: () => true,
+      terminal: undefined,
+      neighboursIn: (document) => document.mixLayers[config.mixLayer + 1] ?? [...document.gateways, ...document.serviceNodes]
+    })
+    yield* mount.serve(config.identity.name, Mix, Mix.toLayer({ Forward: ({ packets }) => node.accept(packets, "node") }))
+    yield* ready
+    return yield* Effect.never
+  })

@@ -1,0 +1,63 @@
+/**
+ * A replica's envelope keys, one per replica epoch.
+ *
+ * Contract: keys are made for the current and the next replica epoch only, never for a past one. Those older than current−1 are destroyed three hours
+ * after the border. Candidates come in the order current, previous, next.
+ * Source: pigeonhole.md §5.1; departures: keys live in this object; a replica on disk will load the previous epoch's.
+ *
+ * @module
+ */
+import type { Entropy } from "../../src/crypto/entropy.ts"
+import type { Nike } from "../../src/crypto/mkem.ts"
+import { zeroize } from "../../src/crypto/zeroize.ts"
+import { replicaEpochAt } from "../../src/params/epoch.ts"
+import type { MixnetParams } from "../../src/params/mixnet-params.ts"
+
+const GRACE_MS = 3 * 3_600_000
+
+export interface EnvelopeKey {
+  readonly privateKey: Uint8Array
+  readonly publicKey: Uint8Array
+}
+
+export class EnvelopeKeys {
+  readonly #keys = new Map<number, EnvelopeKey>()
+  readonly #params: Pick<MixnetParams, "epochPeriodMs" | "replicaEpochPeriodMs">
+  readonly #nike: Nike
+  readonly #entropy: Entropy
+
+  constructor(params: Pick<MixnetParams, "epochPeriodMs" | "replicaEpochPeriodMs">, nike: Nike, entropy: Entropy) {
+    this.#params = params
+    this.#nike = nike
+    this.#entropy = entropy
+  }
+
+  /** Makes the keys of the replica epoch at `nowMs` and of the next; destroys those past their grace. */
+  rotate(nowMs: number): void {
+    const epoch = replicaEpochAt(this.#params, nowMs)
+    for (const wanted of [epoch, epoch + 1]) {
+      if (this.#keys.has(wanted)) continue
+      const privateKey = this.#entropy(this.#nike.privateKeyBytes)
+      this.#keys.set(wanted, { privateKey, publicKey: this.#nike.publicKey(privateKey) })
+    }
+    const graceMs = Math.min(GRACE_MS, this.#params.replicaEpochPeriodMs / 8)
+    const oldest = replicaEpochAt(this.#params, nowMs - graceMs) - 1
+    for (const [held, key] of this.#keys) {
+      if (held >= oldest) continue
+      zeroize(key.privateKey)
+      this.#keys.delete(held)
+    }
+  }
+
+  /** Public keys of the previous (while held), the current and the next replica epoch. */
+  publicKeys(nowMs: number): ReadonlyMap<number, Uint8Array> {
+    const epoch = replicaEpochAt(this.#params, nowMs)
+    return new Map([...this.#keys].filter(([held]) => Math.abs(held - epoch) <= 1).map(([held, key]) => [held, key.publicKey]))
+  }
+
+  /** The keys to try on an envelope. */
+  candidates(nowMs: number): ReadonlyArray<EnvelopeKey> {
+    const epoch = replicaEpochAt(this.#params, nowMs)
+    return [epoch, epoch - 1, epoch + 1].flatMap((wanted) => this.#keys.get(wanted) ?? [])
+  }
+}

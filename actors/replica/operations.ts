@@ -1,0 +1,92 @@
+/**
+ * One read or write as a replica carries it out: on its own store when it is a shard of the box, through a shard otherwise.
+ *
+ * Contract: a question that came from a fellow replica is never passed on, so there is one hop at most. A proxied read ends with the first shard that has the
+ * box or its tombstone, and repairs a shard that said "not found"; a silent shard is not repaired. A write taken here as a shard is copied to the other.
+ * Knows nothing of: envelopes, links.
+ * Source: pigeonhole.md §5.6, §7 R12–R15; departures: the one-hop rule holds for writes as well.
+ *
+ * @module
+ */
+import { Clock, Effect, Either, Random } from "effect"
+import { BOX_ID_BYTES, BoxId } from "../../src/bacap/box-id.ts"
+import { SIGNATURE_BYTES } from "../../src/bacap/box.ts"
+import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
+import type { NetworkSetting } from "../../src/pki/network-setting.ts"
+import type { Document } from "../../src/pki/document.ts"
+import { REPLICA_ERROR, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
+import type { ReplicaInnerMessage } from "../../src/pigeonhole/replica-message.ts"
+import type { ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
+import { shardKeyIndexes } from "../../src/pigeonhole/shard.ts"
+import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
+import type { Proxy } from "./proxy.ts"
+import type { Replication } from "./replication.ts"
+import type { Store } from "./store.ts"
+
+export interface OperationsConfig extends Pick<NetworkSetting, "crypto" | "params"> {
+  readonly replicaId: number
+  readonly store: Store
+  readonly proxy: Proxy
+  readonly replication: Replication
+}
+
+const NO_BOX = { boxId: BoxId.unsafe(new Uint8Array(BOX_ID_BYTES)), signature: new Uint8Array(SIGNATURE_BYTES), payload: new Uint8Array(0) }
+
+const readReply = (box: StoredBox | undefined): ReplicaReplyInnerMessage =>
+  box === undefined
+    ? { _tag: "ReadReply", errorCode: REPLICA_ERROR.boxNotFound, ...NO_BOX }
+    : { _tag: "ReadReply", errorCode: box.payload.length === 0 ? REPLICA_ERROR.tombstone : REPLICA_ERROR.success, ...box }
+
+const failed = (message: ReplicaInnerMessage, errorCode: ReplicaErrorCode): ReplicaReplyInnerMessage =>
+  message._tag === "Read" ? { _tag: "ReadReply", errorCode, ...NO_BOX } : { _tag: "WriteReply", errorCode }
+
+/** Codes of a shard after which the other shard is worth asking. */
+const TRY_OTHER_SHARD: ReadonlySet<number> = new Set([
+  REPLICA_ERROR.databaseFailure, REPLICA_ERROR.internalError, REPLICA_ERROR.invalidEpoch, REPLICA_ERROR.replicationFailed, REPLICA_ERROR.boxNotFound
+])
+
+/** The replica ids of the two shards of a box. */
+const shardsOf = (config: OperationsConfig, document: Document, boxId: BoxId): ReadonlyArray<number> =>
+  Either.match(shardKeyIndexes(config.crypto, document.configuredReplicas.map((replica) => replica.identityKey), boxId), {
+    onLeft: () => [],
+    onRight: (indexes) => indexes.flatMap((index) => document.configuredReplicas[index]?.replicaId ?? [])
+  })
+
+const proxied = (config: OperationsConfig, document: Document, shards: ReadonlyArray<number>, message: ReplicaInnerMessage, paddedInner: Uint8Array) =>
+  Effect.gen(function*() {
+    const missing: Array<number> = []
+    const order = (yield* Random.nextBoolean) ? shards : [...shards].reverse()
+    for (const replicaId of order) {
+      const shard = document.replicas.find((replica) => replica.replicaId === replicaId)
+      const key = shard?.envelopeKeys.get(replicaEpochOf(config.params, document.epoch))
+      const reply = key === undefined ? undefined : yield* config.proxy.ask(replicaId, key, paddedInner)
+      if (reply === undefined || reply._tag !== (message._tag === "Read" ? "ReadReply" : "WriteReply")) continue
+      if (reply._tag === "ReadReply" && reply.errorCode === REPLICA_ERROR.boxNotFound) missing.push(replicaId)
+      if (TRY_OTHER_SHARD.has(reply.errorCode)) continue
+      if (reply._tag === "ReadReply") yield* Effect.forEach(missing, (holder) => config.replication.send(holder, reply), { discard: true })
+      return reply
+    }
+    return failed(message, missing.length > 0 ? REPLICA_ERROR.boxNotFound : REPLICA_ERROR.replicationFailed)
+  })
+
+/** Carries out one message. @param paddedInner the message as it came, for passing on */
+export const operate = (
+  config: OperationsConfig,
+  document: Document,
+  message: ReplicaInnerMessage,
+  paddedInner: Uint8Array,
+  fromReplica: boolean
+): Effect.Effect<ReplicaReplyInnerMessage> =>
+  Effect.gen(function*() {
+    const shards = shardsOf(config, document, message.boxId)
+    const isShard = shards.includes(config.replicaId)
+    const replicaEpoch = replicaEpochAt(config.params, yield* Clock.currentTimeMillis)
+    if (!isShard && !fromReplica) return yield* proxied(config, document, shards, message, paddedInner)
+    if (message._tag === "Read") return readReply(yield* config.store.find(message.boxId, replicaEpoch))
+    if (!isShard) return failed(message, REPLICA_ERROR.replicationFailed)
+    const errorCode = yield* config.store.write(message, replicaEpoch)
+    if (errorCode === REPLICA_ERROR.success) {
+      yield* Effect.forEach(shards.filter((shard) => shard !== config.replicaId), (other) => config.replication.send(other, message), { discard: true })
+    }
+    return { _tag: "WriteReply", errorCode } as const
+  })

@@ -1,0 +1,76 @@
+/**
+ * Asking a fellow replica on behalf of a client: one hop, one fresh envelope per question.
+ *
+ * Contract: `ask` gives the fellow's inner reply, or undefined when its queue is full, it stays silent for the proxy timeout, or its answer does not open.
+ * Questions outstanding are bounded. An answer is matched by envelope hash.
+ * Source: pigeonhole.md §5.6 (proxy); departures: none.
+ *
+ * @module
+ */
+import { Deferred, Effect, Either } from "effect"
+import { toHex } from "../../src/bytes/hex.ts"
+import type { CryptoBackend } from "../../src/crypto/backend.ts"
+import type { Entropy } from "../../src/crypto/entropy.ts"
+import { encapsulate, openReply, type Nike } from "../../src/crypto/mkem.ts"
+import { zeroize } from "../../src/crypto/zeroize.ts"
+import { envelopeHash } from "../../src/pigeonhole/envelope.ts"
+import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
+import { encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
+import { unpad } from "../../src/pigeonhole/padding.ts"
+import { decodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
+
+const OUTSTANDING_LIMIT = 1_024
+
+export interface ProxyConfig {
+  readonly crypto: CryptoBackend
+  readonly nike: Nike
+  readonly entropy: Entropy
+  readonly pigeonhole: PigeonholeGeometry
+  readonly timeoutMs: number
+  readonly offer: (replicaId: number, frame: Uint8Array) => boolean
+}
+
+export class Proxy {
+  readonly #config: ProxyConfig
+  readonly #outstanding = new Map<string, Deferred.Deferred<Uint8Array>>()
+
+  constructor(config: ProxyConfig) {
+    this.#config = config
+  }
+
+  /** @param paddedInner  the padded inner message, as it came  @param publicKey  the fellow's envelope key */
+  ask(replicaId: number, publicKey: Uint8Array, paddedInner: Uint8Array): Effect.Effect<ReplicaReplyInnerMessage | undefined> {
+    const { crypto, entropy, nike, offer, pigeonhole, timeoutMs } = this.#config
+    return Effect.gen(this, function*() {
+      const sealed = encapsulate(crypto, nike, [publicKey], paddedInner, entropy)
+      if (Either.isLeft(sealed) || this.#outstanding.size >= OUTSTANDING_LIMIT) return undefined
+      const { ciphertext, deks, senderPrivateKey, senderPublicKey } = sealed.right
+      const id = toHex(envelopeHash(crypto, senderPublicKey, ciphertext))
+      const answer = yield* Deferred.make<Uint8Array>()
+      this.#outstanding.set(id, answer)
+      const frame = encodeLinkCommand(
+        { _tag: "ReplicaMessage", senderPublicKey, dek: deks[0] ?? new Uint8Array(0), ciphertext },
+        pigeonhole.linkCommandBytes
+      )
+      if (!offer(replicaId, frame)) {
+        this.#outstanding.delete(id)
+        return undefined
+      }
+      const reply = yield* Deferred.await(answer).pipe(
+        Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes): Uint8Array | undefined => bytes, onTimeout: () => undefined }),
+        Effect.ensuring(Effect.sync(() => this.#outstanding.delete(id)))
+      )
+      const inner = reply === undefined ? undefined : Either.getOrUndefined(
+        openReply(crypto, nike, senderPrivateKey, publicKey, reply).pipe(Either.flatMap(unpad), Either.flatMap(decodeReplicaReplyInnerMessage))
+      )
+      zeroize(senderPrivateKey)
+      return inner
+    })
+  }
+
+  /** Hands an answer to whoever waits for it; unknown ones are dropped. */
+  answered(hash: Uint8Array, reply: Uint8Array): Effect.Effect<void> {
+    const waiting = this.#outstanding.get(toHex(hash))
+    return waiting === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(waiting, reply))
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * A storage replica: keeps boxes, answers couriers and fellow replicas.
+ *
+ * Contract: every command frame gets one reply frame at a time that does not depend on it (see reply-slots). What the outer reply code says is 0 whenever
+ * the reply carries a sealed answer; real codes are inside. Messages in work are bounded; beyond that they are dropped. Boxes and envelope keys are handed in,
+ * so that they outlive a crash of the actor.
+ * Source: pigeonhole.md §5.6, §5.7, §6.2; departures: as in its parts; rebalancing comes with replicas on disk.
+ *
+ * @module
+ */
+import { Clock, Effect, Either, Option } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
+import { decapsulate, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
+import { makeReplicaLinks } from "../../src/node/replica-links.ts"
+import { replicaEpochAt } from "../../src/params/epoch.ts"
+import { signDescriptor } from "../../src/pki/descriptor.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import { PkiView } from "../../src/pki/pki-view.ts"
+import { publishDescriptors } from "../../src/pki/publish.ts"
+import { EnvelopeHash, envelopeHash } from "../../src/pigeonhole/envelope.ts"
+import { REPLICA_ERROR, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
+import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
+import { decodeLinkCommand, encodeLinkCommand, type LinkCommand } from "../../src/pigeonhole/link-command.ts"
+import { padTo, unpad } from "../../src/pigeonhole/padding.ts"
+import { decodeReplicaInnerMessage } from "../../src/pigeonhole/replica-message.ts"
+import { encodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
+import type { BoxTable } from "./box-table.ts"
+import type { EnvelopeKey, EnvelopeKeys } from "./envelope-keys.ts"
+import { operate, type OperationsConfig } from "./operations.ts"
+import { Replica } from "./protocol.ts"
+import { Proxy } from "./proxy.ts"
+import { makeReplication } from "./replication.ts"
+import { ReplySlots } from "./reply-slots.ts"
+import { Store } from "./store.ts"
+
+export interface ReplicaConfig extends NetworkSetting {
+  readonly identity: Identity
+  readonly replicaId: number
+  readonly pigeonhole: PigeonholeGeometry
+  readonly table: BoxTable
+  readonly keys: EnvelopeKeys
+}
+
+/** Messages that may be in work at once. */
+const IN_WORK_LIMIT = 2_048
+/** A fellow's answer is waited for this many mean gaps of its link, and never longer than the reference's 30 s. */
+const PROXY_GAPS = 40
+const PROXY_LIMIT_MS = 30_000
+
+type ReplicaMessage = Extract<LinkCommand, { readonly _tag: "ReplicaMessage" }>
+
+interface Opened {
+  readonly key: EnvelopeKey
+  readonly paddedInner: Uint8Array
+}
+
+const openMessage = (config: ReplicaConfig, nike: Nike, message: ReplicaMessage, nowMs: number): Opened | undefined => {
+  for (const key of config.keys.candidates(nowMs)) {
+    const inner = decapsulate(config.crypto, nike, key.privateKey, message.senderPublicKey, message.dek, message.ciphertext)
+    if (Either.isRight(inner)) return { key, paddedInner: inner.right }
+  }
+  return undefined
+}
+
+/** The frame that answers an envelope. @param reply sealed answer, empty for an early failure */
+const replyFrame = (config: ReplicaConfig, hash: EnvelopeHash, errorCode: ReplicaErrorCode, reply: Uint8Array): Uint8Array =>
+  encodeLinkCommand({ _tag: "ReplicaMessageReply", errorCode, envelopeHash: hash, replicaId: config.replicaId, reply }, config.pigeonhole.linkCommandBytes)
+
+const sealAnswer = (
+  config: ReplicaConfig,
+  nike: Nike,
+  entropy: Entropy,
+  message: ReplicaMessage,
+  opened: Opened,
+  answer: ReplicaReplyInnerMessage
+) =>
+  padTo(encodeReplicaReplyInnerMessage(answer), config.pigeonhole.replyInnerPaddedBytes).pipe(
+    Either.flatMap((padded) => sealReply(config.crypto, nike, opened.key.privateKey, message.senderPublicKey, padded, entropy))
+  )
+
+/** From an envelope to the frame that answers it. */
+const answerMessage = (config: ReplicaConfig, operations: OperationsConfig, message: ReplicaMessage, fromReplica: boolean) =>
+  Effect.gen(function*() {
+    const pki = yield* PkiView
+    const entropy = yield* EntropySource
+    const nike = nikeX25519(config.crypto)
+    const hash = envelopeHash(config.crypto, message.senderPublicKey, message.ciphertext)
+    const early = (errorCode: ReplicaErrorCode) => replyFrame(config, hash, errorCode, new Uint8Array(0))
+    const opened = openMessage(config, nike, message, yield* Clock.currentTimeMillis)
+    if (opened === undefined) return early(REPLICA_ERROR.invalidEpoch)
+    const inner = Either.flatMap(unpad(opened.paddedInner), decodeReplicaInnerMessage)
+    if (Either.isLeft(inner)) return early(REPLICA_ERROR.invalidPayload)
+    const document = yield* Effect.option(pki.current)
+    if (Option.isNone(document)) return early(REPLICA_ERROR.invalidEpoch)
+    const answer = yield* operate(operations, document.value, inner.right, opened.paddedInner, fromReplica)
+    const sealed = sealAnswer(config, nike, entropy, message, opened, answer)
+    return Either.isRight(sealed) ? replyFrame(config, hash, REPLICA_ERROR.success, sealed.right) : early(REPLICA_ERROR.internalError)
+  })
+
+/** The frame that answers a command, or undefined when a decoy does. */
+const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, frame: Uint8Array, fromReplica: boolean) =>
+  Effect.gen(function*() {
+    const command = decodeLinkCommand(frame)
+    if (Either.isLeft(command)) return undefined
+    if (command.right._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command.right, fromReplica)
+    if (command.right._tag !== "ReplicaWrite" || !fromReplica) return undefined
+    const { boxId, payload, signature } = command.right
+    const errorCode = yield* operations.store.write({ boxId, payload, signature }, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
+    return encodeLinkCommand({ _tag: "ReplicaWriteReply", errorCode }, config.pigeonhole.linkCommandBytes)
+  })
+
+const publish = (config: ReplicaConfig) =>
+  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+    Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      config.keys.rotate(nowMs)
+      const { identity, replicaId } = config
+      return signDescriptor(config.crypto, identity.seed, {
+        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey, envelopeKeys: config.keys.publicKeys(nowMs)
+      })
+    }))
+
+/** Rotates envelope keys and drops expired boxes, at start and every 28th of a replica epoch. */
+const housekeeping = (config: ReplicaConfig): Effect.Effect<never> =>
+  Effect.forever(Effect.gen(function*() {
+    const nowMs = yield* Clock.currentTimeMillis
+    config.keys.rotate(nowMs)
+    yield* config.table.dropBefore(replicaEpochAt(config.params, nowMs) - 1)
+    yield* Effect.sleep(config.params.replicaEpochPeriodMs / 28)
+  }))
+
+/** Links to the fellows, with the proxy that reads their answers. */
+const makeFellows = (config: ReplicaConfig) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const pki = yield* PkiView
+    const entropy = yield* EntropySource
+    const name = config.identity.name
+    const timeoutMs = Math.min(PROXY_LIMIT_MS, PROXY_GAPS / config.params.lambdaRPerMs)
+    const proxy: Proxy = new Proxy({
+      ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer: (replicaId, frame) => links.offer(replicaId, frame)
+    })
+    const links = yield* makeReplicaLinks({
+      ...config,
+      replicas: Effect.map(Effect.option(pki.current), Option.match({
+        onNone: () => [],
+        onSome: (document) => document.replicas.filter((replica) => replica.replicaId !== config.replicaId)
+      })),
+      connect: (fellow) =>
+        Effect.map(mount.connect(name, fellow, Replica), (client) => (frame: Uint8Array) =>
+          Effect.map(client.ReplicaCommand({ replica: name, frame }), (reply) => reply.frame)),
+      onReply: (_replicaId, frame) => {
+        const command = decodeLinkCommand(frame)
+        return Either.isRight(command) && command.right._tag === "ReplicaMessageReply"
+          ? proxy.answered(command.right.envelopeHash, command.right.reply)
+          : Effect.void
+      }
+    })
+    return { proxy, links }
+  })
+
+export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const scope = yield* Effect.scope
+    const { links, proxy } = yield* makeFellows(config)
+    const replication = yield* makeReplication(links.offer, config.pigeonhole.linkCommandBytes, PROXY_GAPS / config.params.lambdaRPerMs)
+    const store = new Store({ crypto: config.crypto, table: config.table, boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
+    const operations: OperationsConfig = { ...config, store, proxy, replication }
+    const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
+    let inWork = 0
+    const work = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
+      Effect.suspend(() => {
+        if (inWork >= IN_WORK_LIMIT) return Effect.void
+        inWork += 1
+        return answerCommand(config, operations, frame, fromReplica).pipe(
+          Effect.map((reply) => { if (reply !== undefined) slots.push(peer, reply) }),
+          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
+          Effect.forkIn(scope)
+        )
+      })
+    const pki = yield* PkiView
+    const answer = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
+      Effect.zipRight(Effect.provideService(work(peer, frame, fromReplica), PkiView, pki), Effect.map(slots.take(peer), (reply) => ({ frame: reply })))
+    yield* Effect.forkScoped(publish(config))
+    yield* Effect.forkScoped(housekeeping(config))
+    yield* mount.serve(config.identity.name, Replica, Replica.toLayer({
+      CourierCommand: ({ courier, frame }) => answer(courier, frame, false),
+      ReplicaCommand: ({ frame, replica: fellow }) => answer(fellow, frame, true)
+    }))
+    yield* ready
+    return yield* Effect.never
+  })

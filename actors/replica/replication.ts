@@ -1,0 +1,52 @@
+/**
+ * Copies on their way to the other shard: what could not be queued at once is kept and tried again.
+ *
+ * Contract: `send` never waits. Kept copies are bounded, one per peer and box, for an hour at most; the oldest go first. What is lost here is healed by
+ * read repair.
+ * Source: pigeonhole.md §5.6 (replication, retry queue); departures: none.
+ *
+ * @module
+ */
+import { Clock, Effect, type Scope } from "effect"
+import { toHex } from "../../src/bytes/hex.ts"
+import { encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
+import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
+
+const KEPT_LIMIT = 2_000
+const KEPT_MS = 3_600_000
+
+interface Kept {
+  readonly replicaId: number
+  readonly frame: Uint8Array
+  readonly sinceMs: number
+}
+
+export interface Replication {
+  /** Sends a box, or a tombstone, to a fellow as a ReplicaWrite. */
+  readonly send: (replicaId: number, box: StoredBox) => Effect.Effect<void>
+}
+
+/** Starts the retry loop in the caller's scope. @param retryMs pause between two rounds of trying again */
+export const makeReplication = (
+  offer: (replicaId: number, frame: Uint8Array) => boolean,
+  linkCommandBytes: number,
+  retryMs: number
+): Effect.Effect<Replication, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const kept = new Map<string, Kept>()
+    const retry = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      for (const [id, copy] of kept) {
+        if (nowMs - copy.sinceMs > KEPT_MS || offer(copy.replicaId, copy.frame)) kept.delete(id)
+      }
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(retryMs), retry)))
+    return {
+      send: (replicaId, box) =>
+        Effect.map(Clock.currentTimeMillis, (nowMs) => {
+          const frame = encodeLinkCommand({ _tag: "ReplicaWrite", ...box }, linkCommandBytes)
+          if (offer(replicaId, frame)) return
+          for (const oldest of kept.keys()) if (kept.size >= KEPT_LIMIT) kept.delete(oldest)
+          kept.set(`${replicaId}:${toHex(box.boxId)}`, { replicaId, frame, sinceMs: nowMs })
+        })
+    }
+  })

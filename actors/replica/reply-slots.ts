@@ -1,0 +1,41 @@
+/**
+ * The answering side of a command link: one reply frame for every command frame, whatever was asked.
+ *
+ * Contract: each command gets exactly one frame after a delay uniform in [0, 1/λR]: the oldest reply that is ready for that peer, else a decoy. Replies
+ * that wait are bounded per peer; beyond the bound the oldest is dropped (its asker asks again).
+ * Knows nothing of: what replies hold.
+ * Source: pigeonhole.md §5.7 (responder side); departures: a reply rides on whatever command comes next, so that slow (proxied) answers do not show.
+ *
+ * @module
+ */
+import { Effect, Random } from "effect"
+
+/** Replies that may wait for one peer. */
+const READY_LIMIT = 1_024
+
+export class ReplySlots {
+  readonly #ready = new Map<string, Array<Uint8Array>>()
+  readonly #decoy: Uint8Array
+  readonly #longestDelayMs: number
+
+  constructor(decoy: Uint8Array, lambdaRPerMs: number) {
+    this.#decoy = decoy
+    this.#longestDelayMs = 1 / lambdaRPerMs
+  }
+
+  /** Makes a reply ready for `peer`. */
+  push(peer: string, frame: Uint8Array): void {
+    const frames = this.#ready.get(peer) ?? []
+    if (frames.length >= READY_LIMIT) frames.shift()
+    frames.push(frame)
+    this.#ready.set(peer, frames)
+  }
+
+  /** The frame that answers one command of `peer`. */
+  take(peer: string): Effect.Effect<Uint8Array> {
+    return Random.next.pipe(
+      Effect.flatMap((u) => Effect.sleep(u * this.#longestDelayMs)),
+      Effect.map(() => this.#ready.get(peer)?.shift() ?? this.#decoy)
+    )
+  }
+}

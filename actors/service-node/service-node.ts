@@ -1,0 +1,131 @@
+/**
+ * A service node: the last hop. Serves the sampled last delay, then hands a request to its endpoint: echo, a courier, or a compute service's queue.
+ *
+ * Contract: every request carries a SURB and is answered once or not at all; the answer leaves through the first mix layer. A request acts only after its
+ * delay, so the instant of an action hides the instant of arrival. Requests in work are bounded; beyond that they are dropped and counted.
+ * Source: mixnet.md §10, funion.md §6.1; departures: the delay is served before the service acts, not added to the reply.
+ *
+ * @module
+ */
+import { Effect, Either, Stream } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { toHex } from "../../src/bytes/hex.ts"
+import { EntropySource } from "../../src/crypto/entropy.ts"
+import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
+import { makeNode, type Node } from "../../src/node/node.ts"
+import type { TerminalOrder } from "../../src/node/pipeline.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import { recipientId } from "../../src/sphinx/geometry.ts"
+import { decodeForwardPayload } from "../../src/sphinx/packet.ts"
+import { useSurb } from "../../src/sphinx/surb.ts"
+import { Courier } from "../courier/protocol.ts"
+import { ServiceNode } from "./protocol.ts"
+import { makeQueueHost } from "./queue-host.ts"
+
+export interface ServiceNodeConfig extends NetworkSetting {
+  readonly identity: Identity
+  /** Names of the couriers in front of which this node stands; a courier's endpoint is its name. */
+  readonly couriers: ReadonlyArray<string>
+  /** Endpoints of the dispatch queues hosted here. */
+  readonly queues: ReadonlyArray<string>
+}
+
+/** Requests that may wait for their delay, and requests that may be with couriers. */
+const DELAY_CAPACITY = 8_192
+const IN_WORK_LIMIT = 1_024
+
+interface Request {
+  readonly endpoint: string
+  readonly surb: Uint8Array
+  readonly userPayload: Uint8Array
+  readonly dueMs: number
+}
+
+const hexOf = (endpoint: string): string => toHex(recipientId(endpoint))
+
+/** Answers with a SURB: the packet goes to the first hop that the SURB names. */
+const replyWith = (config: ServiceNodeConfig, node: Node, surb: Uint8Array, reply: Uint8Array): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const made = useSurb(config.crypto, config.geometry, surb, reply)
+    if (Either.isRight(made)) return node.links.send(made.right.firstHop, made.right.packet)
+    node.drops.count("surb-invalid")
+    return Effect.void
+  })
+
+/** The request in a packet that ends here, or undefined (counted). */
+const requestOf = (config: ServiceNodeConfig, node: Node, order: TerminalOrder, receivedAtMs: number): Request | undefined => {
+  const payload = decodeForwardPayload(config.geometry, order.payload)
+  if (order.surbId !== undefined || Either.isLeft(payload) || payload.right.surb === undefined) {
+    node.drops.count("bad-payload")
+    return undefined
+  }
+  const { surb, userPayload } = payload.right
+  return { endpoint: toHex(order.recipient), surb, userPayload, dueMs: receivedAtMs + order.delayMs }
+}
+
+type Endpoint = (request: Request) => Effect.Effect<void>
+
+export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const entropy = yield* EntropySource
+    const scope = yield* Effect.scope
+    const endpoints = new Map<string, Endpoint>()
+    let inWork = 0
+    const node: Node = yield* makeNode({
+      ...config,
+      role: "service-node",
+      mixLayer: -1,
+      services: [
+        { capability: "echo", endpoint: "echo" },
+        ...config.couriers.map((endpoint) => ({ capability: "courier", endpoint })),
+        ...config.queues.map((endpoint) => ({ capability: "compute-queue", endpoint }))
+      ],
+      forwards: () => false,
+      terminal: (order, _origin, receivedAtMs) => {
+        const request = requestOf(config, node, order, receivedAtMs)
+        return request === undefined ? Effect.void : waiting.offer(request, request.dueMs)
+      },
+      neighboursIn: (document) => document.mixLayers[0] ?? []
+    })
+    const act = (request: Request): Effect.Effect<void> => {
+      const endpoint = endpoints.get(request.endpoint)
+      if (endpoint !== undefined) return endpoint(request)
+      return Effect.sync(() => node.drops.count("unknown-recipient"))
+    }
+    const waiting = yield* makeDelayQueue<Request>({
+      capacity: DELAY_CAPACITY,
+      slackMs: config.params.sendSlackMs,
+      drops: node.drops,
+      onDue: (due) => Effect.forEach(due, act, { discard: true })
+    })
+
+    endpoints.set(hexOf("echo"), ({ surb, userPayload }) => replyWith(config, node, surb, userPayload))
+    for (const name of config.couriers) {
+      const courier = yield* mount.connect(config.identity.name, name, Courier)
+      endpoints.set(hexOf(name), ({ surb, userPayload }) => {
+        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => node.drops.count("service-queue-full"))
+        inWork += 1
+        return courier.Query({ query: userPayload }).pipe(
+          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply)),
+          Effect.catchAll(() => Effect.sync(() => node.drops.count("service-failed"))),
+          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
+          Effect.forkIn(scope),
+          Effect.asVoid
+        )
+      })
+    }
+    const hosts = new Map<string, Effect.Effect.Success<ReturnType<typeof makeQueueHost>>>()
+    for (const name of config.queues) {
+      const host = yield* makeQueueHost({ ...config, entropy, drops: node.drops, answer: (surb, reply) => replyWith(config, node, surb, reply) })
+      hosts.set(hexOf(name), host)
+      endpoints.set(hexOf(name), ({ dueMs, surb, userPayload }) => host.take(surb, userPayload, dueMs))
+    }
+    yield* mount.serve(config.identity.name, ServiceNode, ServiceNode.toLayer({
+      Forward: ({ packets }) => node.accept(packets, "node"),
+      QueueDeliveries: ({ endpoint }) => hosts.get(toHex(endpoint))?.deliveries ?? Stream.empty,
+      QueueAnswer: ({ endpoint, frame }) => hosts.get(toHex(endpoint))?.answered(frame) ?? Effect.void
+    }))
+    yield* ready
+    return yield* Effect.never
+  })

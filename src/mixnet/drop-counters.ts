@@ -1,0 +1,31 @@
+/**
+ * Counts of dropped packets by reason: the only trace a drop leaves.
+ *
+ * Contract: a reason is one of a small closed set of names; counts hold no instants and no identifiers.
+ * Knows nothing of: who reads them.
+ * Source: mixnet.md §5 (drop reasons); departures: none.
+ *
+ * @module
+ */
+export type DropReason =
+  | "inbound-queue-full" | "unwrap-dwell-exceeded" | "wrong-length" | "wrong-version" | "bad-element" | "bad-mac" | "bad-command" | "bad-payload"
+  | "replay" | "replay-filter-full" | "no-mix-key" | "delay-impossible" | "not-forward" | "not-terminal" | "unknown-recipient" | "client-to-local-user"
+  | "rate-limited" | "delay-queue-overflow" | "deadline-blown" | "next-hop-invalid" | "outgoing-queue-full" | "outgoing-failed" | "service-queue-full"
+  | "service-failed" | "surb-invalid" | "inbox-full" | "internal-error"
+
+export class DropCounters {
+  readonly #counts = new Map<DropReason, number>()
+
+  count(reason: DropReason, packets = 1): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + packets)
+  }
+
+  get(reason: DropReason): number {
+    return this.#counts.get(reason) ?? 0
+  }
+
+  /** Reason → packets, of reasons seen so far. */
+  snapshot(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts)
+  }
+}

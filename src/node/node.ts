@@ -1,0 +1,127 @@
+/**
+ * What gateway, mix and service node have in common: mix keys and their descriptor, the inbound pipeline, one delay queue, the links onwards.
+ *
+ * Contract: a packet is forwarded close to its due time or dropped, never late in bulk. Everything of one node lives and dies with the caller's scope;
+ * mix keys are wiped with it, and their replay filters go with them.
+ * Knows nothing of: which packets a role accepts and what it does with those that end here.
+ * Source: mixnet.md §5, §7; departures: none.
+ *
+ * @module
+ */
+import { Clock, Effect, type Scope } from "effect"
+import { Mount } from "../actor/mount.ts"
+import { EntropySource } from "../crypto/entropy.ts"
+import { makeDelayQueue, type DelayQueue } from "../mixnet/delay-queue.ts"
+import { DropCounters } from "../mixnet/drop-counters.ts"
+import { MixKeyRing } from "../mixnet/mix-key.ts"
+import { epochAt } from "../params/epoch.ts"
+import { signDescriptor, type NodeDescriptor } from "../pki/descriptor.ts"
+import type { Directory } from "../pki/directory.ts"
+import type { Document } from "../pki/document.ts"
+import type { Identity, NetworkSetting } from "../pki/network-setting.ts"
+import type { PkiView } from "../pki/pki-view.ts"
+import { publishDescriptors } from "../pki/publish.ts"
+import type { NodeId } from "../sphinx/geometry.ts"
+import { makeOutgoingLinks, type OutgoingLinks } from "./outgoing-links.ts"
+import { forwardOrderOf, makeNodePipeline, terminalOrderOf, type NodePipeline, type PacketOrigin, type TerminalOrder } from "./pipeline.ts"
+
+export interface NodeConfig extends NetworkSetting {
+  readonly identity: Identity
+  readonly role: NodeDescriptor["role"]
+  /** Index of the mix layer; -1 unless `role` is mix. */
+  readonly mixLayer: number
+  readonly services: NodeDescriptor["services"]
+  readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
+  /** Whether a packet from there may be forwarded by this role. */
+  readonly forwards: (origin: PacketOrigin) => boolean
+  /** What becomes of a packet that ends here; undefined: this role ends none. */
+  readonly terminal: ((order: TerminalOrder, origin: PacketOrigin, receivedAtMs: number) => Effect.Effect<void>) | undefined
+}
+
+export interface Node {
+  readonly accept: NodePipeline["accept"]
+  readonly links: OutgoingLinks
+  readonly drops: DropCounters
+}
+
+const INBOUND_CAPACITY = 1_000
+const DELAY_CAPACITY = 8_192
+const UNWRAP_DWELL_MS = 250
+/** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
+const REPLAY_CAPACITY = 4_000_000
+
+interface Delayed {
+  readonly nodeId: NodeId
+  readonly packet: Uint8Array
+}
+
+/** Uploads this node's descriptor of every epoch, with the mix keys it will use. */
+const publishNode = (config: NodeConfig, keys: MixKeyRing) =>
+  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+    Effect.sync(() => {
+      keys.ensure(epoch)
+      return signDescriptor(config.crypto, config.identity.seed, {
+        kind: "node",
+        name: config.identity.name,
+        role: config.role,
+        epoch,
+        identityKey: config.identity.publicKey,
+        mixLayer: config.mixLayer,
+        mixKeys: keys.publicKeys(epoch),
+        services: config.services
+      })
+    }))
+
+const schedule = (config: NodeConfig, delays: DelayQueue<Delayed>, drops: DropCounters, nowMs: number, order: Delayed & { readonly delayMs: number }) => {
+  if (order.delayMs > 3 * config.params.epochPeriodMs) return Effect.sync(() => drops.count("delay-impossible"))
+  return delays.offer({ nodeId: order.nodeId, packet: order.packet }, nowMs + order.delayMs)
+}
+
+/** Starts a node in the caller's scope: keys, publication, pipeline. */
+export const makeNode = (
+  config: NodeConfig
+): Effect.Effect<Node, never, Directory | Mount | PkiView | Scope.Scope> =>
+  Effect.gen(function*() {
+    const entropy = yield* EntropySource
+    const drops = new DropCounters()
+    const keys = yield* Effect.acquireRelease(
+      Effect.sync(() => new MixKeyRing({ crypto: config.crypto, geometry: config.geometry, entropy, replayCapacity: REPLAY_CAPACITY })),
+      (ring) => Effect.sync(() => ring.wipe())
+    )
+    yield* Effect.forkScoped(publishNode(config, keys))
+    const links = yield* makeOutgoingLinks({ name: config.identity.name, crypto: config.crypto, drops, neighboursIn: config.neighboursIn })
+    const delays = yield* makeDelayQueue<Delayed>({
+      capacity: DELAY_CAPACITY,
+      slackMs: config.params.sendSlackMs,
+      drops,
+      onDue: (due) => Effect.forEach(due, ({ nodeId, packet }) => links.send(nodeId, packet), { discard: true })
+    })
+    const pipeline = yield* makeNodePipeline({
+      crypto: config.crypto,
+      geometry: config.geometry,
+      params: config.params,
+      keys,
+      drops,
+      inboundCapacity: INBOUND_CAPACITY,
+      unwrapDwellMs: UNWRAP_DWELL_MS,
+      route: ({ origin, receivedAtMs, unwrapped }) => {
+        const forward = forwardOrderOf(unwrapped)
+        if (forward !== undefined) {
+          if (config.forwards(origin)) return schedule(config, delays, drops, receivedAtMs, forward)
+          return Effect.sync(() => drops.count("not-terminal"))
+        }
+        const terminal = terminalOrderOf(unwrapped)
+        if (terminal === undefined || config.terminal === undefined) return Effect.sync(() => drops.count("not-forward"))
+        return config.terminal(terminal, origin, receivedAtMs)
+      }
+    })
+    yield* Effect.forkScoped(pruneKeys(config, keys))
+    return { accept: pipeline.accept, links, drops }
+  })
+
+/** Wipes outdated keys soon after each epoch's start. */
+const pruneKeys = (config: NodeConfig, keys: MixKeyRing): Effect.Effect<never> =>
+  Effect.forever(Effect.gen(function*() {
+    keys.prune(epochAt(config.params, yield* Clock.currentTimeMillis))
+    yield* Effect.sleep(config.params.epochPeriodMs / 8)
+  }))

@@ -1,0 +1,93 @@
+/**
+ * Where a node's packets leave: one bounded outbox per next hop, opened when first needed.
+ *
+ * Contract: a packet goes only to a node that the documents list at the place this node may send to; anything else is dropped and counted. `send` never
+ * waits. Which links exist depends on the topology, not on single packets' fate.
+ * Knows nothing of: delays, contents.
+ * Source: mixnet.md §1 (who links to whom), §5 (per-peer queue); departures: none.
+ *
+ * @module
+ */
+import { Effect, Option, Scope } from "effect"
+import { RpcGroup } from "../actor/actor.ts"
+import { Mount } from "../actor/mount.ts"
+import { makeOutbox, type Outbox } from "../actor/outbox.ts"
+import { Forward, PACKETS_PER_BATCH } from "../actor/packet-link.ts"
+import { toHex } from "../bytes/hex.ts"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import type { DropCounters } from "../mixnet/drop-counters.ts"
+import { Epoch } from "../params/epoch.ts"
+import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
+import type { Document } from "../pki/document.ts"
+import { PkiView } from "../pki/pki-view.ts"
+import type { NodeId } from "../sphinx/geometry.ts"
+
+class PacketReceiver extends RpcGroup.make(Forward) {}
+
+/** Packets that may wait for one peer; the newest are dropped beyond. */
+const OUTBOX_CAPACITY = 256
+
+export interface OutgoingLinksConfig {
+  readonly name: string
+  readonly crypto: CryptoBackend
+  readonly drops: DropCounters
+  /** The nodes of a document that this node may send to. */
+  readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
+}
+
+export interface OutgoingLinks {
+  readonly send: (nodeId: NodeId, packet: Uint8Array) => Effect.Effect<void>
+}
+
+/** Names of the permitted next hops by node id in hex, for one document. */
+const namesOf = (config: OutgoingLinksConfig, document: Document): ReadonlyMap<string, string> =>
+  new Map(config.neighboursIn(document).map((node) => [toHex(nodeIdOf(config.crypto, node.identityKey)), node.name]))
+
+export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<OutgoingLinks, never, Mount | PkiView | Scope.Scope> =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const pki = yield* PkiView
+    const scope = yield* Effect.scope
+    const outboxes = new Map<string, Outbox>()
+    const neighbours = new WeakMap<Document, ReadonlyMap<string, string>>()
+
+    const nameIn = (document: Document, id: string): string | undefined => {
+      const known = neighbours.get(document) ?? namesOf(config, document)
+      neighbours.set(document, known)
+      return known.get(id)
+    }
+    const nameOf = (id: string) =>
+      Effect.gen(function*() {
+        const document = yield* Effect.option(pki.current)
+        if (Option.isNone(document)) return undefined
+        const listed = nameIn(document.value, id)
+        if (listed !== undefined) return listed
+        const next = yield* pki.forEpoch(Epoch(document.value.epoch + 1))
+        return Option.isSome(next) ? nameIn(next.value, id) : undefined
+      })
+    const opening = yield* Effect.makeSemaphore(1)
+    const open = (name: string) =>
+      Effect.gen(function*() {
+        const opened = outboxes.get(name)
+        if (opened !== undefined) return opened
+        const client = yield* mount.connect(config.name, name, PacketReceiver)
+        const outbox = yield* makeOutbox({
+          capacity: OUTBOX_CAPACITY,
+          batchLimit: PACKETS_PER_BATCH,
+          send: (packets) => client.Forward({ packets }),
+          onLost: (packets) => config.drops.count("outgoing-failed", packets)
+        })
+        outboxes.set(name, outbox)
+        return outbox
+      }).pipe(Scope.extend(scope), opening.withPermits(1))
+
+    return {
+      send: (nodeId, packet) =>
+        Effect.gen(function*() {
+          const name = yield* nameOf(toHex(nodeId))
+          if (name === undefined) return config.drops.count("next-hop-invalid")
+          const outbox = outboxes.get(name) ?? (yield* open(name))
+          if (!outbox.offer(packet)) config.drops.count("outgoing-queue-full")
+        })
+    }
+  })

@@ -1,0 +1,100 @@
+/**
+ * Keeps the current document: fetches it from the directory, verifies its threshold of signatures, and follows the epochs.
+ *
+ * Contract: a document enters only with valid signatures of at least `threshold` of the configured authorities. The documents of the previous, the
+ * current and the next epoch are kept, no others. `awaitDocument` returns as soon as the document of the current epoch is there.
+ * Knows nothing of: who asks, how the authorities are reached.
+ * Source: mixnet.md §12, §13 (fetching; previous document when the current epoch has none); departures: none.
+ *
+ * @module
+ */
+import { Clock, Effect, Either, Option, Random, type Scope } from "effect"
+import type { CryptoBackend } from "../crypto/backend.ts"
+import { epochAt, Epoch, epochStartMs } from "../params/epoch.ts"
+import type { MixnetParams } from "../params/mixnet-params.ts"
+import { verifyCertificate } from "./certificate.ts"
+import { Directory } from "./directory.ts"
+import type { Document } from "./document.ts"
+import { NoDocument, type PkiViewService } from "./pki-view.ts"
+
+export interface DirectoryViewConfig {
+  readonly crypto: CryptoBackend
+  readonly params: Pick<MixnetParams, "epochPeriodMs" | "replicaEpochPeriodMs">
+  readonly authorityKeys: ReadonlyArray<Uint8Array>
+  readonly threshold: number
+}
+
+export interface DirectoryView extends PkiViewService {
+  /** The document of the current epoch, as soon as there is one. */
+  readonly awaitDocument: Effect.Effect<Document>
+  /** The verified bytes of the document of `epoch`, for handing on; undefined when it is not held. */
+  readonly certificateOf: (epoch: number) => Uint8Array | undefined
+}
+
+interface Held {
+  readonly document: Document
+  readonly certificate: Uint8Array
+}
+
+const FIRST_RETRY_MS = 20
+const LONGEST_RETRY_MS = 2_000
+
+/** Starts following the directory in the caller's scope. */
+export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<DirectoryView, never, Directory | Scope.Scope> =>
+  Effect.gen(function*() {
+    const directory = yield* Directory
+    const documents = new Map<number, Held>()
+    const arrived = yield* Effect.makeLatch(false)
+
+    const fetch = (epoch: Epoch) =>
+      Effect.gen(function*() {
+        const bytes = yield* Effect.catchAll(directory.getConsensus(epoch), () => Effect.succeed(undefined))
+        if (bytes === undefined) return false
+        const nowEpoch = epochAt(config.params, yield* Clock.currentTimeMillis)
+        const document = verifyCertificate(config.crypto, bytes, config.authorityKeys, config.threshold, nowEpoch)
+        if (Either.isLeft(document) || document.right.epoch !== epoch) return false
+        documents.set(epoch, { document: document.right, certificate: bytes })
+        for (const held of [...documents.keys()]) if (held < nowEpoch - 1) documents.delete(held)
+        return true
+      })
+
+    /** Asks until the document of `epoch` is held or the epoch is over; waits double up to a limit. */
+    const fetchUntilHeld = (epoch: Epoch) =>
+      Effect.gen(function*() {
+        let waitMs = FIRST_RETRY_MS
+        while (!documents.has(epoch)) {
+          if (yield* fetch(epoch)) break
+          if (epochAt(config.params, yield* Clock.currentTimeMillis) > epoch) break
+          yield* Effect.sleep(waitMs * (0.5 + (yield* Random.next)))
+          waitMs = Math.min(LONGEST_RETRY_MS, waitMs * 2)
+        }
+      })
+
+    const follow = Effect.gen(function*() {
+      const epoch = epochAt(config.params, yield* Clock.currentTimeMillis)
+      yield* fetchUntilHeld(epoch)
+      if (documents.has(epoch)) yield* arrived.open
+      const next = Epoch(epoch + 1)
+      const publishedAtMs = epochStartMs(config.params, epoch) + (config.params.epochPeriodMs * 5) / 8
+      const jitterMs = (config.params.epochPeriodMs / 16) * (yield* Random.next)
+      yield* sleepUntil(publishedAtMs + jitterMs)
+      yield* fetchUntilHeld(next)
+      yield* sleepUntil(epochStartMs(config.params, next))
+    })
+    yield* Effect.forkScoped(Effect.forever(follow))
+
+    const held = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      const epoch = epochAt(config.params, nowMs)
+      return (documents.get(epoch) ?? documents.get(epoch - 1))?.document
+    })
+    const current = Effect.flatMap(held, (document) => (document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(document)))
+    return {
+      current,
+      forEpoch: (epoch) => Effect.sync(() => Option.fromNullable(documents.get(epoch)?.document)),
+      awaitDocument: Effect.zipRight(arrived.await, Effect.orDie(current)),
+      certificateOf: (epoch) => documents.get(epoch)?.certificate
+    }
+  })
+
+const sleepUntil = (instantMs: number): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => Effect.sleep(Math.max(0, instantMs - nowMs)))
