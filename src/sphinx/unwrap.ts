@@ -144,6 +144,24 @@ const peel = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packe
   return Either.right({ replayTag, commands, next: undefined, payload: payload.slice(PAYLOAD_TAG_BYTES) })
 }
 
+interface Opened {
+  readonly sharedSecret: Uint8Array
+  readonly keys: PacketKeys
+}
+
+/** Steps 1 to 3 and 5: the cheap checks, then the keys. */
+const openKeys = (crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array): Either.Either<Opened, PacketRefused> => {
+  const cheap = cheapRefusal(geometry, packet)
+  if (cheap !== undefined) return refuse(cheap)
+  const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
+  return sharedSecret === undefined ? refuse("bad-element") : Either.right({ sharedSecret, keys: derivePacketKeys(crypto, sharedSecret) })
+}
+
+const wipe = ({ keys, sharedSecret }: Opened): void => {
+  zeroize(sharedSecret)
+  wipePacketKeys(keys)
+}
+
 /**
  * Takes one layer off a packet.
  * @param key this node's private key for the packet's epoch
@@ -158,14 +176,10 @@ export const unwrap = (
   key: MixPrivateKey,
   packet: Uint8Array
 ): Either.Either<Unwrapped, PacketRefused> => {
-  const cheap = cheapRefusal(geometry, packet)
-  if (cheap !== undefined) return refuse(cheap)
-  const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
-  if (sharedSecret === undefined) return refuse("bad-element")
-  const keys = derivePacketKeys(crypto, sharedSecret)
-  const unwrapped = peel(crypto, geometry, keys, packet)
-  zeroize(sharedSecret)
-  wipePacketKeys(keys)
+  const opened = openKeys(crypto, geometry, key, packet)
+  if (Either.isLeft(opened)) return Either.left(opened.left)
+  const unwrapped = peel(crypto, geometry, opened.right.keys, packet)
+  wipe(opened.right)
   return unwrapped
 }
 
@@ -176,10 +190,9 @@ export const unwrapDetailed = (
   key: MixPrivateKey,
   packet: Uint8Array
 ): Either.Either<UnwrappedDetailed, PacketRefused> => {
-  const cheap = cheapRefusal(geometry, packet)
-  if (cheap !== undefined) return refuse(cheap)
-  const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
-  if (sharedSecret === undefined) return refuse("bad-element")
-  const keys = derivePacketKeys(crypto, sharedSecret)
-  return Either.map(peel(crypto, geometry, keys, packet), (unwrapped) => ({ ...unwrapped, sharedSecret, keys }))
+  const opened = openKeys(crypto, geometry, key, packet)
+  if (Either.isLeft(opened)) return Either.left(opened.left)
+  const unwrapped = peel(crypto, geometry, opened.right.keys, packet)
+  if (Either.isLeft(unwrapped)) wipe(opened.right)
+  return Either.map(unwrapped, (layer) => ({ ...layer, ...opened.right }))
 }

@@ -6,11 +6,13 @@
  */
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
+import { isAllZero } from "../../../src/bytes/equal.ts"
 import { NodeId } from "../../../src/sphinx/geometry.ts"
 import { createHeaderWith, unusedHopsBytes } from "../../../src/sphinx/header.ts"
 import { drawHopSecrets, nikeHopSecrets } from "../../../src/sphinx/hop-secret.ts"
 import { createPacket, createPacketWith, decodeForwardPayload, encodeForwardPayload, type PathHop } from "../../../src/sphinx/packet.ts"
-import { backends, entropyOf, fastest, flipBit, geometryOf, makePath, reasonOf, SURB_ID, travel } from "./sphinx-path.ts"
+import { createSurb } from "../../../src/sphinx/surb.ts"
+import { backends, entropyOf, fastest, flipBit, geometryOf, makePath, reasonOf, recordingBackend, SURB_ID, travel } from "./sphinx-path.ts"
 
 describe.each(backends)("packets on the $name backend", (crypto) => {
   it.each(["x25519", "XWING"] as const)("%s: the payload arrives after 1 to 5 hops, all packets of one length", (scheme) => {
@@ -123,19 +125,20 @@ describe("packet creation", () => {
     expect(reasonOf(nikeHopSecrets(crypto, new Uint8Array(31), []))).toBe("bad-key")
   })
 
-  it("keys are wiped once the packet is built", () => {
-    const expanded: Array<Uint8Array> = []
-    const recording = {
-      ...crypto,
-      hkdfSha256Expand: (prk: Uint8Array, info: Uint8Array, outputBytes: number) => {
-        const keys = crypto.hkdfSha256Expand(prk, info, outputBytes)
-        expanded.push(prk, keys)
-        return keys
-      }
+  it.each(["x25519", "XWING"] as const)("%s: all that was drawn or derived is wiped once packet or SURB is built", (scheme) => {
+    const other = geometryOf(scheme, 2, 50, true)
+    const { recording, secrets } = recordingBackend(crypto)
+    const entropy = entropyOf("wipe")
+    const recorded = (byteCount: number): Uint8Array => {
+      const drawn = entropy(byteCount)
+      secrets.push(drawn)
+      return drawn
     }
-    Either.getOrThrow(createPacket(recording, geometry, hops, payload, entropyOf("wipe")))
-    expect(expanded).toHaveLength(4)
-    for (const bytes of expanded) expect(bytes.every((byte) => byte === 0)).toBe(true)
+    const forward = makePath(crypto, other, 2, "forward", "wipe")
+    Either.getOrThrow(createPacket(recording, other, forward.hops, new Uint8Array(other.forwardPayloadBytes), recorded))
+    Either.getOrThrow(createSurb(recording, other, makePath(crypto, other, 2, "reply", "wipe").hops, recorded))
+    expect(secrets.length).toBeGreaterThan(10)
+    for (const bytes of secrets) expect(isAllZero(bytes), `${bytes.length} bytes`).toBe(true)
   })
 
   it("the hop secrets of a packet are the ones its hops find", () => {

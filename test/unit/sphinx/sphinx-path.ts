@@ -81,3 +81,22 @@ export const flipBit = (bytes: Uint8Array, byteIndex: number, bitIndex: number):
   flipped[byteIndex] = (flipped[byteIndex] as number) ^ (1 << bitIndex)
   return flipped
 }
+
+/** The backend, with every secret that it takes in or gives out by the key schedule kept in `secrets`. */
+export const recordingBackend = (crypto: CryptoBackend): { readonly recording: CryptoBackend; readonly secrets: Array<Uint8Array> } => {
+  const secrets: Array<Uint8Array> = []
+  const recording: CryptoBackend = {
+    ...crypto,
+    hkdfSha256Expand: (prk, info, outputBytes) => {
+      const keys = crypto.hkdfSha256Expand(prk, info, outputBytes)
+      secrets.push(prk, keys)
+      return keys
+    },
+    chacha20Block32: (seed) => {
+      const factor = crypto.chacha20Block32(seed)
+      secrets.push(factor)
+      return factor
+    }
+  }
+  return { recording, secrets }
+}
