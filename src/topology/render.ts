@@ -49,7 +49,7 @@ const wrap = (label: string, words: ReadonlyArray<string>): ReadonlyArray<string
     const piece = index < words.length - 1 ? `${word},` : word
     if (line.trim() !== label.trim() && line.length + 1 + piece.length > LINE_WIDTH) {
       lines.push(line)
-      line = " ".repeat(label.length - 1)
+      line = " ".repeat(label.length)
     }
     line += ` ${piece}`
   }

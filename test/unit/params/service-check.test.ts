@@ -1,0 +1,82 @@
+/**
+ * Goal: the start-up checks are the published formulas.
+ * Method: the worked example of funion.md §6.3, the measured times of milestones.md, and values on both sides of every border.
+ *
+ * @module
+ */
+import { describe, expect, it } from "vitest"
+import { echomixParams, tinyParams, tinyService } from "../../../src/params/presets.ts"
+import {
+  batchTimeMs, checkCapacity, checkDeadlines, checkService, checkWorkers, fetchTimeMs, packetsPerQuantumNeeded, sessionsNeeded, warnService
+} from "../../../src/params/service-check.ts"
+import type { ServicePlan, ServiceProfile } from "../../../src/params/service-profile.ts"
+
+const profile = (change: Partial<ServiceProfile> = {}): ServiceProfile =>
+  ({ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 0, ...change })
+const plan = (change: Partial<ServicePlan> = {}): ServicePlan => ({ ...tinyService, ...change })
+
+describe("capacity", () => {
+  it("J 8, F 2, 4 + 4 boxes at one packet a second need 32 sessions at 10 s and 6 at 60 s", () => {
+    const example = { profiles: [profile({ jobsPerQuantum: 8, coverJobs: 2 })], deadlinesMs: [60_000] }
+    expect(packetsPerQuantumNeeded(example)).toBe(320)
+    expect(sessionsNeeded({ lambdaPPerMs: 0.001, quantumMs: 10_000 }, example)).toBe(32)
+    expect(sessionsNeeded({ lambdaPPerMs: 0.001, quantumMs: 60_000 }, example)).toBe(6)
+  })
+  it("a staged profile writes its boxes at every deadline", () => {
+    const deadlinesMs = [3000, 6000, 10_000]
+    expect(packetsPerQuantumNeeded({ profiles: [profile({ staged: true, jobsPerQuantum: 1 })], deadlinesMs })).toBe(4 * (4 + 3 * 4))
+  })
+  it("tiny needs 124 packets a quantum: five sessions carry them, four do not", () => {
+    expect(packetsPerQuantumNeeded(tinyService)).toBe(124)
+    expect(checkCapacity(tinyParams, plan({ sessions: 5 }))).toEqual([])
+    expect(checkCapacity(tinyParams, plan({ sessions: 4 }))).toEqual([{
+      field: "sessions",
+      message: "a full quantum needs 124 packets but 4 sessions send 100: use at least 5 sessions, fewer jobs per quantum or a longer quantum"
+    }])
+  })
+})
+
+describe("times", () => {
+  it("four boxes over one session of tiny take about the measured 0.96 s, eleven about 1.5 s", () => {
+    expect(batchTimeMs(tinyParams, 4, 1)).toBeCloseTo(960, 6)
+    expect(batchTimeMs(tinyParams, 11, 1)).toBeCloseTo(1520, 6)
+  })
+  it("the fetch of a full quantum is spread over the sessions", () => {
+    expect(fetchTimeMs(tinyParams, tinyService)).toBeCloseTo((38 / 6 + 2) * 40 + 320 + 240, 6)
+    expect(fetchTimeMs(echomixParams, { profiles: [profile({ jobsPerQuantum: 3 })], sessions: 2 })).toBeCloseTo(14_000 + 3200 + 12_000, 6)
+  })
+})
+
+describe("deadlines", () => {
+  it("the edge comes after sealing, fetch and ceil(jobs / workers) runs, to the millisecond", () => {
+    const exact = 200 + 894 + 900
+    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact] }))).toEqual([])
+    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact - 1] })).map(({ field }) => field)).toEqual(["deadlinesMs[0]"])
+    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact + 899], workers: 2 }))).toHaveLength(1)
+    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact + 900], workers: 2 }))).toEqual([])
+  })
+  it("only deadlines that a profile uses are checked, and the advice is a multiple of the quantum", () => {
+    expect(checkDeadlines(tinyParams, plan({ deadlinesMs: [1000, 3000], profiles: [profile({ bucket: 2 })] }))).toEqual([])
+    const [problem] = checkDeadlines(tinyParams, plan({ deadlinesMs: [1000, 3000] }))
+    expect(problem).toEqual({
+      field: "deadlinesMs[0]",
+      message: "the edge comes 1000 ms after the quantum, before the inputs of a full quantum can be fetched (894 ms), computed (900 ms) "
+        + "and sealed (200 ms): use at least 2000 ms"
+    })
+  })
+})
+
+describe("workers and window", () => {
+  it("full quanta in a row must not pile up", () => {
+    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 1000 }))).toEqual([])
+    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 1001 })).map(({ field }) => field)).toEqual(["workers"])
+  })
+  it("the release window is at most the quantum", () => {
+    expect(checkService(tinyParams, plan({ releaseWindowMs: 1000 }))).toEqual([])
+    expect(checkService(tinyParams, plan({ releaseWindowMs: 1001 })).map(({ field }) => field)).toEqual(["releaseWindowMs"])
+  })
+  it("a window too short for a full edge, and a service without cover jobs, are warned of", () => {
+    expect(warnService(tinyParams, plan({ releaseWindowMs: 500 })).map(({ field }) => field)).toEqual(["releaseWindowMs", "profiles"])
+    expect(warnService(tinyParams, plan({ profiles: [profile({ coverJobs: 1 })] }))).toEqual([])
+  })
+})
