@@ -78,10 +78,11 @@ export interface Comparison {
   readonly small: boolean
 }
 
-/** A sample is at least this long, so that the clock's grain and one interrupt do not decide it. */
-const SAMPLE_US = 2000
-const SAMPLE_COUNT = 150
-const WARM_UP_US = 300_000
+/** Long against the clock's grain, short against a time slice: most samples then run undisturbed, and the median is one of those. */
+const SAMPLE_US = 500
+const SAMPLE_COUNT = 800
+/** Long enough for the optimising compiler to finish on a busy machine. */
+const WARM_UP_US = 1_000_000
 
 /** Microseconds per operation over `repeatCount` operations. */
 const sampleUs = (operation: Operation, inputCount: number, repeatCount: number): number => {
