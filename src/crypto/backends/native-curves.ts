@@ -1,9 +1,9 @@
 /**
- * X25519, edwards25519 and Ed25519 of the native backend, by libsodium; verification by OpenSSL, which follows the Go rule.
+ * X25519, edwards25519 and Ed25519 signing of the native backend, by libsodium.
  *
  * libsodium refuses points outside the prime-order subgroup, encodings that are not canonical, and a zero scalar, where Go does not: what it
  * refuses is decided by the noble arithmetic, so that both backends agree on every input. libsodium's own verification is not used: it has
- * another equation.
+ * another equation (openssl-verify).
  *
  * Contract: as `CryptoBackend`. Products of scalars are computed in limbs, in a time that does not depend on them.
  * Source: RFC 7748, RFC 8032; pigeonhole.md §1.3–§1.4; departures: none.
@@ -11,9 +11,8 @@
  * @module
  */
 import { x448 } from "@noble/curves/ed448.js"
-import { verify } from "node:crypto"
 import type { CryptoBackend } from "../backend.ts"
-import { isCanonicalScalar, requireLength, requireScalar } from "./length.ts"
+import { requireLength, requireScalar } from "./length.ts"
 import { edwardsPointIsValid, edwardsScalarMult, edwardsScalarMultBase } from "./noble-edwards.ts"
 import type { Sodium } from "./sodium.ts"
 
@@ -24,13 +23,6 @@ const refusing = <A>(compute: () => A): A | undefined => {
   } catch {
     return undefined
   }
-}
-
-/** Ed25519 verification by OpenSSL: the encoding of S·B − k·A equals R. */
-export const opensslVerify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
-  if (publicKey.length !== 32 || signature.length !== 64 || !isCanonicalScalar(signature.subarray(32))) return false
-  const x = Buffer.from(publicKey.buffer, publicKey.byteOffset, 32).toString("base64url")
-  return refusing(() => verify(null, message, { key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }, signature)) ?? false
 }
 
 /** a·b + c of 32-byte little-endian integers, as 64 bytes. */

@@ -16,10 +16,11 @@ import { sprpDecipher, sprpEncipher } from "../aez.ts"
 import { BackendUnavailable } from "../backend-unavailable.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { nativeCiphers } from "./native-aead.ts"
-import { nativeCurves, opensslVerify } from "./native-curves.ts"
+import { nativeCurves } from "./native-curves.ts"
 import { nativeHashes, plainBytes } from "./native-hash.ts"
 import { nodeMlKem768 } from "./node-ml-kem.ts"
 import { ed25519VerifyGo } from "./noble-edwards.ts"
+import { opensslFollowsGo, opensslVerify } from "./openssl-verify.ts"
 import { referenceBackend } from "./reference.ts"
 import { loadSodium, type Sodium } from "./sodium.ts"
 import { makeXWing } from "./x-wing.ts"
@@ -28,23 +29,6 @@ const sha3_256 = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const hash = createHash("sha3-256")
   for (const part of parts) hash.update(part)
   return plainBytes(hash.digest())
-}
-
-/** OpenSSL verifies the signature (R = identity, S = 0) of the key "identity", in each of its encodings, as the Go rule says. */
-const opensslFollowsGo = (): boolean => {
-  const identity = Uint8Array.of(1, ...new Uint8Array(31))
-  const negativeZero = identity.slice()
-  negativeZero[31] = 0x80
-  const unreduced = new Uint8Array(32).fill(0xff) // y = p + 1
-  unreduced[0] = 0xee
-  unreduced[31] = 0x7f
-  const signature = new Uint8Array(64)
-  signature[0] = 1
-  const otherR = signature.slice()
-  otherR[31] = 0x80
-  return [identity, negativeZero, unreduced].every((key) =>
-    [signature, otherR].every((candidate) => opensslVerify(key, key, candidate) === ed25519VerifyGo(key, key, candidate))
-  )
 }
 
 const assemble = (sodium: Sodium, version: string): CryptoBackend => {
