@@ -1,0 +1,59 @@
+/**
+ * The directory port of an actor: straight to the authorities, or for clients through a gateway.
+ *
+ * Contract: descriptors go to every authority at once; a document is taken from whichever answers first with one. Nothing is verified here.
+ * Knows nothing of: what descriptors and documents hold.
+ * Source: mixnet.md §12, §13 (fetching); departures: none.
+ *
+ * @module
+ */
+import { Effect, Option, type Scope } from "effect"
+import { Mount } from "../src/actor/mount.ts"
+import { DirectoryUnavailable, type DirectoryService } from "../src/pki/directory.ts"
+import { Authority } from "./authority/protocol.ts"
+import { Gateway } from "./gateway/protocol.ts"
+
+const LIMIT_MS = 3_000
+
+interface ConsensusAnswer {
+  readonly status: 0 | 1 | 2
+  readonly certificate: Uint8Array
+}
+
+/** The first document among the answers, undefined when all said there is none, an error when nobody answered. */
+const firstDocument = <E>(answers: ReadonlyArray<Effect.Effect<ConsensusAnswer, E>>): Effect.Effect<Uint8Array | undefined, DirectoryUnavailable> =>
+  Effect.gen(function*() {
+    const given = yield* Effect.forEach(answers, (answer) => Effect.option(answer), { concurrency: "unbounded" })
+    const heard = given.flatMap(Option.toArray)
+    if (heard.length === 0) return yield* new DirectoryUnavailable()
+    return heard.find(({ status }) => status === 0)?.certificate
+  })
+
+/** @param from the actor's own name */
+export const connectAuthorities = (
+  from: string,
+  authorities: ReadonlyArray<string>
+): Effect.Effect<DirectoryService, never, Mount | Scope.Scope> =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const clients = yield* Effect.forEach(authorities, (name) => mount.connect(from, name, Authority, { limitMs: LIMIT_MS }))
+    return {
+      postDescriptor: (epoch, descriptor) =>
+        Effect.map(
+          Effect.forEach(clients, (client) => Effect.option(client.PostDescriptor({ epoch, descriptor })), { concurrency: "unbounded" }),
+          (answers) => answers.filter((answer) => Option.isSome(answer) && answer.value.status === 0).length
+        ),
+      getConsensus: (epoch) => firstDocument(clients.map((client) => client.GetConsensus({ epoch })))
+    }
+  })
+
+/** A directory for reading only, as clients use it. */
+export const connectThroughGateway = (from: string, gateway: string): Effect.Effect<DirectoryService, never, Mount | Scope.Scope> =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const client = yield* mount.connect(from, gateway, Gateway, { limitMs: LIMIT_MS })
+    return {
+      postDescriptor: () => Effect.fail(new DirectoryUnavailable()),
+      getConsensus: (epoch) => firstDocument([client.GetConsensus({ epoch })])
+    }
+  })

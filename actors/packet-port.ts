@@ -1,0 +1,56 @@
+/**
+ * A connection of a client, or of a compute service's session, to its gateway.
+ *
+ * Contract: every connection has a fresh random queue id. Packets leave at once as they are handed over, in batches when the gateway is slow; replies come as
+ * a stream that is taken up again after every interruption. The two directions do not depend on each other.
+ * Knows nothing of: what packets are.
+ * Source: mixnet.md §4.1; departures: the queue id survives a restart of the gateway, so that outstanding reply blocks stay good.
+ *
+ * @module
+ */
+import { Effect, Option, Schedule, Stream, type Scope } from "effect"
+import { Mount } from "../src/actor/mount.ts"
+import { makeOutbox } from "../src/actor/outbox.ts"
+import { PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
+import { utf8 } from "../src/bytes/concat.ts"
+import { toHex } from "../src/bytes/hex.ts"
+import { EntropySource } from "../src/crypto/entropy.ts"
+import type { PacketPortService } from "../src/session/packet-port.ts"
+import { RecipientId, SURB_ID_BYTES, SurbId, type NodeId } from "../src/sphinx/geometry.ts"
+import { Gateway } from "./gateway/protocol.ts"
+
+/** Packets that may wait for the gateway. */
+const OUTBOX_CAPACITY = 256
+const RECONNECT_MS = 200
+const QUEUE_ID_ENTROPY_BYTES = 16
+
+/** Opens a connection in the caller's scope. @param from  the caller's own name  @param gateway  name and node id of the gateway */
+export const openPacketPort = (
+  from: string,
+  gateway: { readonly name: string; readonly nodeId: NodeId }
+): Effect.Effect<PacketPortService, never, Mount | Scope.Scope> =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const entropy = yield* EntropySource
+    const queueId = RecipientId.unsafe(utf8(toHex(entropy(QUEUE_ID_ENTROPY_BYTES))))
+    const client = yield* mount.connect(from, gateway.name, Gateway)
+    const outbox = yield* makeOutbox({
+      capacity: OUTBOX_CAPACITY,
+      batchLimit: PACKETS_PER_BATCH,
+      send: (packets) => client.Submit({ queueId, packets }),
+      onLost: () => undefined
+    })
+    const messages = Stream.suspend(() => client.Receive({ queueId })).pipe(
+      Stream.catchAll(() => Stream.empty),
+      Stream.repeat(Schedule.spaced(RECONNECT_MS))
+    )
+    return {
+      gateway: gateway.nodeId,
+      queueId,
+      send: (packet) => Effect.sync(() => { outbox.offer(packet) }),
+      receive: Stream.filterMap(messages, (message) =>
+        message.length > SURB_ID_BYTES
+          ? Option.some({ surbId: SurbId.unsafe(message.slice(0, SURB_ID_BYTES)), payload: message.slice(SURB_ID_BYTES) })
+          : Option.none())
+    }
+  })
