@@ -157,15 +157,19 @@ const startSlot = (
       pauseMs = FIRST_PAUSE_MS
       yield* serve(pool, link)
     }))
-    const restart = Effect.suspend(() => {
-      const pause = Effect.sleep(pauseMs)
+    const pause = Effect.suspend(() => {
+      const sleep = Effect.sleep(pauseMs)
       pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)
-      return Effect.zipRight(Effect.logWarning("a model worker ended and is started anew"), pause)
+      return sleep
     })
+    // a first start that fails ends the whole host: nothing to repeat then
+    const failed = (error: ModelLoadFailed) => Effect.flatMap(Deferred.fail(firstStart, error), (isFirst) =>
+      isFirst ? Effect.never : Effect.logWarning(`a model worker does not start: ${error.message}`))
     const keepAlive = life.pipe(
+      Effect.zipRight(Effect.logWarning("a model worker ended and is started anew")),
       Effect.catchAllDefect(() => new ModelLoadFailed({ modelId: "", reason: "worker", detail: "the model worker could not be started" })),
-      Effect.catchAll((error) => Deferred.fail(firstStart, error)),
-      Effect.zipRight(restart),
+      Effect.catchAll(failed),
+      Effect.zipRight(pause),
       Effect.forever
     )
     yield* Effect.forkScoped(keepAlive)
