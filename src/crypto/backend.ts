@@ -18,12 +18,6 @@ export interface XWingPrivateKey {
   readonly expanded: unknown
 }
 
-/** A private X25519 key prepared for many uses; opaque outside its backend. */
-export interface PreparedX25519 {
-  readonly publicKey: Uint8Array
-  readonly prepared: unknown
-}
-
 export interface CryptoBackend {
   readonly name: "native" | "reference"
   /** Who computes what, for `funion doctor`: primitive → provider with version. */

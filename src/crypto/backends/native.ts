@@ -1,8 +1,8 @@
 /**
  * The native backend: libsodium through sodium-native, OpenSSL through node:crypto, and TypeScript where neither has the primitive.
  *
- * Contract: as `CryptoBackend`; identical to the reference backend on all inputs. Before it is handed out it is compared with the reference on
- * fixed inputs, one per primitive, so that a library that changed its mind is found at start and not by two replicas that disagree.
+ * Contract: as `CryptoBackend`; identical to the reference backend on all inputs. Before it is handed out it passes the self-test, so that a library
+ * that changed its mind is found at start and not by two replicas that disagree.
  * Not constant time: AEZ, POLYVAL, X448, ML-KEM, and the refusals decided by noble.
  * Source: backend.ts; sphinx.md §16; departures: none.
  *
@@ -11,7 +11,6 @@
 import { shake256 } from "@noble/hashes/sha3.js"
 import { Either } from "effect"
 import { createHash } from "node:crypto"
-import { constantTimeEqual } from "../../bytes/equal.ts"
 import { sprpDecipher, sprpEncipher } from "../aez.ts"
 import { BackendUnavailable } from "../backend-unavailable.ts"
 import type { CryptoBackend } from "../backend.ts"
@@ -21,7 +20,7 @@ import { nativeHashes, plainBytes } from "./native-hash.ts"
 import { nodeMlKem768 } from "./node-ml-kem.ts"
 import { ed25519VerifyGo } from "./noble-edwards.ts"
 import { opensslFollowsGo, opensslVerify } from "./openssl-verify.ts"
-import { referenceBackend } from "./reference.ts"
+import { failedCheck } from "./self-test.ts"
 import { loadSodium, type Sodium } from "./sodium.ts"
 import { makeXWing } from "./x-wing.ts"
 
@@ -60,39 +59,6 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
     }),
     ed25519Verify: verifyByOpenssl ? opensslVerify : ed25519VerifyGo
   }
-}
-
-const PATTERN = Uint8Array.from({ length: 2048 }, (_, i) => 167 * i + 11)
-
-/** One output of every primitive that a library computes, on fixed inputs. */
-const samples = (crypto: CryptoBackend): ReadonlyArray<readonly [string, Uint8Array | undefined]> => {
-  const key = PATTERN.subarray(0, 32)
-  const nonce = PATTERN.subarray(40, 52)
-  const short = PATTERN.subarray(100, 177)
-  const scalar = crypto.scalarReduce(PATTERN.subarray(200, 264))
-  const publicKey = crypto.ed25519PublicKey(key)
-  const signature = crypto.ed25519Sign(key, short)
-  return [
-    ["sha256", crypto.sha256(short)], ["sha256", crypto.sha256(PATTERN)], ["sha512", crypto.sha512(short)], ["sha512", crypto.sha512(PATTERN)],
-    ["sha512-256", crypto.sha512_256(short)], ["blake2b", crypto.blake2b256(short, PATTERN)], ["hmac", crypto.hmacSha256(key, short)],
-    ["hmac", crypto.hmacSha256(key, PATTERN)], ["hkdf", crypto.hkdfSha256Expand(key, short, 160)],
-    ["hkdf-blake2b", crypto.hkdfBlake2b512(key, nonce, short, 96)], ["aes-256-ctr", crypto.aes256Ctr(key, key.subarray(0, 16), PATTERN)],
-    ["chacha20", crypto.chacha20Block32(key)], ["chacha20-poly1305", crypto.chacha20Poly1305Seal(key, nonce, short, PATTERN)],
-    ["aes-256-gcm-siv", crypto.aes256GcmSivSeal(key, nonce, short, PATTERN)], ["x25519", crypto.x25519(key, crypto.x25519PublicKey(short.subarray(0, 32)))],
-    ["x25519", crypto.x25519(key, new Uint8Array(32))], ["ed25519", publicKey], ["ed25519", signature],
-    ["ed25519 verification", Uint8Array.of(crypto.ed25519Verify(publicKey, short, signature) ? 1 : 0)],
-    ["edwards25519", crypto.edwardsScalarMult(scalar, publicKey)], ["edwards25519", crypto.edwardsScalarMultBase(scalar)],
-    ["scalars", crypto.scalarMultiplyAdd(scalar, scalar, scalar)]
-  ]
-}
-
-const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : constantTimeEqual(a, b)
-
-/** The first primitive on which `backend` and the reference differ, or why it could not be found out. */
-const failedCheck = (backend: CryptoBackend): string | undefined => {
-  const expected = samples(referenceBackend)
-  return samples(backend).find(([, output], i) => !sameBytes(output, expected[i]?.[1]))?.[0]
 }
 
 const build = (): Either.Either<CryptoBackend, BackendUnavailable> =>
