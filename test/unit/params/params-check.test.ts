@@ -53,7 +53,9 @@ describe("checkParams", () => {
     const small = (userPayloadBytes: number) =>
       checkParams({ ...tinyParams, ...geometry({ userPayloadBytes }) }).filter(({ message }) => message.includes("manifest"))
     expect(small(515)).toEqual([])
-    expect(small(514)).toEqual([{ field: "geometry.userPayloadBytes", message: "a box would hold 191 bytes, less than a manifest of 192: use at least 515 bytes" }])
+    expect(small(514)).toEqual([{
+      field: "geometry.userPayloadBytes", message: "a box would hold 191 bytes, less than a manifest of 192: use at least 515 bytes"
+    }])
     expect(small(1)).toHaveLength(1)
   })
   it("a dispatch must fit one packet: 1986 bytes for X-Wing, 978 for X25519", () => {
