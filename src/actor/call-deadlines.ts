@@ -38,7 +38,7 @@ export const makeCallDeadlines = (limitMs: number): Effect.Effect<CallDeadlines,
       const nowMs = clock.unsafeCurrentTimeMillis()
       for (const call of calls) {
         const waitMs = call.deadlineMs - nowMs
-        if (waitMs > 0) return Effect.zipRight(clock.sleep(Duration.millis(waitMs)), sweep)
+        if (waitMs > 0) return Effect.zipRight(clock.sleep(Duration.millis(Math.ceil(waitMs))), sweep)
         calls.delete(call)
         call.expire()
       }

@@ -21,13 +21,12 @@ import type { Entropy } from "../crypto/entropy.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
-import type { Document } from "../pki/document.ts"
 import { SURB_ID_BYTES, SurbId, type Geometry, type NodeId, type RecipientId } from "../sphinx/geometry.ts"
 import { createPacket, encodeForwardPayload, type PathHop } from "../sphinx/packet.ts"
 import type { RoutingCommand } from "../sphinx/routing-command.ts"
 import { createSurb } from "../sphinx/surb.ts"
 import { sampleHopDelayMs } from "./delay.ts"
-import { chooseForwardPath, chooseReturnPath, findGateway, type Uniform } from "./path.ts"
+import { chooseForwardPath, chooseReturnPath, findGateway, type PathView, type Uniform } from "./path.ts"
 
 /** Draws of paths and delays before a request is given up. */
 export const COMPOSE_ATTEMPT_LIMIT = 32
@@ -106,7 +105,7 @@ interface Route {
 
 /** One draw of both ways. */
 const drawRoute = (
-  document: Document,
+  document: PathView,
   params: MixnetParams,
   gateway: NodeDescriptor,
   plan: RequestPlan,
@@ -125,7 +124,7 @@ const worthAnotherDraw = (error: ComposeFailed): boolean => error.reason === "no
 
 const chooseRoute = (
   crypto: CryptoBackend,
-  document: Document,
+  document: PathView,
   params: MixnetParams,
   plan: RequestPlan,
   uniform: Uniform
@@ -162,7 +161,7 @@ const pathOf = (crypto: CryptoBackend, { hops }: TimedPath, lastCommands: Readon
 export const composeRequest = (
   crypto: CryptoBackend,
   geometry: Geometry,
-  document: Document,
+  document: PathView,
   params: MixnetParams,
   plan: RequestPlan,
   entropy: Entropy,

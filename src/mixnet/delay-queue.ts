@@ -10,6 +10,7 @@
  * @module
  */
 import { Duration, Effect, FiberId, Random, Runtime, type Scope } from "effect"
+import { CLOCK_GRAIN_MS } from "./delay.ts"
 import { DropCounters } from "./drop-counters.ts"
 import { DueHeap } from "./due-heap.ts"
 
@@ -102,10 +103,10 @@ export const makeDelayQueue = <A, R = never>(options: DelayQueueOptions<A, R>): 
 
     const takeDue = (nowMs: number): ReadonlyArray<A> => {
       const due: Array<A> = []
-      while (due.length < BATCH_SIZE && heap.head !== undefined && heap.head.dueMs <= nowMs) {
+      while (due.length < BATCH_SIZE && heap.head !== undefined && heap.head.dueMs - nowMs <= CLOCK_GRAIN_MS) {
         const entry = heap.pop()
         if (entry === undefined) break
-        const latenessMs = nowMs - entry.dueMs
+        const latenessMs = Math.max(0, nowMs - entry.dueMs)
         if (latenessMs > options.slackMs) {
           tally.late += 1
           drops.count("deadline-blown")

@@ -12,6 +12,9 @@
 /** -ln(10^-12): the quantile at which every draw is cut off, for rate 1. */
 const CAP_QUANTILE = 27.6310211159
 
+/** What is due within this time is due now: sleeps are rounded to nanoseconds, so a clock that shows fractions may wake a little early. */
+export const CLOCK_GRAIN_MS = 0.001
+
 /** Longest draw at a rate, in milliseconds; also the longest delay that a node accepts. The rate must be positive. */
 export const exponentialCapMs = (ratePerMs: number): number => Math.ceil(CAP_QUANTILE / ratePerMs)
 

@@ -42,11 +42,12 @@ export class DueHeap<A> {
     return this.removeAt(0)
   }
 
-  /** Removes the entry at an index into the heap's own order; for picking one at random. */
+  /** Removes the entry at an index into the heap's own order, for picking one at random; undefined outside of it. */
   removeAt(index: number): DueEntry<A> | undefined {
     const removed = this.#slots[index]
+    if (removed === undefined) return undefined
     const last = this.#slots.pop()
-    if (removed === undefined || last === undefined || removed === last) return removed
+    if (last === undefined || removed === last) return removed
     this.#slots[index] = last
     this.#rise(index)
     this.#sink(index)

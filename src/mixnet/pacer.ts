@@ -11,7 +11,7 @@
  * @module
  */
 import { Clock, Effect, Random } from "effect"
-import { sampleExponentialMs } from "./delay.ts"
+import { CLOCK_GRAIN_MS, sampleExponentialMs } from "./delay.ts"
 
 export interface PacerOptions {
   /** Longest lateness at which a tick is still served, in milliseconds. */
@@ -32,7 +32,7 @@ export const poissonTicks = <E, R>(ratePerMs: number, onTick: Effect.Effect<void
     while (true) {
       dueMs += sampleExponentialMs(yield* Random.next, ratePerMs)
       let nowMs = yield* Clock.currentTimeMillis
-      while (nowMs < dueMs) {
+      while (dueMs - nowMs > CLOCK_GRAIN_MS) {
         yield* Effect.sleep(dueMs - nowMs)
         nowMs = yield* Clock.currentTimeMillis
       }
