@@ -97,7 +97,8 @@ export const makeClientCodec = (crypto: Pick<CryptoBackend, "sha256">, modelsDir
     encodeInput: (card, input, options) => encodeInput(codec, card, input, options ?? {}),
     decodeOutput: (card, outputs) =>
       Either.flatMap(
-        Either.mapLeft(matchSpecs(card.outputs, outputs), (error) => new OutputInvalid({ detail: `the service's answer is not as its card says: ${error.detail}` })),
+        Either.mapLeft(matchSpecs(card.outputs, outputs), ({ detail }) =>
+          new OutputInvalid({ detail: `the service's answer is not as its card says: ${detail}` })),
         (ordered) => decode(codec, card, ordered)
       )
   }
@@ -121,16 +122,17 @@ const refuse = (reason: InputInvalid["reason"], detail: string) => Either.left(n
 
 const encodeInput = (
   codec: Codec, card: ModelCard, input: ModelInput, options: EncodeOptions
-): Either.Either<ReadonlyArray<Tensor>, InputInvalid> => {
-  if ("tensor" in input) return Either.flatMap(fromTensor(card, input.tensor), (tensor) => complete(card, tensor, options))
-  if ("numbers" in input) {
-    if (card.adapter !== "tensor" && card.adapter !== "lang-id") return refuse("kind", wants(card))
-    const tensor = Either.mapLeft(numbersInput(card, input.numbers), (problem) => new InputInvalid(problem))
-    return Either.flatMap(tensor, (value) => complete(card, value, options))
+): Either.Either<ReadonlyArray<Tensor>, InputInvalid> =>
+  Either.flatMap(firstTensor(codec, card, input), (tensor) => complete(card, tensor, options))
+
+const firstTensor = (codec: Codec, card: ModelCard, input: ModelInput): Either.Either<Tensor, InputInvalid> => {
+  if ("tensor" in input) return fromTensor(card, input.tensor)
+  if ("numbers" in input && (card.adapter === "tensor" || card.adapter === "lang-id")) {
+    return Either.mapLeft(numbersInput(card, input.numbers), (problem) => new InputInvalid(problem))
   }
-  if ("png" in input) return card.adapter === "ocr-line" ? Either.flatMap(fromPng(card, input.png), (tensor) => complete(card, tensor, options)) : refuse("kind", wants(card))
-  if (card.adapter === "lang-id") return Either.flatMap(fromLanguageText(codec, card, input.text), (tensor) => complete(card, tensor, options))
-  if (card.adapter === "causal-lm") return Either.flatMap(fromPrompt(codec, card, input.text), (tensor) => complete(card, tensor, options))
+  if ("png" in input && card.adapter === "ocr-line") return fromPng(card, input.png)
+  if ("text" in input && card.adapter === "lang-id") return fromLanguageText(codec, card, input.text)
+  if ("text" in input && card.adapter === "causal-lm") return fromPrompt(codec, card, input.text)
   return refuse("kind", wants(card))
 }
 
@@ -174,7 +176,9 @@ const fromPng = (card: ModelCard, png: Uint8Array): Either.Either<Tensor, InputI
   )
 
 const unavailable = (error: ModelLoadFailed): InputInvalid =>
-  new InputInvalid({ reason: "unavailable", detail: `this machine can not prepare text for the model: ${error.message}; a ready-made tensor can be sent instead` })
+  new InputInvalid({
+    reason: "unavailable", detail: `this machine can not prepare text for the model (a ready-made tensor can be sent instead): ${error.message}`
+  })
 
 const fromLanguageText = (codec: Codec, card: ModelCard, text: string): Either.Either<Tensor, InputInvalid> => {
   if (text.trim() === "") return refuse("empty", "the text is empty")
@@ -209,8 +213,10 @@ const decode = (codec: Codec, card: ModelCard, tensors: ReadonlyArray<Tensor>): 
   switch (card.adapter) {
     case "tensor": return Either.right(tensors.length === 1 ? { numbers: numbersOf(first), tensors } : { tensors })
     case "ocr-line": return decodeLine(tensors)
-    case "lang-id": return Either.mapBoth(codec.languageTables(card.id), { onLeft: unreadable, onRight: (tables) => decodeLanguage(tables, first, tensors) })
-    case "causal-lm": return Either.flatMap(Either.mapLeft(codec.tokenizer(card.id), unreadable), (tokenizer) => decodeContinuation(tokenizer, first, tensors))
+    case "lang-id":
+      return Either.mapBoth(codec.languageTables(card.id), { onLeft: unreadable, onRight: (tables) => decodeLanguage(tables, first, tensors) })
+    case "causal-lm":
+      return Either.flatMap(Either.mapLeft(codec.tokenizer(card.id), unreadable), (tokenizer) => decodeContinuation(tokenizer, first, tensors))
   }
 }
 

@@ -19,6 +19,8 @@ export interface ProviderWish {
   readonly requireGpu: boolean
 }
 
+/** The runtime gives each part of a model to the first provider that can run it. */
+const startsOnGpu = (providers: ReadonlyArray<ExecutionProvider>): boolean => providers.slice(0, 1).some(isGpu)
 const isGpu = (provider: ExecutionProvider): boolean => provider !== "cpu"
 
 /** What is wrong with a list of providers, in words; nothing when it can be tried. */
@@ -29,11 +31,16 @@ export const checkProviders = (wish: ProviderWish): string | undefined => {
   if (unknown !== undefined) return `session.executionProviders: "${unknown}" is not one of ${EXECUTION_PROVIDERS.join(", ")}`
   if (new Set(executionProviders).size !== executionProviders.length) return "session.executionProviders: one is listed twice"
   if (wish.requireGpu && !executionProviders.some(isGpu)) return "session.requireGpu: no GPU provider is listed"
+  if (wish.requireGpu && !startsOnGpu(executionProviders)) return "session.requireGpu: the first provider listed must be a GPU's"
   return undefined
 }
 
-/** The lists to try one after another: the whole list, then without its first provider, and so on; lists without a GPU only when none is required. */
-export const providerAttempts = (wish: ProviderWish): ReadonlyArray<ReadonlyArray<ExecutionProvider>> =>
+/**
+ * The lists to try one after another: the whole list, then without its first provider, and so on; lists that begin with the CPU only when no
+ * GPU is required, and none with a provider that this build of the runtime does not know (it would be dropped silently).
+ * @param knownNames  providers that the build knows, whether they work or not
+ */
+export const providerAttempts = (wish: ProviderWish, knownNames: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<ExecutionProvider>> =>
   wish.executionProviders
     .map((_, index) => wish.executionProviders.slice(index))
-    .filter((list) => !wish.requireGpu || list.some(isGpu))
+    .filter((list) => list.every((provider) => knownNames.includes(provider)) && (!wish.requireGpu || startsOnGpu(list)))

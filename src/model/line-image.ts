@@ -42,9 +42,8 @@ export const lineFromPng = (png: Uint8Array): Either.Either<GreyImage, string> =
       return Either.left(`the image is too narrow: ${image.width} x ${image.height} pixels is no line of text`)
     }
     if (width > MAX_SQUEEZE * MAX_LINE_WIDTH) {
-      return Either.left(
-        `the line is too long: at ${LINE_HEIGHT} pixels height it is ${width} pixels wide, at most ${MAX_SQUEEZE * MAX_LINE_WIDTH} fit; cut it into shorter pieces`
-      )
+      const most = MAX_SQUEEZE * MAX_LINE_WIDTH
+      return Either.left(`the line is too long: at ${LINE_HEIGHT} pixels height it is ${width} pixels wide, at most ${most} fit; cut it into shorter pieces`)
     }
     return Either.right(scaleGrey(image, Math.min(width, MAX_LINE_WIDTH), LINE_HEIGHT))
   })

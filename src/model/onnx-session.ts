@@ -9,7 +9,7 @@
  * @module
  */
 import { Data, Either } from "effect"
-import { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node"
+import { InferenceSession, listSupportedBackends, Tensor as RuntimeTensor } from "onnxruntime-node"
 import { dtypeOfName, elementBytes, type DType, runtimeDtype } from "./dtype.ts"
 import { type ExecutionProvider, providerAttempts } from "./execution-provider.ts"
 import type { SessionSettings } from "./manifest.ts"
@@ -61,7 +61,8 @@ const sessionOptions = (settings: SessionSettings, providers: ReadonlyArray<Exec
 export const openOnnxSession = async (
   modelId: string, weights: Uint8Array, settings: SessionSettings
 ): Promise<Either.Either<OnnxSession, ModelLoadFailed>> => {
-  for (const providers of providerAttempts(settings)) {
+  const known = listSupportedBackends().map((backend) => backend.name)
+  for (const providers of providerAttempts(settings, known)) {
     const session = await InferenceSession.create(weights, sessionOptions(settings, providers)).catch(() => undefined)
     if (session === undefined) continue
     const inputs = ports(session.inputMetadata)

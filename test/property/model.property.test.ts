@@ -96,8 +96,8 @@ describe("numbers of half precision", () => {
     fc.assert(fc.property(fc.double({ min: -65519, max: 65519, noNaN: true }), (value) => {
       const bits = halfBits(value)
       const error = Math.abs(halfValue(bits) - value)
-      for (const neighbour of [bits - 1, bits + 1]) {
-        if ((neighbour & 0x7c00) !== 0x7c00 && (neighbour & 0x7fff) !== 0x7fff && neighbour >= 0) expect(Math.abs(halfValue(neighbour) - value)).toBeGreaterThanOrEqual(error)
+      for (const neighbour of [bits - 1, bits + 1].filter((other) => other >= 0 && (other & 0x7c00) !== 0x7c00)) {
+        expect(Math.abs(halfValue(neighbour) - value)).toBeGreaterThanOrEqual(error)
       }
     }))
   })
@@ -105,7 +105,8 @@ describe("numbers of half precision", () => {
 
 describe("scaling", () => {
   it("keeps one grey a single grey, whatever the sizes", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 60 }), fc.nat(255), (from, to, height, grey) => {
+    const side = fc.integer({ min: 1, max: 60 })
+    fc.assert(fc.property(side, side, side, fc.nat(255), (from, to, height, grey) => {
       const scaled = scaleGrey({ width: from, height, grey: new Uint8Array(from * height).fill(grey) }, to, 48)
       expect(scaled.grey.length).toBe(to * 48)
       expect(scaled.grey.every((value) => value === grey)).toBe(true)

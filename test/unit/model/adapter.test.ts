@@ -104,7 +104,10 @@ describe("tiny-lm", () => {
 
   it("continues the documented prompts with the documented ids", async () => {
     const table = [
-      ["Fellow-Citizens of the Senate", "284 1969 268 1053 576 1513 59 351 478 268 260 530 459 45 284 260 530 459 365 405 283 260 1623 268 260 530 459 45 284 260 530 459"],
+      [
+        "Fellow-Citizens of the Senate",
+        "284 1969 268 1053 576 1513 59 351 478 268 260 530 459 45 284 260 530 459 365 405 283 260 1623 268 260 530 459 45 284 260 530 459"
+      ],
       ["The whale", "45 842 66 122 102 45 284 317 45 270 336 45 284 317 45 317"],
       ["I am happy to report that", "260 505 391 379 298 1855 280 1144 260 678 1399 268 505 47 351 1078"]
     ] as const
@@ -166,7 +169,9 @@ describe("a session", () => {
     const four = new RuntimeTensor("float32", new Float32Array(4), [1, 4])
     const feeds = [{}, { z: four }, { x: four, z: four }, { x: new RuntimeTensor("float32", new Float32Array(5), [1, 5]) },
       { x: new RuntimeTensor("float32", new Float32Array(4), [4]) }, { x: new RuntimeTensor("int32", new Int32Array(4), [1, 4]) }]
-    for (const feed of feeds) expect(await session.run(feed as Record<string, RuntimeTensor>)).toMatchObject({ _tag: "Left", left: { reason: "invalid-input" } })
+    for (const feed of feeds) {
+      expect(await session.run(feed as Record<string, RuntimeTensor>)).toMatchObject({ _tag: "Left", left: { reason: "invalid-input" } })
+    }
     expect(Either.isRight(await session.run({ x: four }))).toBe(true)
     await session.release()
     expect(await session.run({ x: four })).toMatchObject({ _tag: "Left", left: { reason: "runtime" } })
@@ -199,7 +204,8 @@ describe("a session", () => {
     const affine = opened("affine")
     const renamed = { ...affine, manifest: { ...affine.manifest, inputs: [{ name: "q", dtype: "f32" as const, shape: ["batch:1..64", 4] }] } }
     expect(Either.flip(await openRunnable(renamed, cpu))).toMatchObject({ right: { reason: "unloadable" } })
-    const asText = { ...opened("tiny-lm"), file: (role: Parameters<typeof affine.file>[0]) => (role === "weights" ? affine.file(role) : opened("tiny-lm").file(role)) }
+    const text = opened("tiny-lm")
+    const asText: typeof text = { ...text, file: (role) => (role === "weights" ? affine : text).file(role) }
     expect(Either.flip(await openRunnable(asText, cpu))).toMatchObject({ right: { reason: "unloadable" } })
   })
 })

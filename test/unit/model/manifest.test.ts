@@ -115,8 +115,15 @@ describe("models built in code", () => {
 
 describe("execution providers", () => {
   it("are tried in order, ending without a GPU only when none is demanded", () => {
-    expect(providerAttempts({ executionProviders: ["cuda", "cpu"], requireGpu: false })).toEqual([["cuda", "cpu"], ["cpu"]])
-    expect(providerAttempts({ executionProviders: ["tensorrt", "cuda", "cpu"], requireGpu: true })).toEqual([["tensorrt", "cuda", "cpu"], ["cuda", "cpu"]])
+    const known = ["cpu", "cuda", "tensorrt"]
+    expect(providerAttempts({ executionProviders: ["cuda", "cpu"], requireGpu: false }, known)).toEqual([["cuda", "cpu"], ["cpu"]])
+    expect(providerAttempts({ executionProviders: ["tensorrt", "cuda", "cpu"], requireGpu: true }, known))
+      .toEqual([["tensorrt", "cuda", "cpu"], ["cuda", "cpu"]])
+  })
+
+  it("that the runtime's build does not know are never tried, since it would drop them silently", () => {
+    expect(providerAttempts({ executionProviders: ["dml", "cpu"], requireGpu: true }, ["cpu", "cuda"])).toEqual([])
+    expect(providerAttempts({ executionProviders: ["dml", "cpu"], requireGpu: false }, ["cpu", "cuda"])).toEqual([["cpu"]])
   })
 
   it("are refused when unknown, repeated, none at all, or no GPU though one is demanded", () => {
@@ -125,5 +132,6 @@ describe("execution providers", () => {
     expect(checkProviders({ executionProviders: ["cpu", "cpu"], requireGpu: false })).toContain("twice")
     expect(checkProviders({ executionProviders: [], requireGpu: false })).toContain("at least one")
     expect(checkProviders({ executionProviders: ["cpu"], requireGpu: true })).toContain("no GPU")
+    expect(checkProviders({ executionProviders: ["cpu", "cuda"], requireGpu: true })).toContain("the first provider")
   })
 })

@@ -62,9 +62,12 @@ const readable = (id: string, outputs: ReadonlyArray<Tensor>) => {
 }
 const answers = ["3,5,7,9", "251,252,253,254,255,0,1", "deu", "31415926", ', "Aye, and I']
 const models = questions().map(([id]) => ({ id }))
-const reasonOf = <A>(effect: Effect.Effect<A, ModelFailed>) => Effect.match(effect, { onFailure: (error) => `${error.code} ${error.reason}`, onSuccess: () => "done" })
+const reasonOf = <A>(effect: Effect.Effect<A, ModelFailed>) =>
+  Effect.match(effect, { onFailure: (error) => `${error.code} ${error.reason}`, onSuccess: () => "done" })
+/** Workers take half a second to start, and much more on a busy machine. */
+const PATIENCE = { timeout: 60_000 }
 
-describe("a model host on threads and one on processes", () => {
+describe("a model host on threads and one on processes", PATIENCE, () => {
   it("give the documented answers, bit for bit the same, and cut a long text to the tokens so far", async () => {
     const longText = encode("tiny-lm", { text: "The whale" }, 240)
     const ask = Effect.gen(function*() {
@@ -99,7 +102,7 @@ describe("a model host on threads and one on processes", () => {
   })
 })
 
-describe("a slow run", () => {
+describe("a slow run", PATIENCE, () => {
   it("in a thread leaves the event loop free, and may be closed: the job fails as closed and this process goes on", async () => {
     const job = await run(Effect.gen(function*() {
       const host = yield* makeModelHost(openThread, { models: [{ id: "slow" }], modelsDirectory: folder })
@@ -137,14 +140,14 @@ describe("a slow run", () => {
   })
 })
 
-describe("a direct run", () => {
+describe("a direct run", PATIENCE, () => {
   it("gives the model's outputs", async () => {
     const [id, inputs] = questions()[0]!
     expect(readable(id, await run(runDirectly(id, inputs)))).toEqual([3, 5, 7, 9])
   })
 })
 
-describe("the trial of execution providers", () => {
+describe("the trial of execution providers", PATIENCE, () => {
   it("finds the CPU usable", async () => {
     expect(await run(probeProviders)).toContainEqual({ name: "cpu", bundled: true, usable: true })
   })

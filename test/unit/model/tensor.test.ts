@@ -92,7 +92,8 @@ describe("the check of a tensor", () => {
   })
 
   it("refuses data of another length, too many dimensions, and dimensions that are no sizes", () => {
-    const reason = (dims: ReadonlyArray<number>) => Either.match(checkTensor({ name: "t", dtype: "u8", dims, data }), { onLeft: (e) => e.reason, onRight: () => "" })
+    const reason = (dims: ReadonlyArray<number>) =>
+      Either.match(checkTensor({ name: "t", dtype: "u8", dims, data }), { onLeft: (error) => error.reason, onRight: () => "" })
     expect(reason([7])).toBe("length")
     expect(reason([9])).toBe("length")
     expect(reason([1, 1, 1, 1, 1, 1, 1, 1, 8])).toBe("rank")

@@ -37,8 +37,10 @@ const scripted = (script: Script, killable: boolean): OpenWorker =>
       const link: WorkerLink = {
         send: (message) => {
           script.log.push(message.type)
-          if (message.type === "start") handler({ type: "ready", models: message.models.map(({ id }) => ({ id, executionProviders: ["cpu"] })) })
-          else script.on(message, (answer) => handler(answer), die)
+          if (message.type === "start") {
+            const models = message.models.map(({ id }) => ({ id, executionProviders: ["cpu"] }))
+            handler({ type: "ready", models })
+          } else script.on(message, (answer) => handler(answer), die)
         },
         listen: (next) => { handler = next },
         exited,
@@ -59,7 +61,8 @@ const within = <A>(
   )
 const script = (on: Script["on"]): Script => ({ log: [], opened: 0, on })
 const done = (message: ToWorker, outputs = y): FromWorker => ({ type: "done", job: message.type === "run" ? message.job : -1, outputs })
-const reasonOf = <A>(run: Effect.Effect<A, ModelFailed>) => Effect.match(run, { onFailure: (error) => `${error.code} ${error.reason}`, onSuccess: () => "done" })
+const reasonOf = <A>(run: Effect.Effect<A, ModelFailed>) =>
+  Effect.match(run, { onFailure: (error) => `${error.code} ${error.reason}`, onSuccess: () => "done" })
 
 describe("a model host", () => {
   it("gives the worker's outputs, and its cards in the order asked for", async () => {
