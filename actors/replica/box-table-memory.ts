@@ -11,7 +11,7 @@ import { toHex } from "../../src/bytes/hex.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
 import type { BoxTable } from "./box-table.ts"
 
-const copyOf = (box: StoredBox): StoredBox => ({ ...box, payload: box.payload.slice(), signature: box.signature.slice() })
+const copyOf = ({ boxId, payload, signature }: StoredBox): StoredBox => ({ boxId, payload: payload.slice(), signature: signature.slice() })
 
 /** An empty table for at most `boxLimit` boxes. */
 export const makeMemoryBoxTable = (boxLimit: number): BoxTable => {

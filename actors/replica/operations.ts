@@ -84,9 +84,11 @@ export const operate = (
     if (!isShard && !fromReplica) return yield* proxied(config, document, shards, message, paddedInner)
     if (message._tag === "Read") return readReply(yield* config.store.find(message.boxId, replicaEpoch))
     if (!isShard) return failed(message, REPLICA_ERROR.replicationFailed)
-    const errorCode = yield* config.store.write(message, replicaEpoch)
+    const { boxId, payload, signature } = message
+    const box: StoredBox = { boxId, payload, signature }
+    const errorCode = yield* config.store.write(box, replicaEpoch)
     if (errorCode === REPLICA_ERROR.success) {
-      yield* Effect.forEach(shards.filter((shard) => shard !== config.replicaId), (other) => config.replication.send(other, message), { discard: true })
+      yield* Effect.forEach(shards.filter((shard) => shard !== config.replicaId), (other) => config.replication.send(other, box), { discard: true })
     }
     return { _tag: "WriteReply", errorCode } as const
   })

@@ -9,6 +9,7 @@
  * @module
  */
 import { Clock, Effect, Either, Option } from "effect"
+import { reportCrash } from "../../src/actor/crash-report.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulate, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
@@ -175,6 +176,7 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
         inWork += 1
         return answerCommand(config, operations, frame, fromReplica).pipe(
           Effect.map((reply) => { if (reply !== undefined) slots.push(peer, reply) }),
+          Effect.tapErrorCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
           Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
           Effect.forkIn(scope)
         )

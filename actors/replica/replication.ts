@@ -41,12 +41,12 @@ export const makeReplication = (
     })
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(retryMs), retry)))
     return {
-      send: (replicaId, box) =>
+      send: (replicaId, { boxId, payload, signature }) =>
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
-          const frame = encodeLinkCommand({ _tag: "ReplicaWrite", ...box }, linkCommandBytes)
+          const frame = encodeLinkCommand({ _tag: "ReplicaWrite", boxId, payload, signature }, linkCommandBytes)
           if (offer(replicaId, frame)) return
           for (const oldest of kept.keys()) if (kept.size >= KEPT_LIMIT) kept.delete(oldest)
-          kept.set(`${replicaId}:${toHex(box.boxId)}`, { replicaId, frame, sinceMs: nowMs })
+          kept.set(`${replicaId}:${toHex(boxId)}`, { replicaId, frame, sinceMs: nowMs })
         })
     }
   })
