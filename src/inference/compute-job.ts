@@ -16,9 +16,13 @@ import type { CryptoBackend } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { boxesOfClass, isSizeClass } from "../params/size-class.ts"
 import type { ComputeRecord, OutcomeCode } from "./compute-record.ts"
-import { decodeDispatchContent, type DispatchContent } from "./dispatch.ts"
+import { quantaToNext } from "./bucket.ts"
+import { decodeDispatchContent, DISPATCH_CONTENT_BYTES, type DispatchContent } from "./dispatch.ts"
+import { tokenDigest, type AdmissionDecision } from "./dispatch-check.ts"
 import type { Acceptance } from "./dispatch-reply.ts"
-import { isFinalKind, type ReleaseKind } from "./release-record.ts"
+import type { OpenedDispatch } from "./dispatch-seal.ts"
+import { isFinalKind, type ReleaseKind, type ReleasePlace } from "./release-record.ts"
+import type { Attestor } from "./stream-manifest.ts"
 
 /** Runs of a model per job, crashes included. */
 export const ATTEMPT_LIMIT = 2
@@ -227,6 +231,36 @@ export const applyRecord = (crypto: CryptoBackend, table: JobTable, record: Comp
   const reason = conflictOf(crypto, table, record)
   return reason === undefined ? Either.right(enter(table, record)) : Either.left(new JournalConflict({ reason }))
 }
+
+/** The Admitted record of a decision. @param opened  the delivery that was decided about */
+export const admittedRecord = (
+  crypto: CryptoBackend,
+  decision: Extract<AdmissionDecision, { readonly _tag: "Admit" }>,
+  opened: Pick<OpenedDispatch, "plaintext" | "keyDigest">
+): Extract<ComputeRecord, { _tag: "Admitted" }> => ({
+  _tag: "Admitted",
+  jobId: decision.dispatch.jobId,
+  content: opened.plaintext.slice(0, DISPATCH_CONTENT_BYTES),
+  contentDigest: decision.contentDigest,
+  tokenDigest: tokenDigest(crypto, decision.token),
+  keyDigest: opened.keyDigest,
+  profileId: decision.profile.id,
+  quantumIndex: decision.quantumIndex,
+  acceptedAtMs: decision.acceptance.acceptedAtMs,
+  edgesMs: decision.edgesMs
+})
+
+/** Where the next release to be sealed stands. @param boxBytes  M */
+export const nextReleasePlace = (job: OpenJob, boxBytes: number, quantumMs: number, attestor?: Attestor): ReleasePlace => ({
+  boxBytes,
+  classId: job.dispatch.outputClass,
+  jobId: job.jobId,
+  staged: job.dispatch.staged,
+  releaseIndex: job.sealed.length,
+  releaseCount: job.edgesMs.length,
+  quantaToNext: quantaToNext(quantumMs, job.edgesMs, job.sealed.length),
+  ...(attestor === undefined ? {} : { attestor })
+})
 
 /** The record that closes a job that has released everything. */
 export const closingRecord = (job: OpenJob): Extract<ComputeRecord, { _tag: "Closed" }> => ({

@@ -4,7 +4,8 @@
  * Two tracks run beside each other: production (read the input, run, decide what the next edge holds) and release (send what was decided).
  *
  * Contract: the decision depends on the journal's state and the instant alone, so that any number of restarts leads to the same bytes at the
- * same slots. Nothing is ever sent before its edge, or off the grid when late. A result that the caller holds in memory is the caller's to
+ * same slots. Nothing is ever sent before its edge; what is still unconfirmed after the edge's window, or after a
+ * restart, leaves at a grid instant. A result that the caller holds in memory is the caller's to
  * seal before it asks: this function assumes that there is none.
  * Knows nothing of: how slots are read, run or sent.
  * Source: funion.md §3, §8 (second table); departures: a live run that misses t_n is failure 1 when input is missing, else 5 (8 only after a restart).
@@ -20,6 +21,8 @@ export interface StepContext {
   readonly quantumMs: number
   /** s */
   readonly sealBeforeEdgeMs: number
+  /** w */
+  readonly releaseWindowMs: number
   /** The job was open when the journal was opened: its run is lost and its work is late. */
   readonly restarted: boolean
   /** A run of this job is in progress in this process. */
@@ -102,12 +105,13 @@ const nextRelease = (job: OpenJob, releaseIndex: number, context: StepContext): 
   if (context.nowMs < edgeMs) return [{ _tag: "AwaitEdge", releaseIndex, edgeMs }]
   const unconfirmed = [...release.slots.keys()].filter((slot) => !release.confirmed.has(slot))
   if (unconfirmed.length === 0) return [{ _tag: "MarkReleased", releaseIndex }]
+  const isInTime = !context.restarted && context.nowMs <= edgeMs + context.releaseWindowMs
   return [{
     _tag: "Send",
     releaseIndex,
     dataSlots: unconfirmed.filter((slot) => slot > 0),
     manifest: unconfirmed.includes(0),
-    notBeforeMs: gridInstantFrom(context.quantumMs, context.nowMs)
+    notBeforeMs: isInTime ? edgeMs : gridInstantFrom(context.quantumMs, context.nowMs)
   }]
 }
 

@@ -113,6 +113,7 @@ export interface OpenedRelease {
   readonly record: ReleaseRecord
   readonly releaseIndex: number
   readonly last: boolean
+  /** An attestation was demanded, and is valid */
   readonly attested: boolean
 }
 
@@ -153,7 +154,8 @@ export const openRelease = (
     const manifest = yield* openManifest(crypto, first, expected)
     const payload = yield* assemble(crypto, manifest, chunks)
     const record = yield* recordOf(manifest, payload)
-    return { record, releaseIndex: manifest.releaseIndex, last: manifest.last, attested: manifest.attestation !== undefined }
+    const attested = expected.stream._tag === "Output" && expected.stream.attestedBy !== undefined
+    return { record, releaseIndex: manifest.releaseIndex, last: manifest.last, attested }
   })
 }
 

@@ -114,14 +114,18 @@ const read = (at: ReleasePlace, slots: ReadonlyArray<Uint8Array>) => openRelease
 
 describe("releases", () => {
   const failure = { _tag: "Failure", code: 5 } as const
-  const unstagedRecords: ReadonlyArray<ReleaseRecord> = [{ _tag: "Result", content: raw(0) }, { _tag: "Result", content: raw(7 * CHUNK) }, failure, { _tag: "Overflow" }]
+  const unstagedRecords: ReadonlyArray<ReleaseRecord> = [
+    { _tag: "Result", content: raw(0) }, { _tag: "Result", content: raw(7 * CHUNK) }, failure, { _tag: "Overflow" }
+  ]
   const stagedRecords: ReadonlyArray<ReleaseRecord> = [
     { _tag: "Empty" }, { _tag: "Partial", payload: bytesOf(300) }, { _tag: "Result", content: raw(5) }, failure
   ]
 
   it("have equally many slots of equal size, whatever they hold", () => {
     const attestor = { resultSeed: new Uint8Array(32), serviceId: SERVICE_ID, modelIdHash: MODEL_ID_HASH }
-    const all = [...unstagedRecords.map((record) => seal(place, record)), ...stagedRecords.map((record) => seal(staged, record)), seal({ ...place, attestor }, failure)]
+    const all = [
+      ...unstagedRecords.map((record) => seal(place, record)), ...stagedRecords.map((record) => seal(staged, record)), seal({ ...place, attestor }, failure)
+    ]
     for (const slots of all) expect(slots.map((slot) => slot.length)).toEqual(new Array<number>(boxesOfClass(2)).fill(BOX_BYTES))
   })
 

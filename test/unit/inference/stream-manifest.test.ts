@@ -54,7 +54,8 @@ describe("manifest layout", () => {
 
   it("comes back with what it says", () => {
     expect(Either.getOrThrow(openInput(input))).toMatchObject({ contentType: 1, shape: content.shape, payloadBytes: 400, chunkBytes: 248, last: false })
-    expect(Either.getOrThrow(openManifest(crypto, overflow, expectedOutput()))).toMatchObject({ contentType: 5, releaseIndex: 1, last: false, quantaToNext: 10 })
+    expect(Either.getOrThrow(openManifest(crypto, overflow, expectedOutput()))).toMatchObject({
+      contentType: 5, releaseIndex: 1, last: false, quantaToNext: 10 })
   })
 })
 
