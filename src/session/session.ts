@@ -10,10 +10,11 @@
  *
  * @module
  */
-import { Data, Deferred, Effect, type Scope, Stream } from "effect"
+import { Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
+import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
 import type { PkiView } from "../pki/pki-view.ts"
-import { makeComposer } from "./composer.ts"
+import { type Composer, makeComposer } from "./composer.ts"
 import { PacketPort, type SurbDelivery } from "./packet-port.ts"
 import { type ExchangeRequest, transmitUntilInterrupted } from "./retransmit.ts"
 import { makeSender } from "./sender.ts"
@@ -81,6 +82,33 @@ interface ReplyCounts {
   garbledReplies: number
 }
 
+/** Redeems deliveries and counts what they turn out to be. */
+const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts) => ({ payload, surbId }: SurbDelivery) =>
+  Effect.suspend(() => {
+    counts.received++
+    const redeemed = ledger.redeem(crypto, surbId, payload)
+    if (redeemed._tag === "Unknown") counts.unknownSurbs++
+    else if (redeemed._tag === "Garbled") counts.garbledReplies++
+    else if (redeemed._tag === "DecoyReturned") counts.decoysReturned++
+    return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
+  })
+
+/** What the newest document says about an exchange; the last word holds while there is none. */
+const makeLimits = ({ params }: Composer) => {
+  let slackMs = 0
+  const userPayloadBytes = Effect.option(Effect.map(params, ({ geometry }) => geometry.userPayloadBytes))
+  return {
+    userPayloadBytes,
+    retransmitSlackMs: Effect.orElseSucceed(Effect.map(params, ({ retransmitSlackMs }) => (slackMs = retransmitSlackMs)), () => slackMs),
+    /** The payload, unless it is longer than a packet has room for, which is a mistake of the caller's. */
+    checked: <E>(payload: ExchangeRequest<E>["payload"]): ExchangeRequest<E>["payload"] =>
+      Effect.zipWith(payload, userPayloadBytes, (bytes, limitBytes) => {
+        if (Option.isSome(limitBytes) && bytes.length > limitBytes.value) throw new RangeError(`request of ${bytes.length} bytes in ${limitBytes.value}`)
+        return bytes
+      })
+  }
+}
+
 /** Starts a session on the port of the environment; it lives as long as the scope. */
 export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort | PkiView | Crypto> = Effect.gen(function* () {
   const crypto = yield* Crypto
@@ -91,6 +119,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
   const places = yield* Effect.makeSemaphore(EXCHANGE_COUNT_LIMIT)
   const open = new Set<Exchange>()
   const counts: ReplyCounts = { received: 0, decoysReturned: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
+  const limits = makeLimits(composer)
   let closed = false
 
   const close = Effect.suspend(() => {
@@ -100,29 +129,12 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
     return Effect.forEach(open, ({ reply }) => Deferred.fail(reply, new SessionClosed()), { discard: true })
   })
 
-  const onDelivery = ({ payload, surbId }: SurbDelivery) =>
-    Effect.suspend(() => {
-      counts.received++
-      const redeemed = ledger.redeem(crypto, surbId, payload)
-      if (redeemed._tag === "Unknown") counts.unknownSurbs++
-      else if (redeemed._tag === "Garbled") counts.garbledReplies++
-      else if (redeemed._tag === "DecoyReturned") counts.decoysReturned++
-      return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
-    })
-
-  const userPayloadBytes = Effect.map(composer.params, ({ geometry }) => geometry.userPayloadBytes)
-  const checked = <E>(payload: ExchangeRequest<E>["payload"]): ExchangeRequest<E>["payload"] =>
-    Effect.zipWith(payload, Effect.orElseSucceed(userPayloadBytes, () => Number.POSITIVE_INFINITY), (bytes, limitBytes) => {
-      if (bytes.length > limitBytes) throw new RangeError(`request of ${bytes.length} bytes, at most ${limitBytes} fit a packet`)
-      return bytes
-    })
-
   const repeat = <E>(owner: Exchange, request: ExchangeRequest<E>) =>
     transmitUntilInterrupted<Exchange, E>({
       sender,
       owner,
-      request: { ...request, payload: checked(request.payload) },
-      slackMs: retransmitSlackMs,
+      request: { ...request, payload: limits.checked(request.payload) },
+      slackMs: limits.retransmitSlackMs,
       onRetransmit: () => void counts.retransmissions++
     })
 
@@ -138,18 +150,18 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
       ledger.dropOwner(exchange)
     })
 
-  let slackMs = 0
-  const retransmitSlackMs = Effect.orElseSucceed(
-    Effect.map(composer.params, (params) => (slackMs = params.retransmitSlackMs)),
-    () => slackMs
+  const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts))
+  yield* Effect.raceFirst(sender.run, receiving).pipe(
+    Effect.tapDefect((cause) => Effect.logError("session stopped by a defect", cause)),
+    Effect.ensuring(close),
+    Effect.interruptible,
+    Effect.forkScoped
   )
-
-  yield* Effect.raceFirst(sender.run, Stream.runForEach(port.receive, onDelivery)).pipe(Effect.ensuring(close), Effect.interruptible, Effect.forkScoped)
 
   return {
     exchange: (request) =>
       Effect.acquireUseRelease(begin, (exchange) => Effect.raceFirst(Deferred.await(exchange.reply), repeat(exchange, request)), end).pipe(
-        Effect.zipWith(Effect.orElseSucceed(userPayloadBytes, () => undefined), (reply, limitBytes) => reply.slice(0, limitBytes)),
+        Effect.zipWith(limits.userPayloadBytes, (reply, limitBytes) => reply.slice(0, Option.getOrUndefined(limitBytes))),
         places.withPermits(1)
       ),
     counters: Effect.sync(() => ({ sent: sender.counts.sent, received: counts.received, decoys: sender.counts.decoys })),

@@ -38,7 +38,9 @@ const toElement = (value: bigint): Uint8Array => {
 }
 const power = (base: bigint, exponent: bigint): bigint => {
   let result = 1n
-  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % PRIME) if ((rest & 1n) === 1n) result = (result * square) % PRIME
+  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % PRIME) {
+    if ((rest & 1n) === 1n) result = (result * square) % PRIME
+  }
   return result
 }
 

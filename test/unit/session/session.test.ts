@@ -130,7 +130,8 @@ describe("an exchange", () => {
 describe("cancelling", () => {
   it("C4, C5, C7: at any instant of an exchange leaves no packet, block or place behind", () => {
     for (let cancelAtMs = 0; cancelAtMs < 3000; cancelAtMs += 211) {
-      const { later, statistics } = inNetwork({ params: { lambdaPPerMs: 0.01, lambdaLPerMs: 0.001 }, loses: ({ sentAtMs }) => sentAtMs < 1000 }, (network, session) =>
+      const options: FakeNetworkOptions = { params: { lambdaPPerMs: 0.01, lambdaLPerMs: 0.001 }, loses: ({ sentAtMs }) => sentAtMs < 1000 }
+      const { later, statistics } = inNetwork(options, (network, session) =>
         Effect.gen(function* () {
           const asking = yield* Effect.fork(ask(network, session, bytes(1)))
           yield* Effect.sleep(cancelAtMs)
@@ -295,7 +296,8 @@ describe("back-pressure", () => {
     const { answered, roomWhileFull } = inNetwork({}, (network, session) =>
       Effect.gen(function* () {
         const full = yield* Deferred.make<boolean>()
-        const asking = yield* Effect.fork(Effect.forEach(Array.from({ length: 60 }, (_, i) => i), (i) => ask(network, session, bytes(i)), { concurrency: 60 }))
+        const numbers = Array.from({ length: 60 }, (_, number) => number)
+        const asking = yield* Effect.fork(Effect.forEach(numbers, (number) => ask(network, session, bytes(number)), { concurrency: 60 }))
         yield* Effect.yieldNow()
         yield* Effect.sleep(1)
         yield* Deferred.succeed(full, session.hasRoom())

@@ -122,7 +122,8 @@ describe("an envelope", () => {
   })
 
   it("whose courier leaves the document is replaced by one through a courier that is listed", () => {
-    const { result, couriers } = withStore({ script: { courier: ({ endpoint }) => (endpoint === "courier-0" ? "silent" : undefined) } }, ({ network, storage }) =>
+    const script: StorageScript = { courier: ({ endpoint }) => (endpoint === "courier-0" ? "silent" : undefined) }
+    const { result, couriers } = withStore({ script }, ({ network, storage }) =>
       Effect.gen(function* () {
         const writing = yield* Effect.fork(write())
         yield* Effect.repeat(Effect.sleep(1), { until: () => storage.queries.length > 0 })
@@ -193,7 +194,8 @@ describe("answers that prove nothing", () => {
     const own = sealBox(crypto, WRITE_CAP, INDEX, new Uint8Array(GEOMETRY.paddedPlaintextBytes))
     const flipped = { ...own, ciphertext: own.ciphertext.map((byte, at) => (at === 9 ? byte ^ 1 : byte)) }
     const success = { _tag: "ReadReply", errorCode: REPLICA_ERROR.success } as const
-    const lies = [undefined, { ...success, ...other, payload: other.ciphertext }, { ...success, ...flipped, payload: flipped.ciphertext }, writeCode(0), readCode(0)]
+    const [otherReply, flippedReply] = [other, flipped].map((box) => ({ ...success, ...box, payload: box.ciphertext }))
+    const lies = [undefined, otherReply, flippedReply, writeCode(0), readCode(0)]
     const { result, storage } = runRead({ replica: (_, round) => lies[round] })
     expect(result).toEqual(Either.right(CONTENT))
     expect(storage.envelopes.length).toBe(6)
@@ -203,7 +205,8 @@ describe("answers that prove nothing", () => {
     const other = sealTombstone(crypto, WRITE_CAP, OTHER_INDEX)
     const { boxId } = sealTombstone(crypto, WRITE_CAP, INDEX)
     const claim = { _tag: "ReadReply", errorCode: REPLICA_ERROR.tombstone, payload: new Uint8Array(0) } as const
-    for (const forged of [{ ...claim, boxId, signature: new Uint8Array(64).fill(1) }, { ...claim, ...other }, { ...claim, boxId, signature: other.signature }]) {
+    const noise = new Uint8Array(64).fill(1)
+    for (const forged of [{ ...claim, boxId, signature: noise }, { ...claim, ...other }, { ...claim, boxId, signature: other.signature }]) {
       const { result } = runRead({ replica: (_, round) => (round === 0 ? undefined : forged) })
       expect(failure(result)).toEqual(new StorageError({ reason: "forged-tombstone" }))
     }

@@ -13,7 +13,7 @@ import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts
 import { tinyParams } from "../../../src/params/presets.ts"
 import { BoxStore, type BoxStoreService } from "../../../src/storage/box-store.ts"
 import {
-  deriveIndexes, type ReadOptions, readBoxes, readSlots, windowCountFor, writeBoxes, writeSlots
+  deriveIndexes, type ReadFate, type ReadOptions, readBoxes, readSlots, windowCountFor, writeBoxes, type WriteFate, writeSlots
 } from "../../../src/storage/box-stream.ts"
 import { BoxNotFound, StorageError } from "../../../src/storage/storage-error.ts"
 import { crypto } from "../session/fake-network.ts"
@@ -36,7 +36,7 @@ interface Tally {
 }
 
 /** A store whose operations take 50 ms and end as the test says. */
-const countingStore = (tally: Tally, fateOf: (slotIndex: number, attempt: number) => Uint8Array | BoxNotFound | StorageError | "stored" | "exists-with-other-content") => {
+const countingStore = (tally: Tally, fateOf: (slotIndex: number, attempt: number) => ReadFate | WriteFate) => {
   const attempts = new Map<number, number>()
   const operation = (counter: bigint) =>
     Effect.gen(function* () {
@@ -127,7 +127,8 @@ describe("the order", () => {
     const tally = newTally()
     const other = newWriteCap(crypto, seededEntropy("stream test", "other"))
     const boxes = ["a", "b"].flatMap((stream) =>
-      slots().map(({ plaintext, slotIndex }) => ({ key: `${stream}${slotIndex}`, writeCap: stream === "a" ? WRITE_CAP : other, index: INDEXES[slotIndex]!, plaintext })))
+      slots().map(({ plaintext, slotIndex }) =>
+        ({ key: `${stream}${slotIndex}`, writeCap: stream === "a" ? WRITE_CAP : other, index: INDEXES[slotIndex]!, plaintext })))
     const done: Array<string> = []
     const fates = withCounting(tally, () => "stored", writeBoxes(boxes, { windowCount: 1, onWritten: (key) => Effect.sync(() => void done.push(key)) }))
     expect(fates.size).toBe(2 * SLOTS)
