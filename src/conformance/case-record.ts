@@ -82,6 +82,12 @@ export class CaseRecord {
     }
   }
 
+  /** A text about a layout: read, and judged by the byte counts that it gives in parentheses, if it gives any. */
+  expectLayout(name: string, ...byteCounts: ReadonlyArray<number>): void {
+    const stated = [...this.text(name).matchAll(/\((\d+)\)/g)].map((match) => Number(match[1]))
+    if (stated.length > 0) this.#compare(name, stated.join(","), byteCounts.join(","))
+  }
+
   hex(name: string): Uint8Array {
     const value = this.#take(name)
     const bytes = typeof value === "string" ? fromHex(value) : undefined

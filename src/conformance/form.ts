@@ -21,9 +21,9 @@ export interface Form {
 /** True when the file is a record with at least one of these sections. */
 export const hasAnyField = (file: unknown, names: ReadonlyArray<string>): boolean => isRecord(file) && names.some((name) => Object.hasOwn(file, name))
 
-/** True when the file is a list whose first entry that is a record has all these fields. */
+/** True when the file is a list with at least one record that has all these fields. */
 export const listsRecordsWith = (file: unknown, names: ReadonlyArray<string>): boolean =>
-  Array.isArray(file) && file.filter(isRecord).slice(0, 1).some((record) => names.every((name) => Object.hasOwn(record, name)))
+  Array.isArray(file) && file.filter(isRecord).some((record) => names.every((name) => Object.hasOwn(record, name)))
 
 /** Recorded randomness, handed out in order. */
 export interface ScriptedEntropy {

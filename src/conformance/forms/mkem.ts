@@ -64,7 +64,7 @@ const checkRecipient = (crypto: CryptoBackend, nike: Nike, sender: Sender, dek: 
 
 const checkCase = (crypto: CryptoBackend, nike: Nike, report: Report) => (record: CaseRecord, name: string): void => {
   record.expectText("nike", nike.name)
-  record.describe("random_layout")
+  if (record.has("random_layout")) record.expectLayout("random_layout", nike.privateKeyBytes, 32, 12, 12)
   const recipients = record.list("recipients")
   const publicKeys = recipients.map((one) => hexFieldOf(one, "public_key"))
   const plaintext = record.hex("plaintext")

@@ -26,6 +26,7 @@ import { hasAnyField, scriptedEntropy, type Form } from "../form.ts"
 import type { Report } from "../report.ts"
 
 const PAYLOAD_LIMIT_BYTES = 1 << 24
+const IV_BYTES = 16
 const PAYLOAD_RULE = "byte i = (i*167 + floor(i/256)) mod 256"
 
 const GEOMETRY_NUMBERS = [
@@ -80,8 +81,12 @@ interface Case {
 const create = (crypto: CryptoBackend, { geometry, path, payload }: Case, record: CaseRecord): Created | undefined => {
   const script = scriptedEntropy(record.hex("sender_random_bytes_in_order"))
   const usesSurb = record.boolean("uses_surb")
+  const isNike = geometry.scheme.kind === "nike"
+  // the layout of KEM cases speaks of both kinds in one text
+  const surbParts = usesSurb || !isNike ? [SPRP_KEY_MATERIAL_BYTES - IV_BYTES, IV_BYTES] : []
+  if (record.has("sender_random_layout")) record.expectLayout("sender_random_layout", ...surbParts, ...(isNike ? [EPHEMERAL_KEY_BYTES] : []))
   const replyKey = usesSurb ? script.entropy(SPRP_KEY_MATERIAL_BYTES) : undefined
-  const secrets: ReadonlyArray<HopSecret> | undefined = geometry.scheme.kind === "nike"
+  const secrets: ReadonlyArray<HopSecret> | undefined = isNike
     ? Either.getOrUndefined(nikeHopSecrets(crypto, script.entropy(EPHEMERAL_KEY_BYTES), path.map((hop) => hop.publicKey)))
     : kemHopSecrets(crypto, record.list("hops").map((hop) => ({
         ciphertext: hexFieldOf(hop, "kem_ciphertext"), sharedSecret: hexFieldOf(hop, "shared_secret")
@@ -129,8 +134,13 @@ const checkHop = (crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey 
   return unwrapped
 }
 
-const readCase = (crypto: CryptoBackend, report: Report, record: CaseRecord, name: string): { readonly nodes: ReadonlyArray<Node>; readonly one: Case } | undefined => {
-  record.describe("name", "sender_random_layout")
+interface ReadCase {
+  readonly nodes: ReadonlyArray<Node>
+  readonly one: Case
+}
+
+const readCase = (crypto: CryptoBackend, report: Report, record: CaseRecord, name: string): ReadCase | undefined => {
+  record.describe("name")
   let geometry: Geometry | undefined
   record.nested("geometry", (fields) => {
     geometry = readGeometry(crypto, fields)
@@ -190,10 +200,10 @@ const checkKemSizes = (crypto: CryptoBackend) => (record: CaseRecord): void => {
 
 export const sphinxPacketsForm: Form = {
   name: "sphinx-packets",
-  matches: (file) => isRecord(file) && looksLikePackets(fieldOf(file, "cases")),
+  matches: (file) => isRecord(file) && (looksLikePackets(fieldOf(file, "cases")) || hasAnyField(file, ["kem_sizes"])),
   run: (crypto, file, report) => {
     if (hasAnyField(file, ["kem_sizes"])) report.check("kem_sizes", fieldOf(file, "kem_sizes"), checkKemSizes(crypto))
-    report.checkAll("cases", fieldOf(file, "cases"), checkCase(crypto, report))
+    if (hasAnyField(file, ["cases"])) report.checkAll("cases", fieldOf(file, "cases"), checkCase(crypto, report))
     report.unknownFields(file, ["cases", "kem_sizes"])
   }
 }

@@ -13,6 +13,7 @@ import type { CryptoBackend } from "../../crypto/backend.ts"
 import { EnvelopeHash } from "../../pigeonhole/envelope.ts"
 import { replicaErrorCode } from "../../pigeonhole/error-code.ts"
 import { pigeonholeGeometry } from "../../pigeonhole/geometry.ts"
+import { LINK_BODIES } from "../../pigeonhole/link-body.ts"
 import { decodeLinkCommand, encodeLinkCommand, type LinkCommand } from "../../pigeonhole/link-command.ts"
 import { makeGeometry } from "../../sphinx/geometry.ts"
 import { fieldOf, isRecord, type CaseRecord } from "../case-record.ts"
@@ -56,8 +57,13 @@ const readCommand = (name: string, fields: CaseRecord): LinkCommand | undefined 
   }
 }
 
+const KNOWN_COMMANDS: ReadonlySet<string> = new Set(Object.keys(LINK_BODIES))
+
 const checkReplicaCommand = (record: CaseRecord, nikeBytes: number): void => {
-  const name = record.text("name")
+  // a name may say more than the command, as in "tombstone"; what the bytes are is what they parse as
+  const name = record.text("parses_as")
+  const label = record.text("name")
+  record.require(label === name || !KNOWN_COMMANDS.has(label), "name is another command")
   let command: LinkCommand | undefined
   if (record.has("fields")) {
     record.nested("fields", (fields) => {
@@ -65,10 +71,9 @@ const checkReplicaCommand = (record: CaseRecord, nikeBytes: number): void => {
     })
   } else command = name === "NoOp" || name === "Disconnect" || name === "ReplicaDecoy" ? { _tag: name } : undefined
   if (command === undefined) {
-    record.fail(`command ${name} is unknown`)
+    record.fail(`command ${name} is unknown here`)
     return
   }
-  record.expectText("parses_as", command._tag)
   const unpadded = encodeLinkCommand(command)
   record.expectHex("unpadded", unpadded)
   const paddedLength = record.integer("padded_length")
