@@ -69,7 +69,7 @@ const builtIn = (
       files: [{ role: "weights", path: `${id}.onnx`, sha256: toHex(crypto.sha256(onnx)) }],
       inputs: [{ name: "x", dtype: "f32", shape }],
       outputs: [{ name: "y", dtype: "f32", shape }],
-      limits: { maxComputeMs: 1000 },
+      limits: { maxComputeMs: 700 },
       session: { executionProviders: ["cpu"], deviceId: 0, requireGpu: false, threads: 1 },
       profiles: [0],
       licence: "MIT",

@@ -24,7 +24,7 @@ const SHARED = {
   replicaNike: "x25519"
 } as const
 
-/** Two profiles for every model: small input (4 boxes), and one image line (11 boxes); answers of 4 boxes. */
+/** Profiles shared by all models: small input (4 boxes), one image line (11 boxes), and small input in no hurry; answers of 4 boxes. */
 const profiles = (smallJobs: number, lineJobs: number): ReadonlyArray<ServiceProfile> => [
   { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: smallJobs, coverJobs: 0 },
   { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: lineJobs, coverJobs: 0 }

@@ -11,6 +11,7 @@ import { Either } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { zeroize } from "../crypto/zeroize.ts"
+import { clampedResidue, x25519ScalarOf } from "./blinded-scalar.ts"
 import type { Geometry } from "./geometry.ts"
 import { blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
@@ -45,21 +46,13 @@ export const wipeHopSecrets = (secrets: ReadonlyArray<HopSecret>): void => {
   }
 }
 
-/** `publicKey` raised to the ephemeral key and then to every blinding factor in turn. */
-const blindedSecret = (
-  crypto: CryptoBackend,
-  ephemeral: Uint8Array,
-  factors: ReadonlyArray<Uint8Array>,
-  publicKey: Uint8Array
-): Uint8Array | undefined => {
-  let secret = crypto.x25519(ephemeral, publicKey)
-  for (const factor of factors) {
-    if (secret === undefined) return undefined
-    const blinded = crypto.x25519(factor, secret)
-    zeroize(secret)
-    secret = blinded
-  }
-  return secret
+/** Element and secret of one hop, from the product of the ephemeral key and all factors before it. */
+const hopSecretOf = (crypto: CryptoBackend, product: Uint8Array, publicKey: Uint8Array): HopSecret | undefined => {
+  const scalar = x25519ScalarOf(product)
+  const element = crypto.x25519PublicKey(scalar)
+  const sharedSecret = crypto.x25519(scalar, publicKey)
+  zeroize(scalar)
+  return sharedSecret === undefined ? undefined : { element, sharedSecret, keys: derivePacketKeys(crypto, sharedSecret) }
 }
 
 /**
@@ -67,7 +60,7 @@ const blindedSecret = (
  * @param ephemeral private X25519 key of this packet, 32 bytes, not clamped
  * @param publicKeys mix key of each hop, hop 0 first
  * @errors PacketInvalid `bad-key` for a key of wrong length or low order
- * @cost n(n + 3)/2 scalar multiplications for n hops
+ * @cost one scalar multiplication and one with the base point per hop (see blinded-scalar)
  */
 export const nikeHopSecrets = (
   crypto: CryptoBackend,
@@ -76,22 +69,21 @@ export const nikeHopSecrets = (
 ): Either.Either<ReadonlyArray<HopSecret>, PacketInvalid> => {
   if (ephemeral.length !== EPHEMERAL_KEY_BYTES || publicKeys.some((key) => key.length !== X25519_BYTES)) return invalid("bad-key")
   const secrets: Array<HopSecret> = []
-  const factors: Array<Uint8Array> = []
-  let element: Uint8Array | undefined = crypto.x25519PublicKey(ephemeral)
-  let bad = false
+  let product = clampedResidue(crypto, ephemeral)
   for (const publicKey of publicKeys) {
-    const last = factors.at(-1)
-    if (last !== undefined) element = crypto.x25519(last, element)
-    const sharedSecret = blindedSecret(crypto, ephemeral, factors, publicKey)
-    bad = sharedSecret === undefined || element === undefined
-    if (sharedSecret === undefined || element === undefined) break
-    const keys = derivePacketKeys(crypto, sharedSecret)
-    secrets.push({ element, sharedSecret, keys })
-    factors.push(blindingFactorOf(crypto, keys))
+    const secret = hopSecretOf(crypto, product, publicKey)
+    if (secret === undefined) break
+    secrets.push(secret)
+    const factor = blindingFactorOf(crypto, secret.keys)
+    const residue = clampedResidue(crypto, factor)
+    const next = crypto.scalarMultiply(product, residue)
+    zeroize(product, factor, residue)
+    product = next
   }
-  zeroize(...factors)
-  if (bad) wipeHopSecrets(secrets)
-  return bad ? invalid("bad-key") : Either.right(secrets)
+  zeroize(product)
+  if (secrets.length === publicKeys.length) return Either.right(secrets)
+  wipeHopSecrets(secrets)
+  return invalid("bad-key")
 }
 
 /** Secrets along a path in KEM mode, from encapsulations made elsewhere (recorded ones, in vectors). Copies the shared secrets. */
