@@ -80,6 +80,7 @@ describe("admission of a dispatch", () => {
     ["bucket of no profile", { bucket: 1 }, 3], ["bucket 0", { bucket: 0 }, 3], ["bucket past the deadlines", { bucket: 5 }, 3],
     ["input class", { inputClass: 1 }, 3], ["output class", { outputClass: 2 }, 3], ["class off the ladder", { outputClass: 999 }, 3],
     ["staged profile of no staging", { bucket: 1, staged: true }, 3],
+    ["profile, staged only", { bucket: 1, outputClass: 0 }, 3],
     ["profile that the card does not name", { inputClass: 2, outputClass: 2 }, 3],
     ["token where there are none", { tokenArea }, 4]
   ] satisfies ReadonlyArray<readonly [string, Partial<Dispatch>, number]>)("rejects another %s with its reason", (_, change, reason) => {
@@ -186,6 +187,12 @@ describe("check of a reply", () => {
     ["edges", { firstEdgeMs: 101 * q }], ["edges", { lastEdgeMs: 106 * q }], ["edges", { firstEdgeMs: 108 * q }], ["edges", { lastEdgeMs: 122 * q }]
   ] as const)("refuses %s", (reason, change) => {
     expect(leftOf(check(change))).toMatchObject({ _tag: "BrokenService", reason })
+  })
+
+  it("refuses edges before acceptance or in the wrong order even when no deadlines are known", () => {
+    for (const change of [{ firstEdgeMs: 101 * q }, { firstEdgeMs: 122 * q }]) {
+      expect(leftOf(check(change, { deadlinesQuanta: [] })).reason).toBe("edges")
+    }
   })
 
   it("takes an acceptance at the last possible quantum, and a rejection of the same content only", () => {

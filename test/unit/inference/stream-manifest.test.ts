@@ -55,7 +55,8 @@ describe("manifest layout", () => {
   it("comes back with what it says", () => {
     expect(Either.getOrThrow(openInput(input))).toMatchObject({ contentType: 1, shape: content.shape, payloadBytes: 400, chunkBytes: 248, last: false })
     expect(Either.getOrThrow(openManifest(crypto, overflow, expectedOutput()))).toMatchObject({
-      contentType: 5, releaseIndex: 1, last: false, quantaToNext: 10 })
+      contentType: 5, releaseIndex: 1, last: false, quantaToNext: 10
+    })
   })
 })
 
@@ -70,6 +71,12 @@ describe("lying manifest", () => {
     ["reserved", 128, 1, 1], ["reserved", 191, 1, 1], ["reserved", 192, 1, 1], ["reserved", 255, 1, 1]
   ] as const)("is refused for its %s (bytes at %i)", (reason, offset, size, value) => {
     expect(leftOf(openInput(patched(input, offset, size, value))).reason).toBe(reason)
+  })
+
+  it("is refused when a consistent N and k exceed the class", () => {
+    const at = (chunks: number) => patched(patched(input, 40, 8, chunks * 248), 52, 4, chunks)
+    expect(leftOf(openInput(at(6), { payloadBytesLimit: 1e6 })).reason).toBe("chunk-count")
+    expect(leftOf(openInput(at(5), { payloadBytesLimit: 1e6 })).reason).toBe("payload-length")
   })
 
   it("is refused when dimensions overflow, whatever N says", () => {
