@@ -1,0 +1,160 @@
+/**
+ * A compute service: takes jobs out of the mix network, runs them, and stores what they gave at public instants.
+ *
+ * Contract: starts only when its plan fits the network and its models; publishes itself for every epoch; everything it promised survives a
+ * crash in the journal and the job keys that are handed in. Jobs never reach it but through its queue hosts.
+ * Source: funion.md §1, §2, §6.1, §6.3, §8; departures: cover jobs of its own (O1) are not built yet: a plan that asks for them is refused.
+ *
+ * @module
+ */
+import { Clock, Effect, type Scope } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { EntropySource } from "../../src/crypto/entropy.ts"
+import { answerDispatch, type AdmissionSetting } from "../../src/inference/compute-admission.ts"
+import { openComputeJournal } from "../../src/inference/compute-journal.ts"
+import { publishedCards, type PublishedCard } from "../../src/inference/compute-run.ts"
+import type { ComputeSetting } from "../../src/inference/compute-state.ts"
+import { makeComputeWorkflow, type ComputeWorkflow } from "../../src/inference/compute-workflow.ts"
+import { ModelHost } from "../../src/model/model-host.ts"
+import { boxPlaintextBytes } from "../../src/params/mixnet-params.ts"
+import { COMPUTE_DESCRIPTOR_VERSION, nodeIdOf, signDescriptor } from "../../src/pki/descriptor.ts"
+import type { Document } from "../../src/pki/document.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import { publishDescriptors } from "../../src/pki/publish.ts"
+import type { PacketPortService } from "../../src/session/packet-port.ts"
+import { makeSessionPool, SessionPool } from "../../src/session/session-pool.ts"
+import { BoxStore, makeBoxStore, meanRoundTripMs } from "../../src/storage/box-store.ts"
+import { windowCountFor } from "../../src/storage/box-stream.ts"
+import { deadlinesQuantaOf, type ComputeActor } from "../../src/topology/topology.ts"
+import { ServiceNode } from "../service-node/protocol.ts"
+import type { JobKeys } from "./job-keys.ts"
+import { Compute, ComputeStatus } from "./protocol.ts"
+import { serveQueueLink } from "./queue-link.ts"
+import { checkStart, ComputeRefused } from "./start-check.ts"
+
+/** Where one of the service's dispatch queues is. */
+export interface QueuePlace {
+  /** Actor name of the queue host. */
+  readonly serviceNode: string
+  /** Its node id, 32 bytes. */
+  readonly serviceNodeId: Uint8Array
+  readonly endpoint: string
+}
+
+export interface ComputeConfig extends NetworkSetting {
+  readonly identity: Identity
+  readonly plan: ComputeActor
+  readonly queues: ReadonlyArray<QueuePlace>
+  /** Opens the connection of one session. */
+  readonly openPort: (sessionIndex: number) => Effect.Effect<PacketPortService, never, Scope.Scope>
+  readonly awaitDocument: Effect.Effect<Document>
+  /** Seals the journal, 32 bytes; lives as long as it. */
+  readonly journalKey: Uint8Array
+  /** Lives as long as the journal. */
+  readonly jobKeys: JobKeys
+  /** Ed25519 seed of attested results, 32 bytes. */
+  readonly resultSeed: Uint8Array
+}
+
+const publish = (config: ComputeConfig, cards: ReadonlyArray<PublishedCard>) =>
+  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+    Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      const { crypto, identity, params, plan } = config
+      return signDescriptor(crypto, identity.seed, {
+        kind: "compute",
+        name: identity.name,
+        version: COMPUTE_DESCRIPTOR_VERSION,
+        epoch,
+        identityKey: identity.publicKey,
+        jobKeys: config.jobKeys.publicKeys(epoch, nowMs),
+        resultKey: crypto.ed25519PublicKey(config.resultSeed),
+        queues: config.queues.map(({ endpoint, serviceNodeId }) => ({ serviceNodeId, endpoint })),
+        deadlinesQuanta: deadlinesQuantaOf(params, plan),
+        releaseWindowMs: plan.releaseWindowMs,
+        sealBeforeEdgeMs: params.sealBeforeEdgeMs,
+        profiles: plan.profiles,
+        tokenIssuers: new Map(),
+        models: cards.map(({ bytes }) => bytes)
+      })
+    }))
+
+const settingOf = (config: ComputeConfig): ComputeSetting => {
+  const { crypto, params, plan } = config
+  return {
+    crypto,
+    quantumMs: params.quantumMs,
+    sealBeforeEdgeMs: params.sealBeforeEdgeMs,
+    releaseWindowMs: plan.releaseWindowMs,
+    epochPeriodMs: params.epochPeriodMs,
+    boxBytes: boxPlaintextBytes(params),
+    workers: plan.workers,
+    windowCount: windowCountFor(params, plan.sessions),
+    missPauseMs: meanRoundTripMs(params),
+    serviceId: nodeIdOf(crypto, config.identity.publicKey),
+    resultSeed: config.resultSeed
+  }
+}
+
+/** Storage over sessions of the service's own, as any client has them. */
+const openStore = (config: ComputeConfig) =>
+  Effect.gen(function*() {
+    const ports = yield* Effect.forEach(Array.from({ length: config.plan.sessions }, (_, index) => index), config.openPort)
+    return yield* Effect.provideServiceEffect(makeBoxStore, SessionPool, makeSessionPool(ports))
+  })
+
+/** The links to all queue hosts, for ever. */
+const serveQueues = (config: ComputeConfig, workflow: ComputeWorkflow, admission: AdmissionSetting) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const links = config.queues.map(({ endpoint, serviceNode }) =>
+      Effect.flatMap(mount.connect(config.identity.name, serviceNode, ServiceNode), (client) =>
+        serveQueueLink({ ...config, client, endpoint, answer: (dispatch) => answerDispatch(workflow.state, admission, dispatch) })))
+    return yield* Effect.zipRight(Effect.all(links, { concurrency: "unbounded", discard: true }), Effect.never)
+  })
+
+const check = (config: ComputeConfig) =>
+  Effect.gen(function*() {
+    const { cards } = yield* ModelHost
+    const [problem] = [
+      ...config.plan.profiles.flatMap(({ coverJobs }, index) =>
+        (coverJobs === 0 ? [] : [{ field: `profiles[${index}].coverJobs`, message: "cover jobs are not built yet: use 0" }])),
+      ...checkStart(config.params, config.plan, cards)
+    ]
+    return problem === undefined ? publishedCards(config.crypto, cards) : yield* new ComputeRefused(problem)
+  })
+
+/** @errors ComputeRefused names the field; a journal that is not what was written, or cannot be; the end of all sessions */
+export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const entropy = yield* EntropySource
+    const cards = yield* check(config)
+    yield* Effect.forkScoped(publish(config, cards))
+    yield* config.awaitDocument
+    const store = yield* openStore(config)
+    const journal = yield* openComputeJournal(config.crypto, { localKey: config.journalKey, entropy })
+    const workflow = yield* makeComputeWorkflow(settingOf(config), journal, cards)
+    let draining = false
+    const admission: AdmissionSetting = {
+      suite: config.params.dispatchSuite,
+      candidates: (nowMs) => config.jobKeys.candidates(nowMs),
+      deadlinesQuanta: deadlinesQuantaOf(config.params, config.plan),
+      profiles: config.plan.profiles,
+      cards,
+      draining: () => draining,
+      entropy
+    }
+    const { counters } = workflow.state
+    yield* mount.serve(config.identity.name, Compute, Compute.toLayer({
+      Status: () => Effect.sync(() => new ComputeStatus({
+        ready: true, draining, admitted: counters.admitted, rejected: counters.rejected, released: counters.released, alarms: counters.alarms
+      })),
+      Drain: () => Effect.suspend(() => {
+        draining = true
+        return workflow.idle
+      })
+    }))
+    yield* ready
+    const loops = [Effect.provideService(workflow.run, BoxStore, store), serveQueues(config, workflow, admission)]
+    return yield* Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true }), Effect.never)
+  })

@@ -1,0 +1,74 @@
+/**
+ * The link of a compute service to one of its queue hosts.
+ *
+ * Contract: one frame of fixed size leaves per λR tick, an answer when one waits and a decoy else; the traffic says nothing about jobs. The
+ * stream of deliveries is opened again, after growing pauses, whenever it ends. Waiting answers are bounded; beyond that the newest is lost
+ * and the host fills in.
+ * Knows nothing of: what a dispatch holds.
+ * Source: funion.md §1, §6.1, §7 (O6); departures: none.
+ *
+ * @module
+ */
+import { Effect, Either, Queue, Random, Stream, type Scope } from "effect"
+import type { Client, RpcGroup } from "../../src/actor/actor.ts"
+import { makeOutbox } from "../../src/actor/outbox.ts"
+import { decodeQueueFrame, encodeQueueFrame } from "../../src/inference/queue-frame.ts"
+import { poissonTicks } from "../../src/mixnet/pacer.ts"
+import type { NetworkSetting } from "../../src/pki/network-setting.ts"
+import { recipientId } from "../../src/sphinx/geometry.ts"
+import type { ServiceNode } from "../service-node/protocol.ts"
+
+/** Answers that may wait for a tick. */
+const ANSWER_CAPACITY = 256
+/** Frames whose sending is not acknowledged. */
+const OUTBOX_CAPACITY = 16
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 5_000
+
+export interface QueueLinkConfig<E> extends Pick<NetworkSetting, "params" | "geometry"> {
+  readonly client: Pick<Client<RpcGroup.Rpcs<typeof ServiceNode>>, "QueueDeliveries" | "QueueAnswer">
+  readonly endpoint: string
+  /** The sealed reply to a dispatch, or nothing for one that nobody can read. */
+  readonly answer: (dispatch: Uint8Array) => Effect.Effect<Uint8Array | undefined, E>
+}
+
+/** Serves the link for ever. @errors those of `answer` */
+export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<never, E, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { client, params } = config
+    const { userPayloadBytes } = config.geometry
+    const endpoint = recipientId(config.endpoint)
+    const answers = yield* Queue.dropping<Uint8Array>(ANSWER_CAPACITY)
+    const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
+    const outbox = yield* makeOutbox({
+      capacity: OUTBOX_CAPACITY,
+      batchLimit: 1,
+      send: (batch) => Effect.forEach(batch, (frame) => client.QueueAnswer({ endpoint, frame }), { discard: true }),
+      onLost: () => undefined
+    })
+    const onTick = Effect.map(Queue.poll(answers), (frame) => {
+      outbox.offer(frame._tag === "Some" ? frame.value : decoy)
+    })
+    const onFrame = (bytes: Uint8Array): Effect.Effect<void, E> =>
+      Effect.gen(function*() {
+        const frame = decodeQueueFrame(bytes, userPayloadBytes)
+        if (Either.isLeft(frame) || frame.right._tag !== "Deliver") return
+        const { dispatch, queryId } = frame.right
+        const reply = yield* config.answer(dispatch)
+        if (reply !== undefined) yield* Queue.offer(answers, encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
+      })
+    const listen = Effect.gen(function*() {
+      let pauseMs = FIRST_PAUSE_MS
+      while (true) {
+        const deliveries = client.QueueDeliveries({ endpoint }).pipe(
+          Stream.tap(() => Effect.sync(() => { pauseMs = FIRST_PAUSE_MS })),
+          Stream.catchAll(() => Stream.empty)
+        )
+        yield* Stream.runForEach(deliveries, onFrame)
+        yield* Effect.sleep(pauseMs * (0.5 + (yield* Random.next)))
+        pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
+      }
+    })
+    const ticking = poissonTicks(params.lambdaRPerMs, onTick, { sendSlackMs: params.sendSlackMs })
+    return yield* Effect.zipRight(Effect.all([listen, ticking], { concurrency: "unbounded", discard: true }), Effect.never)
+  })

@@ -1,0 +1,97 @@
+/**
+ * From a delivered body to the sealed answer of 93 bytes: admission of jobs.
+ *
+ * Contract: an Accepted leaves only after its Admitted record is durable. A rejected or repeated dispatch leaves no trace but a count, and a
+ * body that does not open gets no answer: the queue host fills in. At most one admission per jobId, however many dispatches come at once.
+ * Knows nothing of: queues, frames, what happens to an admitted job.
+ * Source: funion.md §3, §6.1, §6.2, §7 (O6, O7, O14), §8; departures: none.
+ *
+ * @module
+ */
+import { Clock, Effect, Either } from "effect"
+import { constantTimeEqual } from "../bytes/equal.ts"
+import type { Entropy } from "../crypto/entropy.ts"
+import type { ServiceProfile } from "../params/service-profile.ts"
+import { admittedRecord } from "./compute-job.ts"
+import type { DispatchSuite } from "./dispatch.ts"
+import { decideAdmission, replyTo, withoutTokens, type AdmissionDecision, type AdmissionState } from "./dispatch-check.ts"
+import { REJECT_REASONS, sealReply } from "./dispatch-reply.ts"
+import { openDispatch, type JobPrivateKey, type OpenedDispatch } from "./dispatch-seal.ts"
+import type { PublishedCard } from "./compute-run.ts"
+import type { ComputeState, ComputeStopped } from "./compute-state.ts"
+
+/** What dispatches are judged by, beside the journal. */
+export interface AdmissionSetting {
+  readonly suite: DispatchSuite
+  /** The job keys to try now. */
+  readonly candidates: (nowMs: number) => ReadonlyArray<JobPrivateKey>
+  readonly deadlinesQuanta: ReadonlyArray<number>
+  readonly profiles: ReadonlyArray<ServiceProfile>
+  readonly cards: ReadonlyArray<PublishedCard>
+  readonly draining: () => boolean
+  readonly entropy: Entropy
+}
+
+/** Quanta that a client without a place is asked to wait. */
+const RETRY_AFTER_QUANTA = 1
+
+const admissionState = (state: ComputeState, setting: AdmissionSetting, nowMs: number): AdmissionState => ({
+  nowMs,
+  quantumMs: state.setting.quantumMs,
+  deadlinesQuanta: setting.deadlinesQuanta,
+  profiles: setting.profiles,
+  draining: setting.draining(),
+  retryAfterQuanta: RETRY_AFTER_QUANTA,
+  knownJob: state.journal.knownJob,
+  findModel: (hash) => setting.cards.find(({ idHash }) => constantTimeEqual(idHash, hash))?.card,
+  checkToken: withoutTokens,
+  realJobs: state.journal.realJobs
+})
+
+/** Makes an admission durable; one that the journal refuses becomes a rejection. */
+const admit = (
+  state: ComputeState,
+  opened: OpenedDispatch,
+  decision: Extract<AdmissionDecision, { readonly _tag: "Admit" }>
+): Effect.Effect<AdmissionDecision, ComputeStopped> =>
+  state.journal.append(admittedRecord(state.setting.crypto, decision, opened)).pipe(
+    Effect.as<AdmissionDecision>(decision),
+    Effect.catchTag("JournalConflict", () => Effect.succeed<AdmissionDecision>({
+      _tag: "Reject", reason: REJECT_REASONS.internal, retryAfterQuanta: RETRY_AFTER_QUANTA, contentDigest: decision.contentDigest
+    }))
+  )
+
+const countOf = (decision: AdmissionDecision): "admitted" | "repeated" | "rejected" => {
+  switch (decision._tag) {
+    case "Admit": return "admitted"
+    case "Repeat": return "repeated"
+    case "Reject": return "rejected"
+  }
+}
+
+/**
+ * Answers one delivery.
+ * @param body  the dispatch message, followed by nothing but zeros
+ * @returns 93 bytes, or nothing for a body that opens under no key
+ * @errors ComputeStopped when the journal is unavailable: nobody is told anything
+ */
+export const answerDispatch = (
+  state: ComputeState,
+  setting: AdmissionSetting,
+  body: Uint8Array
+): Effect.Effect<Uint8Array | undefined, ComputeStopped> =>
+  Effect.gen(function* () {
+    const { crypto, serviceId } = state.setting
+    const candidates = setting.candidates(yield* Clock.currentTimeMillis)
+    const opened = openDispatch(crypto, setting.suite, candidates, serviceId, body)
+    if (Either.isLeft(opened)) {
+      state.counters.unreadable += 1
+      return undefined
+    }
+    const decision = yield* state.admitting.withPermits(1)(Effect.gen(function* () {
+      const decided = decideAdmission(crypto, opened.right, admissionState(state, setting, yield* Clock.currentTimeMillis))
+      return decided._tag === "Admit" ? yield* admit(state, opened.right, decided) : decided
+    }))
+    state.counters[countOf(decision)] += 1
+    return sealReply(crypto, opened.right.replyKey, serviceId, replyTo(decision), setting.entropy)
+  })
