@@ -85,7 +85,7 @@ const sources: ReadonlyArray<Source> = ["src", "actors", "topologies", "bench", 
 })
 const product = sources.filter((source) => !source.path.startsWith("test/"))
 
-const findings = (rule: (source: Source) => ReadonlyArray<string>, among = product): ReadonlyArray<string> =>
+const findings = (rule: (source: Source) => ReadonlyArray<string>, among: ReadonlyArray<Source> = product): ReadonlyArray<string> =>
   among.flatMap((source) => rule(source).map((finding) => `${source.path}: ${finding}`))
 
 const linesMatching = (source: Source, pattern: RegExp): ReadonlyArray<string> =>
