@@ -247,7 +247,14 @@ const prepare = (topology: Topology, options: LaunchOptions) =>
       () => failed("params.geometry.userPayloadBytes: too small for a box")
     )
     const { seed } = options
-    const entropyOf = (name: string): Entropy => (seed === undefined ? systemEntropy : seededEntropy(seed, name))
+    const sources = new Map<string, Entropy>()
+    /** One source per name for the whole run: an actor that restarts goes on drawing where it stopped, and repeats nothing. */
+    const entropyOf = (name: string): Entropy => {
+      if (seed === undefined) return systemEntropy
+      const source = sources.get(name) ?? seededEntropy(seed, name)
+      sources.set(name, source)
+      return source
+    }
     const identities = new Map(namesOf(topology).map((name) => [name, makeIdentity(crypto, name, entropyOf(`${name}/identity`)(SEED_BYTES))]))
     const authorityKeys = topology.authorities.flatMap(({ name }) => identities.get(name)?.publicKey ?? [])
     const setting: NetworkSetting = { crypto, params: topology.params, geometry, authorityKeys, authorityThreshold: topology.authorityThreshold }
