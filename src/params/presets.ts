@@ -25,16 +25,20 @@ const SHARED = {
 } as const
 
 /** Profiles shared by all models: small input (4 boxes), one image line (11 boxes), and small input in no hurry; answers of 4 boxes. */
-const profiles = (smallJobs: number, lineJobs: number): ReadonlyArray<ServiceProfile> => [
+const profiles = (smallJobs: number, lineJobs: number, patientJobs: number): ReadonlyArray<ServiceProfile> => [
   { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: smallJobs, coverJobs: 0 },
-  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: lineJobs, coverJobs: 0 }
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: lineJobs, coverJobs: 0 },
+  { id: 2, inputClass: 0, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: patientJobs, coverJobs: 0 }
 ]
 
-/** A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. */
+/**
+ * A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. λP is 0.026 and not 0.025 per ms so that six
+ * sessions carry a full quantum of all three profiles.
+ */
 export const tinyParams: MixnetParams = {
   ...SHARED,
   muPerMs: 0.05,
-  lambdaPPerMs: 0.025,
+  lambdaPPerMs: 0.026,
   lambdaLPerMs: 0.0025,
   lambdaRPerMs: 0.025,
   quantumMs: 1000,
@@ -47,23 +51,23 @@ export const tinyParams: MixnetParams = {
 export const tinyService: ServicePlan = {
   deadlinesMs: [3000, 6000, 10_000, 20_000],
   releaseWindowMs: 1000,
-  profiles: profiles(2, 1),
+  profiles: profiles(2, 1, 1),
   sessions: 6,
   workers: 3,
-  maxComputeMs: 900
+  maxComputeMs: 700
 }
 
 /**
- * The same for the crypto backend in pure JavaScript. Making a packet and unwrapping it along its route costs about 55 ms there, so one
- * client and three service sessions at 1.9 packets/s each keep 0.42 of a core busy.
+ * The same for the crypto backend in pure JavaScript. Making a packet and unwrapping it along its route costs about 30 ms there, so one client and four
+ * service sessions at 3.2 packets/s each keep about half a core busy.
  */
 export const tinyReferenceParams: MixnetParams = {
   ...SHARED,
   muPerMs: 0.02,
-  lambdaPPerMs: 0.0018,
-  lambdaLPerMs: 0.0001,
+  lambdaPPerMs: 0.003,
+  lambdaLPerMs: 0.0002,
   lambdaRPerMs: 0.005,
-  quantumMs: 18_000,
+  quantumMs: 12_000,
   answerMs: 1500,
   sealBeforeEdgeMs: 1000,
   retransmitSlackMs: 10_000,
@@ -71,10 +75,10 @@ export const tinyReferenceParams: MixnetParams = {
 }
 
 export const tinyReferenceService: ServicePlan = {
-  deadlinesMs: [18_000, 36_000, 72_000, 144_000],
-  releaseWindowMs: 9000,
-  profiles: profiles(1, 1),
-  sessions: 3,
+  deadlinesMs: [12_000, 24_000, 48_000, 96_000],
+  releaseWindowMs: 6000,
+  profiles: profiles(1, 1, 1),
+  sessions: 4,
   workers: 2,
   maxComputeMs: 2000
 }
@@ -96,8 +100,8 @@ export const echomixParams: MixnetParams = {
 export const echomixService: ServicePlan = {
   deadlinesMs: [60_000, 120_000, 300_000, 600_000],
   releaseWindowMs: 45_000,
-  profiles: profiles(6, 2),
-  sessions: 6,
+  profiles: profiles(6, 2, 2),
+  sessions: 7,
   workers: 4,
   maxComputeMs: 2000
 }

@@ -54,18 +54,21 @@ export const packetsPerQuantumNeeded = (plan: Pick<ServicePlan, "profiles" | "de
     return jobsOf(profile) * (boxesOfClass(profile.inputClass) + releases * boxesOfClass(profile.outputClass))
   })
 
+/** A sum of decimal rates may lie this far, relatively, above the whole number it stands for. */
+const ROUNDING = 1e-9
+
 /** The fewest sessions whose λP ticks suffice for a full quantum. */
 export const sessionsNeeded = (params: Pick<MixnetParams, "lambdaPPerMs" | "quantumMs">, plan: Pick<ServicePlan, "profiles" | "deadlinesMs">): number =>
-  Math.max(1, Math.ceil(packetsPerQuantumNeeded(plan) / (params.lambdaPPerMs * params.quantumMs)))
+  Math.max(1, Math.ceil((packetsPerQuantumNeeded(plan) / (params.lambdaPPerMs * params.quantumMs)) * (1 - ROUNDING)))
 
 /** `4·Σ(J+F)·(n_in + n_out) ≤ m·λP·q`, staged profiles with n·n_out. */
 export const checkCapacity = (params: MixnetParams, plan: ServicePlan): ReadonlyArray<CheckProblem> => {
   const needed = packetsPerQuantumNeeded(plan)
-  const available = plan.sessions * params.lambdaPPerMs * params.quantumMs
-  return needed <= available ? [] : [{
+  const leastSessions = sessionsNeeded(params, plan)
+  return leastSessions <= plan.sessions ? [] : [{
     field: "sessions",
-    message: `a full quantum needs ${needed} packets but ${plan.sessions} sessions send ${Math.floor(available)}: `
-      + `use at least ${sessionsNeeded(params, plan)} sessions, fewer jobs per quantum or a longer quantum`
+    message: `a full quantum needs ${needed} packets but ${plan.sessions} sessions send ${Math.floor(plan.sessions * params.lambdaPPerMs * params.quantumMs)}: `
+      + `use at least ${leastSessions} sessions, fewer jobs per quantum or a longer quantum`
   }]
 }
 

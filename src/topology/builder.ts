@@ -22,7 +22,7 @@ export interface ComputeChoice extends Partial<ServicePlan> {
   readonly name?: string
   /** Names of service nodes; default: the first four. */
   readonly queues?: ReadonlyArray<string>
-  /** Default: all standard models for whose profiles the compute has ids. */
+  /** Default: all standard models that suit one of the compute's profiles, with those profiles. */
   readonly models?: ReadonlyArray<HostedModel>
 }
 
@@ -51,20 +51,21 @@ export interface NetworkChoice {
 /** A list is never built longer than this; the check refuses it with its length. */
 export const ACTOR_COUNT_LIMIT = 1024
 
-/** Small jobs, and one image line, both due at the first deadline. */
+/** Small jobs and one image line, due at the first deadline, and small jobs due at the second. */
 const STANDARD_PROFILES: ReadonlyArray<ServiceProfile> = [
   { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 0 },
-  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 },
+  { id: 2, inputClass: 0, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: 1, coverJobs: 0 }
 ]
 
 /** The models that ship with the project, each with the profiles of the standard numbering that suit it. */
 export const STANDARD_MODELS: ReadonlyArray<HostedModel> = [
-  ...["affine", ...[1, 2, 3, 4, 5, 8, 16, 64, 256].map((layers) => `rotate-${layers}`), "lang-id", "tiny-lm"].map((id) => ({ id, profiles: [0] })),
+  ...["affine", ...[1, 2, 3, 4, 5, 8, 16, 64, 256].map((layers) => `rotate-${layers}`), "lang-id", "tiny-lm"].map((id) => ({ id, profiles: [0, 2] })),
   { id: "ocr-line", profiles: [1] }
 ]
 
 const WORKERS_DEFAULT = 3
-const MAX_COMPUTE_MS_DEFAULT = 900
+const MAX_COMPUTE_MS_DEFAULT = 700
 const DEADLINES_QUANTA_DEFAULT = [3, 6, 10, 20]
 
 const times = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
@@ -76,10 +77,15 @@ const named = (count: number, role: string): ReadonlyArray<NamedActor> => times(
 const sessionsDefault = (params: MixnetParams, plan: Pick<ServicePlan, "profiles" | "deadlinesMs">): number =>
   plan.profiles.every(({ inputClass, outputClass }) => isSizeClass(inputClass) && isSizeClass(outputClass)) ? sessionsNeeded(params, plan) : 1
 
+/** The standard models that suit one of the profiles, each with the profiles that are there. */
+const modelsFor = (profileIds: ReadonlySet<number>): ReadonlyArray<HostedModel> =>
+  STANDARD_MODELS
+    .map((model) => ({ ...model, profiles: model.profiles.filter((id) => profileIds.has(id)) }))
+    .filter((model) => model.profiles.length > 0)
+
 const compute = (params: MixnetParams, hosts: ReadonlyArray<string>, choice: ComputeChoice, index: number): ComputeActor => {
   const profiles = choice.profiles ?? STANDARD_PROFILES
   const deadlinesMs = choice.deadlinesMs ?? DEADLINES_QUANTA_DEFAULT.map((quanta) => quanta * params.quantumMs)
-  const profileIds = new Set(profiles.map(({ id }) => id))
   const workers = choice.workers ?? WORKERS_DEFAULT
   const shareMs = Math.floor((workers * params.quantumMs) / Math.max(1, jobsPerFullQuantum(profiles)))
   return {
@@ -91,7 +97,7 @@ const compute = (params: MixnetParams, hosts: ReadonlyArray<string>, choice: Com
     sessions: choice.sessions ?? sessionsDefault(params, { profiles, deadlinesMs }),
     workers,
     maxComputeMs: choice.maxComputeMs ?? Math.min(MAX_COMPUTE_MS_DEFAULT, shareMs),
-    models: choice.models ?? STANDARD_MODELS.filter((model) => model.profiles.every((id) => profileIds.has(id)))
+    models: choice.models ?? modelsFor(new Set(profiles.map(({ id }) => id)))
   }
 }
 

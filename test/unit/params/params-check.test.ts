@@ -23,9 +23,9 @@ describe("presets", () => {
     expect(checkService(params, service)).toEqual([])
     expect(warnService(params, service).filter(({ field }) => field === "releaseWindowMs")).toEqual([])
   })
-  it("one client and the service of tiny-reference cost at most half a core at 55 ms a packet", () => {
+  it("one client and the service of tiny-reference cost at most half a core at 30 ms a packet", () => {
     const sessions = tinyReferenceService.sessions + 1
-    expect(sessions * (tinyReferenceParams.lambdaPPerMs + tinyReferenceParams.lambdaLPerMs) * 55).toBeLessThanOrEqual(0.5)
+    expect(sessions * (tinyReferenceParams.lambdaPPerMs + tinyReferenceParams.lambdaLPerMs) * 30).toBeLessThanOrEqual(0.5)
   })
   it("lengths follow from the choices", () => {
     expect(boxPlaintextBytes(tinyParams)).toBe(1677)

@@ -26,50 +26,52 @@ describe("capacity", () => {
     const deadlinesMs = [3000, 6000, 10_000]
     expect(packetsPerQuantumNeeded({ profiles: [profile({ staged: true, jobsPerQuantum: 1 })], deadlinesMs })).toBe(4 * (4 + 3 * 4))
   })
-  it("tiny needs 124 packets a quantum: five sessions carry them, four do not", () => {
-    expect(packetsPerQuantumNeeded(tinyService)).toBe(124)
-    expect(checkCapacity(tinyParams, plan({ sessions: 5 }))).toEqual([])
-    expect(checkCapacity(tinyParams, plan({ sessions: 4 }))).toEqual([{
+  it("tiny needs 156 packets a quantum: six sessions carry exactly them, five do not", () => {
+    expect(packetsPerQuantumNeeded(tinyService)).toBe(156)
+    expect(checkCapacity(tinyParams, plan({ sessions: 6 }))).toEqual([])
+    expect(checkCapacity(tinyParams, plan({ sessions: 5 }))).toEqual([{
       field: "sessions",
-      message: "a full quantum needs 124 packets but 4 sessions send 100: use at least 5 sessions, fewer jobs per quantum or a longer quantum"
+      message: "a full quantum needs 156 packets but 5 sessions send 130: use at least 6 sessions, fewer jobs per quantum or a longer quantum"
     }])
   })
 })
 
 describe("times", () => {
-  it("four boxes over one session of tiny take about the measured 0.96 s, eleven about 1.5 s", () => {
-    expect(batchTimeMs(tinyParams, 4, 1)).toBeCloseTo(960, 6)
-    expect(batchTimeMs(tinyParams, 11, 1)).toBeCloseTo(1520, 6)
+  it("four boxes over one session at 25 packets a second take about the measured 0.96 s, eleven about 1.5 s", () => {
+    const measured = { ...tinyParams, lambdaPPerMs: 0.025 }
+    expect(batchTimeMs(measured, 4, 1)).toBeCloseTo(960, 6)
+    expect(batchTimeMs(measured, 11, 1)).toBeCloseTo(1520, 6)
   })
   it("the fetch of a full quantum is spread over the sessions", () => {
-    expect(fetchTimeMs(tinyParams, tinyService)).toBeCloseTo((38 / 6 + 2) * 40 + 320 + 240, 6)
+    expect(fetchTimeMs(tinyParams, tinyService)).toBeCloseTo((46 / 6 + 2) / 0.026 + 320 + 240, 6)
     expect(fetchTimeMs(echomixParams, { profiles: [profile({ jobsPerQuantum: 3 })], sessions: 2 })).toBeCloseTo(14_000 + 3200 + 12_000, 6)
   })
 })
 
 describe("deadlines", () => {
   it("the edge comes after sealing, fetch and ceil(jobs / workers) runs, to the millisecond", () => {
-    const exact = 200 + 894 + 900
-    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact] }))).toEqual([])
-    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact - 1] })).map(({ field }) => field)).toEqual(["deadlinesMs[0]"])
-    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact + 899], workers: 2 }))).toHaveLength(1)
-    expect(checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [exact + 900], workers: 2 }))).toEqual([])
+    const exact = 200 + 932 + 2 * 700
+    const late = (firstMs: number, workers: number) =>
+      checkDeadlines({ ...tinyParams, quantumMs: 1 }, plan({ deadlinesMs: [firstMs, 10_000], workers })).map(({ field }) => field)
+    expect([late(exact, 3), late(exact - 1, 3)]).toEqual([[], ["deadlinesMs[0]"]])
+    expect([late(exact - 700, 4), late(exact - 701, 4)]).toEqual([[], ["deadlinesMs[0]"]])
+    expect([late(exact + 1400, 1), late(exact + 1399, 1)]).toEqual([[], ["deadlinesMs[0]"]])
   })
   it("only deadlines that a profile uses are checked, and the advice is a multiple of the quantum", () => {
     expect(checkDeadlines(tinyParams, plan({ deadlinesMs: [1000, 3000], profiles: [profile({ bucket: 2 })] }))).toEqual([])
     const [problem] = checkDeadlines(tinyParams, plan({ deadlinesMs: [1000, 3000] }))
     expect(problem).toEqual({
       field: "deadlinesMs[0]",
-      message: "the edge comes 1000 ms after the quantum, before the inputs of a full quantum can be fetched (894 ms), computed (900 ms) "
-        + "and sealed (200 ms): use at least 2000 ms"
+      message: "the edge comes 1000 ms after the quantum, before the inputs of a full quantum can be fetched (932 ms), computed (1400 ms) "
+        + "and sealed (200 ms): use at least 3000 ms"
     })
   })
 })
 
 describe("workers and window", () => {
   it("full quanta in a row must not pile up", () => {
-    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 1000 }))).toEqual([])
-    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 1001 })).map(({ field }) => field)).toEqual(["workers"])
+    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 750 }))).toEqual([])
+    expect(checkWorkers(tinyParams, plan({ workers: 3, maxComputeMs: 751 })).map(({ field }) => field)).toEqual(["workers"])
   })
   it("the release window is at most the quantum", () => {
     expect(checkService(tinyParams, plan({ releaseWindowMs: 1000 }))).toEqual([])

@@ -20,7 +20,7 @@ describe("network", () => {
     expect(topology.serviceNodes).toEqual([{ name: "service-node-0", couriers: ["courier-0", "courier-1"] }])
     expect(topology.couriers.map(({ serviceNode }) => serviceNode)).toEqual(["service-node-0", "service-node-0"])
     expect(topology.replicas).toHaveLength(4)
-    expect(topology.computes.map(({ name, sessions, queues }) => [name, sessions, queues])).toEqual([["compute-0", 5, ["service-node-0"]]])
+    expect(topology.computes.map(({ name, sessions, queues }) => [name, sessions, queues])).toEqual([["compute-0", 6, ["service-node-0"]]])
     expect(topology.computes[0]?.models).toEqual(STANDARD_MODELS)
   })
   it("couriers are numbered through all service nodes, and the first four hold queues", () => {
@@ -35,9 +35,14 @@ describe("network", () => {
   })
   it("a compute without the profile of a model does not host it", () => {
     const profiles = [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }]
-    const models = network({ name: "mine", params: tinyParams, computes: [{ profiles }] }).computes[0]?.models.map(({ id }) => id)
-    expect(models).toContain("lang-id")
-    expect(models).not.toContain("ocr-line")
+    const models = network({ name: "mine", params: tinyParams, computes: [{ profiles }] }).computes[0]?.models
+    expect(models?.map(({ id }) => id)).not.toContain("ocr-line")
+    expect(models).toContainEqual({ id: "lang-id", profiles: [0] })
+    expect(models).toHaveLength(STANDARD_MODELS.length - 1)
+  })
+  it("a compute with foreign profile ids alone hosts no standard model", () => {
+    const profiles = [{ id: 7, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }]
+    expect(network({ name: "mine", params: tinyParams, computes: [{ profiles }] }).computes[0]?.models).toEqual([])
   })
   it("at most sixteen models are standard", () => {
     expect(STANDARD_MODELS.length).toBeLessThanOrEqual(16)

@@ -20,11 +20,12 @@ describe("renderTopology", () => {
   })
   it("rates are shown as times, sizes as bytes, models under their profile", () => {
     expect(text).toMatch(/mean delay at a hop +20 ms/)
-    expect(text).toMatch(/real packet or decoy +every 40 ms/)
+    expect(text).toMatch(/real packet or decoy +every 38\.5 ms/)
     expect(text).toMatch(/decoy besides +every 400 ms/)
     expect(text).toMatch(/plaintext of a box +1677 bytes/)
-    expect(text).toMatch(/124 of 150 packets a quantum/)
+    expect(text).toMatch(/156 of 156 packets a quantum/)
     expect(text).toMatch(/profile 1: ocr-line/)
+    expect(text).toMatch(/profile 2: affine, /)
   })
   it("no line is wider than 100 characters or ends in blanks", () => {
     for (const line of [text, renderTopology(echomix)].join("\n").split("\n")) {

@@ -136,7 +136,7 @@ describe("refusals of a compute", () => {
     ["a profile id twice", { profiles: [first.profiles[0], first.profiles[0]] }, "profiles[1].id"],
     ["no session", { sessions: 0 }, "sessions"],
     ["jobs that pile up", { workers: 2 }, "workers"],
-    ["an unknown profile of a model", { models: [{ id: "affine", profiles: [0, 2] }] }, "models[0].profiles[1]"],
+    ["an unknown profile of a model", { models: [{ id: "affine", profiles: [0, 3] }] }, "models[0].profiles[1]"],
     ["a profile of a model twice", { models: [{ id: "affine", profiles: [0, 0] }] }, "models[0].profiles[1]"],
     ["a model without profile", { models: [{ id: "affine", profiles: [] }] }, "models[0].profiles"],
     ["a model twice", { models: [{ id: "affine", profiles: [0] }, { id: "affine", profiles: [1] }] }, "models[1].id"],
