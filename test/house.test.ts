@@ -10,44 +10,9 @@ import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { ALLOWED, HOMES } from "./house-map.ts"
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..")
-
-/** The only folders of `src` that each folder of `src` may import, itself apart. */
-const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
-  bytes: [],
-  crypto: ["bytes"],
-  sphinx: ["bytes", "crypto"],
-  bacap: ["bytes", "crypto"],
-  pigeonhole: ["bytes", "crypto", "bacap", "sphinx"],
-  params: ["bytes", "sphinx", "pigeonhole"],
-  pki: ["bytes", "crypto", "params", "sphinx"],
-  mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
-  link: ["bytes", "crypto", "params"],
-  actor: ["bytes", "link"],
-  session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],
-  storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
-  model: ["bytes", "crypto"],
-  inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx"],
-  node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole"],
-  topology: ["params", "bytes", "sphinx", "pigeonhole"],
-  conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"]
-}
-
-/** Third-party packages and built-in modules, each with the places that may import it. */
-const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
-  [/^@noble\//, [/^src\/crypto\//]],
-  [/^sodium-native$/, [/^src\/crypto\//]],
-  [/^node:crypto$/, [/^src\/crypto\//]],
-  [/^onnxruntime-node$/, [/^src\/model\//]],
-  [/^(@huggingface\/tokenizers|lande|pngjs|@gutenye\/)/, [/^src\/model\//]],
-  [/^@effect\/rpc/, [/^src\/actor\//]],
-  [/^@effect\/cli/, [/^actors\//]],
-  [/^@effect\/platform/, [/^src\/(link|actor)\//, /^actors\//]],
-  [/^msgpackr/, [/^src\/(pki|inference)\//]],
-  [/^jiti$/, [/^actors\//]],
-  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
-]
 
 const BANNED_CALLS: ReadonlyArray<readonly [string, RegExp, ReadonlyArray<RegExp>]> = [
   ["ambient time", /\bDate\.now\(|\bnew Date\(|\bperformance\.now\(|process\.hrtime/, [/^bench\//]],
@@ -151,6 +116,10 @@ describe("house: language", () => {
 describe("house: imports", () => {
   it("relative imports end in .ts", () => {
     expect(findings((source) => source.imports.filter((specifier) => specifier.startsWith(".") && !/\.(ts|json)$/.test(specifier)), sources)).toEqual([])
+  })
+  it("the map names the folders of src and no others", () => {
+    const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    expect(Object.keys(ALLOWED).sort()).toEqual(folders.sort())
   })
   it("src imports src only, and only the folders its map allows", () => {
     expect(findings((source) => {

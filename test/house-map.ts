@@ -1,0 +1,43 @@
+/**
+ * The map of the house: which folder may import which, and where each package lives.
+ *
+ * Goal: one table for two readers, house.test.ts that enforces it and docs.process.test.ts that compares README's map with it.
+ * Method: plain data.
+ *
+ * @module
+ */
+
+/** The only folders of `src` that each folder of `src` may import, itself apart. */
+export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
+  bytes: [],
+  crypto: ["bytes"],
+  sphinx: ["bytes", "crypto"],
+  bacap: ["bytes", "crypto"],
+  pigeonhole: ["bytes", "crypto", "bacap", "sphinx"],
+  params: ["bytes", "sphinx", "pigeonhole"],
+  pki: ["bytes", "crypto", "params", "sphinx"],
+  mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
+  actor: ["bytes"],
+  session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],
+  storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
+  model: ["bytes", "crypto"],
+  inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx"],
+  node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole"],
+  topology: ["params", "bytes", "sphinx", "pigeonhole"],
+  conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"]
+}
+
+/** Third-party packages and built-in modules, each with the places that may import it. */
+export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
+  [/^@noble\//, [/^src\/crypto\//]],
+  [/^sodium-native$/, [/^src\/crypto\//]],
+  [/^node:crypto$/, [/^src\/crypto\//]],
+  [/^onnxruntime-node$/, [/^src\/model\//]],
+  [/^(@huggingface\/tokenizers|lande|pngjs|@gutenye\/)/, [/^src\/model\//]],
+  [/^@effect\/rpc/, [/^src\/actor\//]],
+  [/^@effect\/cli/, [/^actors\//]],
+  [/^@effect\/platform/, [/^src\/actor\//, /^actors\//]],
+  [/^msgpackr/, [/^src\/(pki|inference)\//]],
+  [/^jiti$/, [/^actors\//]],
+  [/^node:/, [/^src\/(crypto|model|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
+]
