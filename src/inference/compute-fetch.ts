@@ -115,7 +115,7 @@ export const startFetch = <R>(
   state: ComputeState,
   gridMs: number,
   onSlot: Effect.Effect<void, never, R>
-): Effect.Effect<void, never, BoxStore | R> => {
+): Effect.Effect<void, never, BoxStore | R> => Effect.suspend(() => {
   const batch = state.journal.openJobs().flatMap((job): ReadonlyArray<FetchJob> => {
     const { production } = nextStep(job, stepContext(state, job, gridMs))
     const isDue = production._tag === "Read" && production.notBeforeMs <= gridMs && !state.reads.has(jobKeyOf(job))
@@ -124,4 +124,4 @@ export const startFetch = <R>(
   if (batch.length === 0) return Effect.void
   for (const { job } of batch) state.reads.add(jobKeyOf(job))
   return forkWork(state, fetchBatch(state, batch, onSlot))
-}
+})

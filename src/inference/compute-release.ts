@@ -63,7 +63,8 @@ const takeBoxes = (state: ComputeState, release: DueRelease, isWanted: (slotInRe
   const indexes = Either.getOrElse(slotIndexes(state.setting.crypto, writeCap.index, firstSlot, slotCount), () => [])
   return slots.flatMap((slotInRelease) => {
     const index = indexes[slotInRelease]
-    const plaintext = job.sealed[releaseIndex]?.slots[slotInRelease]
+    // a copy: closing a job wipes what the journal holds
+    const plaintext = job.sealed[releaseIndex]?.slots[slotInRelease]?.slice()
     if (index === undefined || plaintext === undefined) return []
     state.inFlight.add(slotKeyOf(key, slotInRelease))
     return [{ key: { release, slotInRelease }, writeCap, index, plaintext }]
@@ -99,7 +100,7 @@ const journalConfirmed = (state: ComputeState, { job, key, releaseIndex }: DueRe
     return slotsInRelease.length === 0 ? Effect.void : state.journal.append({ _tag: "Confirmed", jobId: job.jobId, releaseIndex, slotsInRelease })
   })
 
-/** Journals that a release is out, and the end of the job when it was the last. */
+/** Journals that a release is out, and the end of the job when it was the last; with `settling` held. */
 const markReleased = (state: ComputeState, { job, key, releaseIndex }: DueRelease, gridMs: number): Effect.Effect<void, ComputeStopped> =>
   Effect.gen(function* () {
     if (openJobOf(state, job.jobId)?.sealed[releaseIndex]?.released !== false) return
@@ -116,7 +117,7 @@ const closeIfDone = (state: ComputeState, jobId: Uint8Array, gridMs: number): Ef
 
 /** Journals the ends that a crash has left out, and gives up what storage has refused for longer than the jobId is kept. */
 const settle = (state: ComputeState, gridMs: number): Effect.Effect<void, ComputeStopped> =>
-  Effect.gen(function* () {
+  state.settling.withPermits(1)(Effect.gen(function* () {
     const { epochPeriodMs, quantumMs } = state.setting
     for (const release of dueReleases(state, gridMs)) {
       const isWhole = isDataConfirmed(state, release) && confirmedOf(state, release).has(0)
@@ -125,7 +126,7 @@ const settle = (state: ComputeState, gridMs: number): Effect.Effect<void, Comput
       if (isWhole || isHopeless) yield* markReleased(state, release, gridMs)
     }
     for (const job of state.journal.openJobs()) yield* closeIfDone(state, job.jobId, gridMs)
-  })
+  }))
 
 /** Writes of data that are not finished; a later edge's manifests wait for them as well, within its own window. */
 export type DataWrites = Set<Deferred.Deferred<void>>
@@ -158,5 +159,6 @@ export const releaseDue = (state: ComputeState, dataWrites: DataWrites, gridMs: 
     const waiting = dueReleases(state, gridMs)
     yield* Effect.forEach(waiting, (release) => journalConfirmed(state, release), { discard: true })
     const manifests = waiting.filter((release) => isDataConfirmed(state, release)).flatMap((release) => takeBoxes(state, release, (slot) => slot === 0))
-    yield* writeAll(state, manifests, ({ release }) => forkWork(state, markReleased(state, release, gridMs)))
+    yield* writeAll(state, manifests, ({ release }) =>
+      forkWork(state, state.settling.withPermits(1)(markReleased(state, release, gridMs))))
   })

@@ -106,7 +106,7 @@ const attempt = (state: ComputeState, cards: ReadonlyArray<PublishedCard>, jobId
 
 /** Starts the run of every open job whose input is complete and which neither runs nor has run. */
 export const startRuns = (state: ComputeState, cards: ReadonlyArray<PublishedCard>): Effect.Effect<void, never, ModelHost> =>
-  Effect.forEach(state.journal.openJobs(), (job) => {
+  Effect.suspend(() => Effect.forEach(state.journal.openJobs(), (job) => {
     const key = jobKeyOf(job)
     const isReady = isComplete(job.inputSlots) && finalRelease(job) === undefined && !state.runs.has(key) && !state.results.has(key)
     if (!isReady) return Effect.void
@@ -114,4 +114,4 @@ export const startRuns = (state: ComputeState, cards: ReadonlyArray<PublishedCar
     return forkWork(state, state.running.withPermits(1)(attempt(state, cards, job.jobId)).pipe(
       Effect.ensuring(Effect.sync(() => state.runs.delete(key)))
     ))
-  }, { discard: true })
+  }, { discard: true }))

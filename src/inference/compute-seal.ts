@@ -52,7 +52,8 @@ const sealJob = (state: ComputeState, jobId: Uint8Array, instantMs: number): Eff
       const record = job === undefined ? undefined : dueRecord(state, job, instantMs)
       if (job === undefined || record === undefined) return
       yield* state.journal.append(frame(state, job, record))
-      state.results.delete(jobKeyOf(job))
+      // a result that came while an overflow was being made durable waits for the next edge
+      if (state.results.get(jobKeyOf(job)) === record) state.results.delete(jobKeyOf(job))
       if (record._tag === "Result") zeroize(record.content.payload)
     }
   })

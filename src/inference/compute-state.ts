@@ -65,6 +65,8 @@ export interface ComputeState {
   readonly admitting: Effect.Semaphore
   /** Held while releases are sealed. */
   readonly sealing: Effect.Semaphore
+  /** Held while ends of releases and jobs are journalled. */
+  readonly settling: Effect.Semaphore
   /** Permits: workers. */
   readonly running: Effect.Semaphore
   /** Jobs that were open when the journal was opened. */
@@ -97,6 +99,7 @@ export const makeComputeState = (setting: ComputeSetting, journal: ComputeJourna
       fibers: yield* FiberSet.make<void, ComputeStopped>(),
       admitting: yield* Effect.makeSemaphore(1),
       sealing: yield* Effect.makeSemaphore(1),
+      settling: yield* Effect.makeSemaphore(1),
       running: yield* Effect.makeSemaphore(setting.workers),
       restarted: new Set(journal.openJobs().map(jobKeyOf)),
       reads: new Set(),
