@@ -2,7 +2,7 @@
  * Starts a whole topology in one process, every role as its own supervised actor over one mount.
  *
  * Contract: `launch` returns when the directory document of the current epoch is there and every client is up; everything ends with the scope. What an
- * actor would keep on disk (boxes, envelope keys, journals, job keys) outlives a crash of that actor here too. Identities are drawn anew at every launch.
+ * actor would keep on disk (boxes, keys with their replay filters, journals) outlives a crash of that actor here too. Identities are drawn anew at every launch.
  * The only file that maps roles to behaviours.
  * Source: style.md §1.1, §1.2; departures: none.
  *
@@ -19,6 +19,7 @@ import { EntropySource, randomFromEntropy, seededEntropy, systemEntropy, type En
 import { nikeX25519 } from "../src/crypto/mkem.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
 import { JournalFile, memoryJournal } from "../src/inference/journal-file.ts"
+import { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
 import { layerProcesses } from "../src/model/model-host-processes.ts"
 import { layerThreads } from "../src/model/model-host-threads.ts"
@@ -93,6 +94,8 @@ type ReadyLife = Life<unknown, Scope.Scope>
 
 /** Boxes of one replica when nothing else is said: about 180 MB at 2 KB packets. */
 const BOX_LIMIT = 100_000
+/** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
+const REPLAY_CAPACITY = 4_000_000
 const SEED_BYTES = 32
 const KEY_BYTES = 32
 
@@ -103,6 +106,8 @@ interface Launching {
   readonly identities: ReadonlyMap<string, Identity>
   readonly mount: MountService
   readonly entropyOf: (name: string) => Entropy
+  /** Mix keys of all nodes, wiped when the network ends. */
+  readonly rings: Array<MixKeyRing>
 }
 
 const namesOf = (topology: Topology): ReadonlyArray<string> =>
@@ -210,11 +215,23 @@ const plainLives = (launching: Launching, pigeonhole: PigeonholeGeometry, genesi
     const fellows = authorityNames.filter((other) => other !== name)
     add(name, (_view, identity) => authority({ ...setting, identity, fellows, genesisEpoch, pinned: pinnedOf(launching) }))
   }
-  for (const { name } of topology.gateways) add(name, (directoryView, identity) => gateway({ ...setting, identity, directoryView }))
-  for (const { layer, name } of topology.mixes) add(name, (_view, identity) => mix({ ...setting, identity, mixLayer: layer }))
+  const mixKeys = (name: string): MixKeyRing => {
+    const ring = new MixKeyRing({ ...setting, entropy: launching.entropyOf(`${name}/mix-keys`), replayCapacity: REPLAY_CAPACITY })
+    launching.rings.push(ring)
+    return ring
+  }
+  for (const { name } of topology.gateways) {
+    const keys = mixKeys(name)
+    add(name, (directoryView, identity) => gateway({ ...setting, identity, keys, directoryView }))
+  }
+  for (const { layer, name } of topology.mixes) {
+    const keys = mixKeys(name)
+    add(name, (_view, identity) => mix({ ...setting, identity, keys, mixLayer: layer }))
+  }
   for (const { couriers, name } of topology.serviceNodes) {
     const queues = topology.computes.flatMap((plan, index) => (plan.queues.includes(name) ? [queueEndpoint(index)] : []))
-    add(name, (_view, identity) => serviceNode({ ...setting, identity, couriers, queues }))
+    const keys = mixKeys(name)
+    add(name, (_view, identity) => serviceNode({ ...setting, identity, keys, couriers, queues }))
   }
   for (const { name } of topology.couriers) add(name, (_view, identity) => courier({ ...setting, identity, pigeonhole }))
   for (const { name, replicaId } of topology.replicas) {
@@ -270,7 +287,8 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
   Effect.gen(function*() {
     const { entropyOf, identities, pigeonhole, setting } = yield* prepare(topology, options)
     const mount = Context.get(yield* Layer.build(layerMountMemory({ tap: options.tap })), Mount)
-    const launching: Launching = { topology, options, setting, identities, mount, entropyOf }
+    const launching: Launching = { topology, options, setting, identities, mount, entropyOf, rings: [] }
+    yield* Effect.addFinalizer(() => Effect.sync(() => launching.rings.forEach((ring) => ring.wipe())))
     const genesisEpoch = epochAt(topology.params, yield* Clock.currentTimeMillis)
     const lives = new Map(plainLives(launching, pigeonhole, genesisEpoch))
     const hosts = yield* Effect.forEach(topology.computes, (plan) =>

@@ -12,6 +12,7 @@ import { Mount } from "../../src/actor/mount.ts"
 import { concatBytes } from "../../src/bytes/concat.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
+import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode, type Node } from "../../src/node/node.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
@@ -22,6 +23,7 @@ import { Gateway } from "./protocol.ts"
 
 export interface GatewayConfig extends NetworkSetting {
   readonly identity: Identity
+  readonly keys: MixKeyRing
   readonly directoryView: DirectoryView
 }
 

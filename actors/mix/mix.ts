@@ -8,12 +8,14 @@
  */
 import { Effect } from "effect"
 import { Mount } from "../../src/actor/mount.ts"
+import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode } from "../../src/node/node.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { Mix } from "./protocol.ts"
 
 export interface MixConfig extends NetworkSetting {
   readonly identity: Identity
+  readonly keys: MixKeyRing
   /** Index of the layer, from 0. */
   readonly mixLayer: number
 }

@@ -12,6 +12,7 @@ import { Mount } from "../../src/actor/mount.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
+import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode, type Node } from "../../src/node/node.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -24,6 +25,7 @@ import { makeQueueHost } from "./queue-host.ts"
 
 export interface ServiceNodeConfig extends NetworkSetting {
   readonly identity: Identity
+  readonly keys: MixKeyRing
   /** Names of the couriers in front of which this node stands; a courier's endpoint is its name. */
   readonly couriers: ReadonlyArray<string>
   /** Endpoints of the dispatch queues hosted here. */

@@ -1,8 +1,8 @@
 /**
  * What gateway, mix and service node have in common: mix keys and their descriptor, the inbound pipeline, one delay queue, the links onwards.
  *
- * Contract: a packet is forwarded close to its due time or dropped, never late in bulk. Everything of one node lives and dies with the caller's scope;
- * mix keys are wiped with it, and their replay filters go with them.
+ * Contract: a packet is forwarded close to its due time or dropped, never late in bulk. Everything of one node lives and dies with the caller's scope
+ * but its mix keys with their replay filters, which whoever made them wipes.
  * Knows nothing of: which packets a role accepts and what it does with those that end here.
  * Source: mixnet.md §5, §7; departures: none.
  *
@@ -10,10 +10,9 @@
  */
 import { Clock, Effect, type Scope } from "effect"
 import { Mount } from "../actor/mount.ts"
-import { EntropySource } from "../crypto/entropy.ts"
 import { makeDelayQueue, type DelayQueue } from "../mixnet/delay-queue.ts"
 import { DropCounters } from "../mixnet/drop-counters.ts"
-import { MixKeyRing } from "../mixnet/mix-key.ts"
+import type { MixKeyRing } from "../mixnet/mix-key.ts"
 import { epochAt } from "../params/epoch.ts"
 import { signDescriptor, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Directory } from "../pki/directory.ts"
@@ -31,6 +30,8 @@ export interface NodeConfig extends NetworkSetting {
   /** Index of the mix layer; -1 unless `role` is mix. */
   readonly mixLayer: number
   readonly services: NodeDescriptor["services"]
+  /** The node's mix keys with their replay filters; handed in, so that both survive a crash of the actor together. */
+  readonly keys: MixKeyRing
   readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
   /** Whether a packet from there may be forwarded by this role. */
   readonly forwards: (origin: PacketOrigin) => boolean
@@ -47,8 +48,6 @@ export interface Node {
 const INBOUND_CAPACITY = 1_000
 const DELAY_CAPACITY = 8_192
 const UNWRAP_DWELL_MS = 250
-/** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
-const REPLAY_CAPACITY = 4_000_000
 
 interface Delayed {
   readonly nodeId: NodeId
@@ -82,12 +81,8 @@ export const makeNode = (
   config: NodeConfig
 ): Effect.Effect<Node, never, Directory | Mount | PkiView | Scope.Scope> =>
   Effect.gen(function*() {
-    const entropy = yield* EntropySource
     const drops = new DropCounters()
-    const keys = yield* Effect.acquireRelease(
-      Effect.sync(() => new MixKeyRing({ crypto: config.crypto, geometry: config.geometry, entropy, replayCapacity: REPLAY_CAPACITY })),
-      (ring) => Effect.sync(() => ring.wipe())
-    )
+    const { keys } = config
     yield* Effect.forkScoped(publishNode(config, keys))
     const links = yield* makeOutgoingLinks({ name: config.identity.name, crypto: config.crypto, drops, neighboursIn: config.neighboursIn })
     const delays = yield* makeDelayQueue<Delayed>({
