@@ -17,10 +17,10 @@ import { BoxStore, type BoxStoreService } from "../storage/box-store.ts"
 import { readBoxes, type BoxToRead, type ReadFate } from "../storage/box-stream.ts"
 import { BoxNotFound, StorageError } from "../storage/storage-error.ts"
 import { sealingPointMs } from "./bucket.ts"
+import { deriveSlotIndexes } from "./compute-boxes.ts"
 import { finalRelease, inputSlotCount, type OpenJob } from "./compute-job.ts"
 import { forkWork, jobKeyOf, openJobOf, stepContext, type ComputeState, type ComputeStopped } from "./compute-state.ts"
 import { nextStep } from "./compute-step.ts"
-import { slotIndexes } from "./job-capabilities.ts"
 
 /** In place of a plaintext that there is none of: no box has this length. */
 const UNREADABLE_SLOT = Uint8Array.of(0)
@@ -36,15 +36,16 @@ interface FetchJob {
 }
 
 /** The boxes of one job's missing slots; a cap that is none was refused at admission. */
-const boxesOf = (crypto: CryptoBackend, { job, missingSlots }: FetchJob): ReadonlyArray<BoxToRead<InputSlot>> => {
-  const readCap: ReadCap | undefined = Either.getOrUndefined(decodeReadCap(crypto, job.dispatch.inputReadCap))
-  if (readCap === undefined) return []
-  const indexes = Either.getOrElse(slotIndexes(crypto, readCap.index, 0, inputSlotCount(job)), () => [])
-  return missingSlots.flatMap((slotIndex) => {
-    const index = indexes[slotIndex]
-    return index === undefined ? [] : [{ key: { jobId: job.jobId, slotIndex }, readCap, index }]
+const boxesOf = (crypto: CryptoBackend, { job, missingSlots }: FetchJob): Effect.Effect<ReadonlyArray<BoxToRead<InputSlot>>> =>
+  Effect.gen(function* () {
+    const readCap: ReadCap | undefined = Either.getOrUndefined(decodeReadCap(crypto, job.dispatch.inputReadCap))
+    if (readCap === undefined) return []
+    const indexes = yield* deriveSlotIndexes(crypto, readCap.index, 0, inputSlotCount(job))
+    return missingSlots.flatMap((slotIndex) => {
+      const index = indexes[slotIndex]
+      return index === undefined ? [] : [{ key: { jobId: job.jobId, slotIndex }, readCap, index }]
+    })
   })
-}
 
 /**
  * A store whose reads miss when replicas cannot answer, so that asking again has one rhythm; what cannot be mended stays an error. A stream
@@ -92,12 +93,11 @@ const fetchBatch = <R>(
       Effect.catchAllCause(Effect.provide(Effect.zipRight(keepSlot(state, key, fate), onSlot), context), (cause) =>
         forkWork(state, Effect.failCause(cause)))
     const endsMs = new Map<ReadCap, number>()
-    const boxes = batch.flatMap((fetched) => {
-      const of = boxesOf(crypto, fetched)
-      for (const { readCap } of of) endsMs.set(readCap, lastSealingPointMs(state, fetched.job))
-      return of
-    })
-    const endMs = Math.max(...endsMs.values())
+    const boxes = (yield* Effect.forEach(batch, (fetched) =>
+      Effect.tap(boxesOf(crypto, fetched), (found) => {
+        for (const { readCap } of found) endsMs.set(readCap, lastSealingPointMs(state, fetched.job))
+      }))).flat()
+    const endMs = Math.max(0, ...endsMs.values())
     const nowMs = yield* Clock.currentTimeMillis
     yield* readBoxes(boxes, { windowCount, missPauseMs, retryMisses: true, onRead }).pipe(
       Effect.provideService(BoxStore, patientStore(store, endsMs)),

@@ -17,10 +17,10 @@ import { BoxStore } from "../storage/box-store.ts"
 import { writeBoxes, type BoxToWrite, type WriteFate } from "../storage/box-stream.ts"
 import { StorageError } from "../storage/storage-error.ts"
 import { forgetAfterMs, slotRangeOf } from "./bucket.ts"
+import { deriveSlotIndexes } from "./compute-boxes.ts"
 import { releaseSlotCount, type OpenJob } from "./compute-job.ts"
 import { closeJob, forkWork, openJobOf, releaseKeyOf, sleepUntil, slotKeyOf, stepContext, type ComputeState, type ComputeStopped } from "./compute-state.ts"
 import { nextStep } from "./compute-step.ts"
-import { slotIndexes } from "./job-capabilities.ts"
 
 /** One release that is due and not wholly confirmed. */
 interface DueRelease {
@@ -52,24 +52,30 @@ const isDataConfirmed = (state: ComputeState, release: DueRelease): boolean => {
 }
 
 /** The boxes of those wanted slots that are neither confirmed nor on their way; marks them as on their way. */
-const takeBoxes = (state: ComputeState, release: DueRelease, isWanted: (slotInRelease: number) => boolean): ReadonlyArray<BoxToWrite<OutputSlot>> => {
-  const { job, key, releaseIndex } = release
-  const confirmed = confirmedOf(state, release)
-  const slots = allSlots(release).filter((slot) => isWanted(slot) && !confirmed.has(slot) && !state.inFlight.has(slotKeyOf(key, slot)))
-  const writeCap = slots.length === 0 ? undefined : Either.getOrUndefined(decodeWriteCap(state.setting.crypto, job.dispatch.outputWriteCap))
-  if (writeCap === undefined) return []
-  const slotCount = releaseSlotCount(job)
-  const [firstSlot] = slotRangeOf(releaseIndex, slotCount)
-  const indexes = Either.getOrElse(slotIndexes(state.setting.crypto, writeCap.index, firstSlot, slotCount), () => [])
-  return slots.flatMap((slotInRelease) => {
-    const index = indexes[slotInRelease]
+const takeBoxes = (
+  state: ComputeState,
+  release: DueRelease,
+  isWanted: (slotInRelease: number) => boolean
+): Effect.Effect<ReadonlyArray<BoxToWrite<OutputSlot>>> =>
+  Effect.gen(function* () {
+    const { job, key, releaseIndex } = release
+    const { crypto } = state.setting
+    const confirmed = confirmedOf(state, release)
+    const slots = allSlots(release).filter((slot) => isWanted(slot) && !confirmed.has(slot) && !state.inFlight.has(slotKeyOf(key, slot)))
+    const writeCap = slots.length === 0 ? undefined : Either.getOrUndefined(decodeWriteCap(crypto, job.dispatch.outputWriteCap))
+    if (writeCap === undefined) return []
+    for (const slot of slots) state.inFlight.add(slotKeyOf(key, slot))
     // a copy: closing a job wipes what the journal holds
-    const plaintext = job.sealed[releaseIndex]?.slots[slotInRelease]?.slice()
-    if (index === undefined || plaintext === undefined) return []
-    state.inFlight.add(slotKeyOf(key, slotInRelease))
-    return [{ key: { release, slotInRelease }, writeCap, index, plaintext }]
+    const plaintexts = slots.map((slot) => job.sealed[releaseIndex]?.slots[slot]?.slice())
+    const slotCount = releaseSlotCount(job)
+    const [firstSlot] = slotRangeOf(releaseIndex, slotCount)
+    const indexes = yield* deriveSlotIndexes(crypto, writeCap.index, firstSlot, slotCount)
+    return slots.flatMap((slotInRelease, place) => {
+      const index = indexes[slotInRelease]
+      const plaintext = plaintexts[place]
+      return index === undefined || plaintext === undefined ? [] : [{ key: { release, slotInRelease }, writeCap, index, plaintext }]
+    })
   })
-}
 
 const noteFate = (state: ComputeState, { release, slotInRelease }: OutputSlot, fate: WriteFate): void => {
   state.inFlight.delete(slotKeyOf(release.key, slotInRelease))
@@ -143,7 +149,7 @@ export const releaseDue = (state: ComputeState, dataWrites: DataWrites, gridMs: 
     yield* settle(state, gridMs)
     const due = dueReleases(state, gridMs)
     if (due.length === 0) return
-    const data = due.flatMap((release) => takeBoxes(state, release, (slot) => slot > 0))
+    const data = (yield* Effect.forEach(due, (release) => takeBoxes(state, release, (slot) => slot > 0))).flat()
     if (data.length > 0) {
       const written = yield* Deferred.make<void>()
       dataWrites.add(written)
@@ -158,7 +164,8 @@ export const releaseDue = (state: ComputeState, dataWrites: DataWrites, gridMs: 
     // asked again: data of earlier edges may have been confirmed meanwhile
     const waiting = dueReleases(state, gridMs)
     yield* Effect.forEach(waiting, (release) => journalConfirmed(state, release), { discard: true })
-    const manifests = waiting.filter((release) => isDataConfirmed(state, release)).flatMap((release) => takeBoxes(state, release, (slot) => slot === 0))
-    yield* writeAll(state, manifests, ({ release }) =>
+    const complete = waiting.filter((release) => isDataConfirmed(state, release))
+    const manifests = yield* Effect.forEach(complete, (release) => takeBoxes(state, release, (slot) => slot === 0))
+    yield* writeAll(state, manifests.flat(), ({ release }) =>
       forkWork(state, state.settling.withPermits(1)(markReleased(state, release, gridMs))))
   })

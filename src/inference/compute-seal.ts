@@ -55,10 +55,12 @@ const sealJob = (state: ComputeState, jobId: Uint8Array, instantMs: number): Eff
       // a result that came while an overflow was being made durable waits for the next edge
       if (state.results.get(jobKeyOf(job)) === record) state.results.delete(jobKeyOf(job))
       if (record._tag === "Result") zeroize(record.content.payload)
+      // framing takes its time; the event loop paces the sessions' packets (O13)
+      yield* Effect.sleep(0)
     }
   })
 
 /** Seals every release whose sealing point is at or before the instant. @errors ComputeStopped when a decision cannot be made durable */
 export const sealDue = (state: ComputeState, instantMs: number): Effect.Effect<void, ComputeStopped> =>
   state.sealing.withPermits(1)(Effect.suspend(() =>
-    Effect.forEach(state.journal.openJobs(), (job) => Effect.zipRight(sealJob(state, job.jobId, instantMs), Effect.yieldNow()), { discard: true })))
+    Effect.forEach(state.journal.openJobs(), (job) => sealJob(state, job.jobId, instantMs), { discard: true })))

@@ -119,7 +119,7 @@ export class World {
 
   #operate<A, E>(kind: Operation["kind"], publicKey: Uint8Array, index: MessageBoxIndex, act: (key: string) => Effect.Effect<A, E>) {
     return Effect.gen(this, function* () {
-      const operation = { kind, stream: toHex(publicKey), counter: index.counter, atMs: yield* Clock.currentTimeMillis }
+      const operation = { kind, stream: toHex(publicKey), counter: index.counter, atMs: Math.round(yield* Clock.currentTimeMillis) }
       this.trace.push(operation)
       yield* Effect.sleep(this.latencyMs)
       const fault = this.fault?.(operation)
