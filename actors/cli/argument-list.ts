@@ -1,0 +1,82 @@
+/**
+ * The words of `funion infer` sorted before the command-line library sees them.
+ *
+ * The library takes `-1` for an option, `--json 1` for the value of `--json`, and a help request anywhere for one. So options are moved to the front,
+ * and every other word is marked; `unmarked` takes the mark off again.
+ * Contract: words keep their order; after MODEL whatever begins with one dash is input, whatever begins with two must be an option of the command,
+ * and after `--` everything is input. Other commands' arguments are left alone.
+ * Knows nothing of: what options mean.
+ * Source: none needed; departures: none.
+ *
+ * @module
+ */
+import { Either } from "effect"
+
+/** Stands before each word of input: no shell passes it by accident, and no option begins with it. */
+const MARK = "\u0001"
+
+const INFER_VALUES = ["--file", "--dtype", "--shape", "--max-tokens", "--topology", "--bucket", "--seed", "--backend"] as const
+const LIBRARY_VALUES = ["--log-level", "--completions"] as const
+const FLAGS = ["--json", "--help", "--version", "--wizard"] as const
+
+const takesValue = (name: string): boolean => [...INFER_VALUES, ...LIBRARY_VALUES].some((known) => known === name)
+const isFlag = (name: string): boolean => FLAGS.some((known) => known === name)
+const nameOf = (argument: string): string => argument.split("=", 1)[0] ?? ""
+const isOption = (argument: string): boolean => takesValue(nameOf(argument)) || isFlag(nameOf(argument))
+
+/** Index of the command's name: the first word that is neither an option nor its value. */
+const commandIndex = (args: ReadonlyArray<string>): number => {
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] ?? ""
+    if (!argument.startsWith("-")) return index
+    if (takesValue(argument)) index += 1
+  }
+  return -1
+}
+
+/**
+ * Sorts a command line.
+ * @param args  without program and script
+ * @errors a sentence for the user: an unknown option, an option without its value
+ */
+export const sortArguments = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
+  const at = commandIndex(args)
+  if (args[at] !== "infer") return Either.right(args)
+  return Either.map(sortInfer(args.slice(at + 1)), (sorted) => [...args.slice(0, at + 1), ...sorted])
+}
+
+const sortInfer = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
+  const options: Array<string> = []
+  const words: Array<string> = []
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] ?? ""
+    const name = nameOf(argument)
+    if (argument === "--") {
+      words.push(...args.slice(index + 1))
+      break
+    }
+    if (argument === "-h") {
+      options.push("--help")
+    } else if (!argument.startsWith("--")) {
+      words.push(argument)
+    } else if (isFlag(name)) {
+      options.push(argument)
+    } else if (!takesValue(name)) {
+      return Either.left(`infer has no option ${name} (options: ${[...INFER_VALUES, "--json"].join(", ")}; put -- before input that begins with two dashes)`)
+    } else if (name !== argument) {
+      options.push(name, argument.slice(name.length + 1))
+    } else {
+      index += 1
+      const value = args[index]
+      if (value === undefined || value === "--" || isOption(value)) return Either.left(`the option ${name} needs a value`)
+      options.push(name, value)
+    }
+  }
+  return Either.right([...options, ...words.map((word) => `${MARK}${word}`)])
+}
+
+/** A word as the user wrote it. */
+export const unmarked = (word: string): string => (word.startsWith(MARK) ? word.slice(MARK.length) : word)
+
+/** A message of the library without marks in it. */
+export const withoutMarks = (text: string): string => text.replaceAll(MARK, "")

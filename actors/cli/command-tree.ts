@@ -1,0 +1,94 @@
+/**
+ * The commands of `funion`, their options and their help.
+ *
+ * Contract: a command's own code is loaded when the command runs, so that help and checks stay quick.
+ * Knows nothing of: what commands do.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { Effect, Option } from "effect"
+import { unmarked } from "./argument-list.ts"
+import { packageVersion } from "./package-version.ts"
+
+const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
+
+const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object, and nothing else, on standard output."))
+const topologyFile = optional(Options.text("topology").pipe(
+  Options.withPseudoName("FILE"),
+  Options.withDescription("The network: a file that exports one constant `topology`. Default: tiny, or tiny-reference with the reference backend.")
+))
+
+const model = Args.text({ name: "MODEL" }).pipe(Args.map(unmarked), Args.withDescription("Id of the model; `funion models` lists them."))
+const input = Args.text({ name: "INPUT" }).pipe(
+  Args.map(unmarked),
+  Args.withDescription("Text, or numbers for models that take them; words are joined by blanks. A single - reads standard input; after -- all is input."),
+  Args.repeated
+)
+
+const inferOptions = {
+  file: optional(Options.text("file").pipe(
+    Options.withPseudoName("PATH"),
+    Options.withDescription("Read the input from a file: text, numbers, a PNG image for ocr-line, or a raw tensor. - reads standard input.")
+  )),
+  dtype: optional(Options.text("dtype").pipe(
+    Options.withPseudoName("TYPE"), Options.withDescription("Element type of a raw tensor (little-endian, with --shape), such as float32.")
+  )),
+  shape: optional(Options.text("shape").pipe(Options.withPseudoName("DIMS"), Options.withDescription("Shape of a raw tensor (with --dtype), such as 1,4."))),
+  maxTokens: optional(Options.integer("max-tokens").pipe(Options.withDescription("Most tokens of the answer of a model that generates text."))),
+  json,
+  topology: topologyFile,
+  bucket: optional(Options.integer("bucket").pipe(
+    Options.withDescription("Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile.")
+  )),
+  seed: optional(Options.integer("seed").pipe(
+    Options.withDescription("Make all random draws repeatable. For experiments: a seeded network protects nobody.")
+  )),
+  backend: optional(Options.choice("backend", ["native", "reference"] as const).pipe(
+    Options.withDescription("Crypto backend. Default: native where it works, else reference.")
+  ))
+}
+
+const infer = Command.make("infer", { model, words: input, ...inferOptions }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./infer-command.ts")), ({ runInfer }) => runInfer(given))).pipe(
+  Command.withDescription("Start the network, send one input anonymously through it to a model, and print the answer.")
+)
+
+const models = Command.make("models", { json, topology: topologyFile }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./models-command.ts")), ({ runModels }) => runModels(given))).pipe(
+  Command.withDescription("List the models of a network with their shapes and profiles.")
+)
+
+const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("A file that exports one constant `topology`."))
+
+const check = Command.make("check", { file }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./topology-command.ts")), ({ runTopologyCheck }) => runTopologyCheck(given.file))).pipe(
+  Command.withDescription("Say whether a network can run, or which field to change.")
+)
+const show = Command.make("show", { file }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./topology-command.ts")), ({ runTopologyShow }) => runTopologyShow(given.file))).pipe(
+  Command.withDescription("Print a network as text.")
+)
+const topology = Command.make("topology").pipe(Command.withDescription("Examine a topology file."), Command.withSubcommands([check, show]))
+
+const vectorFiles = Args.text({ name: "FILE" }).pipe(Args.withDescription("A file of test vectors; its form is recognised by its content."), Args.atLeast(1))
+const conformance = Command.make("conformance", { files: vectorFiles }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./conformance-command.ts")), ({ runConformanceFiles }) => runConformanceFiles(given.files))).pipe(
+  Command.withDescription("Run vector files against both crypto backends.")
+)
+
+const doctor = Command.make("doctor", { json }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./doctor-command.ts")), ({ runDoctor }) => runDoctor(given))).pipe(
+  Command.withDescription("Show the crypto backend, the execution providers, versions, and whether the models' files are sound.")
+)
+
+const funion = Command.make("funion").pipe(
+  Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
+  Command.withSubcommands([infer, models, topology, conformance, doctor])
+)
+
+/** Runs a command line. The first two words, program and script, are not looked at. */
+export const runCommandLine = Command.run(funion, { name: "funion", version: packageVersion("."), executable: "funion" })

@@ -1,0 +1,98 @@
+/**
+ * `funion doctor`: what this machine has for running networks, and what is missing.
+ *
+ * Contract: the report goes to standard output, as one JSON object with `--json`. Status 1 when a model's files are missing or damaged, or no execution
+ * provider works.
+ * Knows nothing of: networks.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import { Effect, Either } from "effect"
+import type { CryptoBackend } from "../../src/crypto/backend.ts"
+import { selectBackend } from "../../src/crypto/select-backend.ts"
+import { probeProviders } from "../../src/model/direct-run.ts"
+import { FILE_ROLES } from "../../src/model/manifest.ts"
+import { openModel } from "../../src/model/model-folder.ts"
+import type { ProviderReport } from "../../src/model/worker-message.ts"
+import { type CliFailure, failed } from "./cli-failure.ts"
+import { printLine } from "./output.ts"
+import { packageVersion } from "./package-version.ts"
+import { defaultTopology } from "./topology-file.ts"
+
+interface ModelReport {
+  readonly id: string
+  readonly version: number | undefined
+  /** Why it can not be used; absent when all files are as its manifest says. */
+  readonly problem?: string
+}
+
+interface Report {
+  readonly funion: string
+  readonly node: string
+  readonly platform: string
+  readonly versions: Readonly<Record<string, string>>
+  readonly backend: { readonly inUse: string; readonly native: string; readonly providers: Readonly<Record<string, string>> }
+  readonly executionProviders: ReadonlyArray<ProviderReport>
+  readonly models: ReadonlyArray<ModelReport>
+}
+
+const PACKAGES = ["effect", "@effect/cli", "@effect/rpc", "msgpackr", "onnxruntime-node", "sodium-native", "@noble/curves", "@noble/post-quantum"] as const
+
+/** Reads all files of a model, which checks their hashes. */
+const examineModel = (crypto: CryptoBackend, modelId: string): ModelReport => {
+  const opened = openModel(crypto, modelId)
+  if (Either.isLeft(opened)) return { id: modelId, version: undefined, problem: opened.left.detail }
+  const { file, manifest } = opened.right
+  const roles = FILE_ROLES.filter((role) => manifest.files.some((entry) => entry.role === role))
+  const files = Either.all(roles.map(file))
+  return { id: modelId, version: manifest.version, ...(Either.isLeft(files) ? { problem: files.left.detail } : {}) }
+}
+
+const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
+  const native = selectBackend("native")
+  const crypto = yield* Either.mapLeft(selectBackend(), (error) => failed(error.message))
+  const { topology } = yield* defaultTopology(crypto.name)
+  const modelIds = [...new Set(topology.computes.flatMap(({ models }) => models.map(({ id }) => id)))]
+  return {
+    funion: packageVersion("."),
+    node: process.versions.node,
+    platform: `${process.platform} ${process.arch}`,
+    versions: Object.fromEntries(PACKAGES.map((name) => [name, packageVersion(name)])),
+    backend: { inUse: crypto.name, native: Either.isLeft(native) ? native.left.message : "available", providers: crypto.providers },
+    executionProviders: yield* Effect.orElseSucceed(probeProviders, () => []),
+    models: modelIds.map((id) => examineModel(crypto, id))
+  }
+})
+
+const providerState = ({ bundled, usable }: ProviderReport): string =>
+  usable ? "works" : bundled ? "in this build, not usable on this machine" : "not in this build"
+
+const aligned = (rows: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+  const width = Math.max(...Object.keys(rows).map((key) => key.length))
+  return Object.entries(rows).map(([key, value]) => `  ${key.padEnd(width)}  ${value}`)
+}
+
+const render = (report: Report): string => [
+  `funion ${report.funion}, node ${report.node}, ${report.platform}`,
+  "packages",
+  ...aligned(report.versions),
+  `crypto backend: ${report.backend.inUse} (native: ${report.backend.native})`,
+  ...aligned(report.backend.providers),
+  "execution providers for models",
+  ...(report.executionProviders.length === 0
+    ? ["  the trial of the execution providers ended without an answer"]
+    : aligned(Object.fromEntries(report.executionProviders.map((provider) => [provider.name, providerState(provider)])))),
+  "models",
+  ...aligned(Object.fromEntries(report.models.map(({ id, problem, version }) => [id, problem ?? `version ${version}, files as in the manifest`])))
+].join("\n")
+
+/** Examines this machine. */
+export const runDoctor = (request: { readonly json: boolean }): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function*() {
+    const report = yield* gather
+    yield* printLine(request.json ? JSON.stringify(report) : render(report))
+    const broken = report.models.filter(({ problem }) => problem !== undefined)
+    if (broken.length > 0) return yield* failed(`models with problems: ${broken.map(({ id }) => id).join(", ")}`)
+    if (!report.executionProviders.some(({ usable }) => usable)) return yield* failed("no execution provider works: models can not run on this machine")
+  })

@@ -1,0 +1,100 @@
+/**
+ * `funion infer`: starts a network, commissions one job, prints the answer.
+ *
+ * Contract: whatever can be known to be wrong before the network starts is said before it starts. The answer alone goes to standard output (with `--json`
+ * one object, or nothing when it fails); steps, summary and warnings go to standard error. The network ends with the command.
+ * Knows nothing of: arguments' spelling.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import { Effect, Either } from "effect"
+import type { CryptoBackend } from "../../src/crypto/backend.ts"
+import { selectBackend } from "../../src/crypto/select-backend.ts"
+import { makeClientCodec } from "../../src/model/client-codec.ts"
+import type { Topology } from "../../src/topology/topology.ts"
+import { launch } from "../launch.ts"
+import { type InferenceAnswer, inferTensors, withDecoded } from "../session-api.ts"
+import { answerJson, answerSummary, answerText } from "./answer-report.ts"
+import { type CliFailure, failed, misused } from "./cli-failure.ts"
+import { type GivenInput, readInput } from "./given-input.ts"
+import { checkBucket, hostedModel, type HostedModel } from "./hosted-model.ts"
+import { printAside, printLine } from "./output.ts"
+import { makeProgress, type Progress, stepLines } from "./progress.ts"
+import { defaultTopology, loadTopology } from "./topology-file.ts"
+
+export interface InferRequest extends GivenInput {
+  readonly model: string
+  readonly maxTokens: number | undefined
+  readonly json: boolean
+  readonly topology: string | undefined
+  readonly bucket: number | undefined
+  readonly seed: number | undefined
+  readonly backend: "native" | "reference" | undefined
+}
+
+/** What is checked before anything starts. */
+interface Prepared {
+  readonly crypto: CryptoBackend
+  readonly topology: Topology
+  readonly hosted: HostedModel
+}
+
+const actorCount = (topology: Topology): number =>
+  [topology.authorities, topology.gateways, topology.mixes, topology.serviceNodes, topology.couriers, topology.replicas, topology.computes, topology.clients]
+    .reduce((count, group) => count + group.length, 0)
+
+const prepare = (request: InferRequest): Effect.Effect<Prepared, CliFailure> =>
+  Effect.gen(function*() {
+    const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
+    const { topology } = yield* request.topology === undefined ? defaultTopology(crypto.name) : loadTopology(request.topology)
+    if (topology.clients.length === 0) return yield* failed(`the network ${topology.name} has no client: add one to clients`)
+    const hosted = yield* hostedModel(crypto, topology, request.model)
+    yield* checkBucket(hosted, request.bucket)
+    if (request.maxTokens !== undefined && hosted.card.kind !== "generate") {
+      return yield* misused(`--max-tokens is for models that generate text; ${hosted.card.id} does not`)
+    }
+    return { crypto, topology, hosted }
+  })
+
+const runJob = (request: InferRequest, { crypto, hosted, topology }: Prepared, progress: Progress): Effect.Effect<InferenceAnswer, CliFailure> =>
+  Effect.gen(function*() {
+    const codec = makeClientCodec(crypto)
+    const input = yield* readInput(hosted.card.adapter, request)
+    const tensors = yield* Either.mapLeft(
+      codec.encodeInput(hosted.card, input, request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
+      (error) => failed(error.message)
+    )
+    yield* progress.show(`starting the network ${topology.name}`)
+    const network = yield* launch(topology, {
+      ...(request.backend === undefined ? {} : { backend: request.backend }),
+      ...(request.seed === undefined ? {} : { seed: request.seed })
+    })
+    yield* progress.tell(`network ${topology.name}: ${actorCount(topology)} actors in this process`)
+    const answer = yield* inferTensors(network, hosted.card.id, tensors, {
+      ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
+      onEvent: (event) => Effect.forEach(stepLines(event), ({ done, text }) => (done ? progress.tell(text) : progress.show(text)), { discard: true })
+    })
+    return yield* withDecoded(codec, hosted.card, answer)
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) => (error._tag === "CliFailure" ? error : failed(error.message)))
+  )
+
+const report = (request: InferRequest, answer: InferenceAnswer): Effect.Effect<void> => {
+  const remarks = [answerSummary(answer), ...answer.warnings.map((warning) => `warning: ${warning}`)]
+  return Effect.zipRight(
+    printAside(remarks.map((remark) => `${remark}\n`).join("")),
+    printLine(request.json ? answerJson(answer) : answerText(answer))
+  )
+}
+
+/** Runs one job through a network of its own. */
+export const runInfer = (request: InferRequest): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function*() {
+    const prepared = yield* prepare(request)
+    const onTerminal = process.stderr.isTTY
+    const progress = makeProgress(onTerminal)
+    const answer = yield* Effect.onError(runJob(request, prepared, progress), () => (onTerminal ? printAside("\r\u001b[K") : Effect.void))
+    yield* report(request, answer)
+  })
