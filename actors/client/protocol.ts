@@ -17,7 +17,7 @@ export const WireTensor = Schema.Struct({ name: Schema.String, dtype: Schema.Str
 export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("InferenceFailed", {
   step: Schema.Literal("plan", "upload", "dispatch", "hold", "fetch"),
   reason: Schema.Literal(
-    "unknown-model", "input-refused", "no-such-profile", "no-directory", "no-compute-service", "upload-timed-out", "dispatch-timed-out", "dispatch-rejected",
+    "unknown-model", "input-refused", "no-such-profile", "no-directory", "no-compute-service", "upload-failed", "upload-timed-out", "dispatch-timed-out", "dispatch-rejected",
     "service-broke-the-rules", "output-not-found", "output-withdrawn", "output-damaged", "job-failed", "expired", "internal"
   ),
   /** One sentence for the person; never capabilities, ids or contents. */
@@ -36,7 +36,9 @@ export const InferenceEvent = Schema.Union(
     version: Schema.Number,
     bucket: Schema.Number,
     boxesIn: Schema.Number,
-    boxesOut: Schema.Number
+    boxesOut: Schema.Number,
+    /** What the person should know before waiting, one sentence each. */
+    warnings: Schema.Array(Schema.String)
   }),
   Schema.TaggedStruct("BoxWritten", { done: Schema.Number, total: Schema.Number }),
   Schema.TaggedStruct("Uploaded", { uploadMs: Schema.Number }),
@@ -64,9 +66,9 @@ export class Client extends RpcGroup.make(
   Rpc.make("Models", { success: Schema.Array(OfferedModel), error: InferenceFailed }),
   /** Upload, dispatch and fetch in one go. */
   Rpc.make("Infer", { payload: { ...job, inputs: Schema.Array(WireTensor) }, success: InferenceEvent, error: InferenceFailed, stream: true }),
-  /** Step 1 alone: writes the input; `input` is an opaque upload record (job id and write cap) for `Dispatch`. */
+  /** Step 1 alone: writes the input; `input` is an opaque upload record for `Dispatch`: a secret, whoever holds it owns the job. */
   Rpc.make("Upload", { payload: { ...job, inputs: Schema.Array(WireTensor) }, success: Schema.Struct({ input: Frame }), error: InferenceFailed }),
-  /** Step 2 alone: commissions the job; `ticket` (funion.md §6.4, 256 bytes) lets whoever holds it fetch the answer and nothing else. */
+  /** Step 2 alone: commissions the job; may be repeated and gives the same ticket. `ticket` (funion.md §6.4, 256 bytes) lets whoever holds it fetch the answer and nothing else. */
   Rpc.make("Dispatch", { payload: { input: Frame }, success: Schema.Struct({ ticket: Frame }), error: InferenceFailed }),
   /** Step 5 alone, by any client: waits for the edge and reads. */
   Rpc.make("Fetch", { payload: { ticket: Frame }, success: InferenceEvent, error: InferenceFailed, stream: true }),

@@ -19,7 +19,7 @@ import { notAfterForResend, pollEndMs, releaseEdgesMs, quantumIndexAt } from "./
 import type { ReleaseKind } from "./release-record.ts"
 
 /** How a job ended for the client. */
-export type ClientOutcome = "result" | "failure" | "rejected" | "upload-failed" | "timed-out" | "cancelled" | "broken-service"
+export type ClientOutcome = "result" | "failure" | "rejected" | "upload-failed" | "timed-out" | "cancelled" | "broken-service" | "handed-over"
 
 /** Planned: on disk before the first write. */
 export interface PlannedJob {
@@ -38,8 +38,10 @@ export interface PlannedJob {
   readonly outputWriteCap: Uint8Array
   /** H256 of the input slots joined */
   readonly payloadHash: Uint8Array
-  /** All slots of the input stream, the manifest first; sealed */
+  /** All slots of the input stream, the manifest first; sealed. None when another client wrote them. */
   readonly inputSlots: ReadonlyArray<Uint8Array>
+  /** Its owner asks for every step; a restart goes on with none. */
+  readonly stepwise?: true
 }
 
 export type ClientRecord =

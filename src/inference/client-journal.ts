@@ -31,7 +31,8 @@ const Instant = Schema.Number.pipe(Schema.finite(), Schema.nonNegative())
 const Stored = Schema.Union(
   Schema.Struct({
     t: Schema.Literal("Planned"), jobId: Digest, serviceId: Digest, modelIdHash: Digest, modelVersion: Count, bucket: Count, inputClass: Count,
-    outputClass: Count, staged: Schema.Boolean, attested: Schema.Boolean, payloadHash: Digest, slotCount: Count
+    outputClass: Count, staged: Schema.Boolean, attested: Schema.Boolean, payloadHash: Digest, slotCount: Count,
+    stepwise: Schema.optionalWith(Schema.Literal(true), { exact: true })
   }),
   Schema.Struct({ t: Schema.Literal("Uploaded"), jobId: Digest, confirmedAtMs: Instant }),
   Schema.Struct({ t: Schema.Literal("Dispatched"), jobId: Digest, sentAtMs: Instant, notAfterMs: Count }),
@@ -42,7 +43,7 @@ const Stored = Schema.Union(
   }),
   Schema.Struct({
     t: Schema.Literal("Done"), jobId: Digest,
-    outcome: Schema.Literal("result", "failure", "rejected", "upload-failed", "timed-out", "cancelled", "broken-service")
+    outcome: Schema.Literal("result", "failure", "rejected", "upload-failed", "timed-out", "cancelled", "broken-service", "handed-over")
   })
 )
 const readStored = Schema.decodeUnknownEither(Stored, { onExcessProperty: "error" })
@@ -79,7 +80,8 @@ export const readClientRecord = (stored: StoredRecord): ClientRecord | undefined
     return stored.secret.length === 0 ? recordOf(fields) : undefined
   }
   const { t, slotCount, ...rest } = fields
-  const inputSlots = splitEvenly(stored.secret.subarray(2 * WRITE_CAP_BYTES), slotCount)
+  const framed = stored.secret.subarray(2 * WRITE_CAP_BYTES)
+  const inputSlots = slotCount === 0 && framed.length === 0 && stored.secret.length === 2 * WRITE_CAP_BYTES ? [] : splitEvenly(framed, slotCount)
   return inputSlots === undefined ? undefined : {
     _tag: t, ...rest, inputSlots,
     inputWriteCap: stored.secret.slice(0, WRITE_CAP_BYTES),

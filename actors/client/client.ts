@@ -1,0 +1,94 @@
+/**
+ * A client: keeps one constant-rate session with the mix network, and infers over it for the person beside it.
+ *
+ * Contract: up when the directory document is there and the session runs. The session sends whether or not there are jobs. Jobs outlive the calls
+ * that asked for them once they may have been sent, and restarts by the journal. A session or journal that is gone ends this life.
+ * Source: funion.md §1, §2, §8; departures: one session.
+ *
+ * @module
+ */
+import { Effect, Mailbox, Schedule, Stream, type Scope } from "effect"
+import { Mount } from "../../src/actor/mount.ts"
+import { EntropySource } from "../../src/crypto/entropy.ts"
+import type { ClientEvent, Listener } from "../../src/inference/client-event.ts"
+import type { JobFailed } from "../../src/inference/client-failure.ts"
+import { openClientJournal } from "../../src/inference/client-journal.ts"
+import type { JobRequest, Offer } from "../../src/inference/client-plan.ts"
+import { makeClientWorkflow } from "../../src/inference/client-workflow.ts"
+import type { Document } from "../../src/pki/document.ts"
+import type { NetworkSetting } from "../../src/pki/network-setting.ts"
+import { PkiView } from "../../src/pki/pki-view.ts"
+import type { PacketPortService } from "../../src/session/packet-port.ts"
+import { makeSessionPool, SessionPool, type SessionPoolService } from "../../src/session/session-pool.ts"
+import { SessionClosed } from "../../src/session/session.ts"
+import { makeBoxStore } from "../../src/storage/box-store.ts"
+import { Client, InferenceFailed } from "./protocol.ts"
+
+export interface ClientConfig extends NetworkSetting {
+  readonly name: string
+  /** Opens the connection to the gateway. */
+  readonly openPort: Effect.Effect<PacketPortService, never, Scope.Scope>
+  /** The document of the current epoch, as soon as there is one. */
+  readonly awaitDocument: Effect.Effect<Document>
+  /** Seals capabilities and inputs in the journal, 32 bytes. */
+  readonly journalKey: Uint8Array
+}
+
+const SESSION_LOOK_MS = 1_000
+
+const failed = ({ detail, reason, step }: JobFailed): InferenceFailed => new InferenceFailed({ step, reason, detail })
+
+/** The events of some work as a stream; who stops reading interrupts the work. Events are bounded by the boxes of the job. */
+const eventsOf = (work: (listener: Listener) => Effect.Effect<void, JobFailed>): Stream.Stream<ClientEvent, InferenceFailed> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const events = yield* Mailbox.make<ClientEvent, InferenceFailed>()
+    yield* work((event) => Effect.asVoid(events.offer(event))).pipe(Effect.mapError(failed), Mailbox.into(events), Effect.forkScoped)
+    return Mailbox.toStream(events)
+  }))
+
+const offered = ({ cardBytes, profiles, service }: Offer) => ({
+  service: service.name,
+  card: cardBytes,
+  profiles: profiles.map(({ bucket, id, inputClass, outputClass, staged }) => ({ id, inputClass, outputClass, bucket, staged }))
+})
+
+/** Fails as soon as no session is open any more. */
+const watchSessions = (pool: SessionPoolService): Effect.Effect<never, SessionClosed> =>
+  Effect.suspend(() => (pool.sessions.every((session) => session.isClosed()) ? Effect.fail(new SessionClosed()) : Effect.void)).pipe(
+    Effect.repeat(Schedule.spaced(SESSION_LOOK_MS)),
+    Effect.zipRight(Effect.never)
+  )
+
+/** The workflow over one session of its own. */
+const makeWorkflow = (config: ClientConfig) =>
+  Effect.gen(function*() {
+    const pki = yield* PkiView
+    const entropy = yield* EntropySource
+    const journal = yield* openClientJournal(config.crypto, { localKey: config.journalKey, entropy })
+    const pool = yield* makeSessionPool([yield* config.openPort])
+    const store = yield* Effect.provideService(makeBoxStore, SessionPool, pool)
+    const workflow = yield* makeClientWorkflow({
+      crypto: config.crypto, entropy, pki, store, exchange: pool.exchange, counters: pool.counters, journal, sessionCount: pool.sessions.length
+    })
+    return { pool, workflow }
+  })
+
+export const client = (config: ClientConfig) => (ready: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    yield* config.awaitDocument
+    const { pool, workflow } = yield* makeWorkflow(config)
+    const run = (request: JobRequest) => eventsOf((listener) => workflow.infer(request, listener))
+    yield* mount.serve(config.name, Client, Client.toLayer({
+      Models: () => Effect.mapBoth(workflow.offers, { onFailure: failed, onSuccess: (offers) => offers.map(offered) }),
+      Infer: run,
+      Upload: (request) => Effect.mapBoth(workflow.upload(request), { onFailure: failed, onSuccess: (input) => ({ input }) }),
+      Dispatch: ({ input }) => Effect.mapBoth(workflow.dispatch(input), { onFailure: failed, onSuccess: (ticket) => ({ ticket }) }),
+      Fetch: ({ ticket }) => eventsOf((listener) => workflow.fetch(ticket, listener)),
+      Counters: () => pool.counters
+    }))
+    yield* Effect.addFinalizer(() => workflow.close)
+    yield* workflow.resume
+    yield* ready
+    return yield* watchSessions(pool)
+  })
