@@ -41,6 +41,10 @@ const commandIndex = (args: ReadonlyArray<string>): number => {
  */
 export const sortArguments = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
   const at = commandIndex(args)
+  const next = args[at + 1]
+  if (args[at] === "topology" && next !== undefined && !next.startsWith("-") && next !== "check" && next !== "show") {
+    return Either.left(`topology has no command "${next}": use topology check FILE or topology show FILE`)
+  }
   if (args[at] !== "infer") return Either.right(args)
   return Either.map(sortInfer(args.slice(at + 1)), (sorted) => [...args.slice(0, at + 1), ...sorted])
 }

@@ -9,12 +9,27 @@
  */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
 import { packageVersion } from "./package-version.ts"
 
 const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
+
+/** A whole number from `least` on; the refusal names the option. */
+const wholeNumber = (name: string, least: number, description: string): Options.Options<number | undefined> =>
+  optional(Options.text(name).pipe(
+    Options.withPseudoName("N"),
+    Options.withDescription(description),
+    Options.mapEffect((text) => {
+      const value = Number(text)
+      return /^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= least
+        ? Effect.succeed(value)
+        : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${name}: "${text}" is no whole number from ${least} on`)))
+    })
+  ))
 
 const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON object, and nothing else, on standard output."))
 const topologyFile = optional(Options.text("topology").pipe(
@@ -38,15 +53,11 @@ const inferOptions = {
     Options.withPseudoName("TYPE"), Options.withDescription("Element type of a raw tensor (little-endian, with --shape), such as float32.")
   )),
   shape: optional(Options.text("shape").pipe(Options.withPseudoName("DIMS"), Options.withDescription("Shape of a raw tensor (with --dtype), such as 1,4."))),
-  maxTokens: optional(Options.integer("max-tokens").pipe(Options.withDescription("Most tokens of the answer of a model that generates text."))),
+  maxTokens: wholeNumber("max-tokens", 1, "Most tokens of the answer of a model that generates text."),
   json,
   topology: topologyFile,
-  bucket: optional(Options.integer("bucket").pipe(
-    Options.withDescription("Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile.")
-  )),
-  seed: optional(Options.integer("seed").pipe(
-    Options.withDescription("Make all random draws repeatable. For experiments: a seeded network protects nobody.")
-  )),
+  bucket: wholeNumber("bucket", 1, "Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile."),
+  seed: wholeNumber("seed", 0, "Make all random draws repeatable. For experiments: a seeded network protects nobody."),
   backend: optional(Options.choice("backend", ["native", "reference"] as const).pipe(
     Options.withDescription("Crypto backend. Default: native where it works, else reference.")
   ))
@@ -90,5 +101,13 @@ const funion = Command.make("funion").pipe(
   Command.withSubcommands([infer, models, topology, conformance, doctor])
 )
 
+const EXAMPLES = [
+  "funion infer lang-id \"Onde fica a estação mais próxima?\"",
+  "funion infer affine 1 -2 0.5 1e3 --json",
+  "funion infer ocr-line --file line.png",
+  "funion infer tiny-lm --max-tokens 20 Once upon a time"
+]
+const footer = HelpDoc.sequence(HelpDoc.h1("EXAMPLES"), HelpDoc.blocks(EXAMPLES.map((example) => HelpDoc.p(`$ ${example}`))))
+
 /** Runs a command line. The first two words, program and script, are not looked at. */
-export const runCommandLine = Command.run(funion, { name: "funion", version: packageVersion("."), executable: "funion" })
+export const runCommandLine = Command.run(funion, { name: "funion", version: packageVersion("."), executable: "funion", footer })

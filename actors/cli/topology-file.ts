@@ -27,6 +27,13 @@ import { type CliFailure, failed, thrownMessage } from "./cli-failure.ts"
 /** The names that a topology file finds in `funion`. */
 const topologyLanguage = { ...presets, ...builder, ...plain, ...validate, ...render, ...sizeClass, ...epoch }
 
+/** What went wrong in a file, in one line; errors of spelling with their place. */
+const describeFault = (thrown: unknown, path: string): string => {
+  const place = thrown instanceof Error ? /:(\d+:\d+)\s*$/.exec(thrown.message)?.[1] : undefined
+  const message = thrownMessage(thrown).replace(/^ParseError: /, "").replaceAll(`${path}: `, "")
+  return place === undefined ? message : `${message} at ${place}`
+}
+
 const runModule = (path: string, shown: string): Effect.Effect<unknown, CliFailure> =>
   Effect.tryPromise({
     try: async () => {
@@ -36,7 +43,7 @@ const runModule = (path: string, shown: string): Effect.Effect<unknown, CliFailu
       })
       return await jiti.import(path)
     },
-    catch: (thrown) => failed(`${shown} can not be run: ${thrownMessage(thrown).replaceAll(`${path}: `, "")}`)
+    catch: (thrown) => failed(`${shown} can not be run: ${describeFault(thrown, path)}`)
   })
 
 const exportedBy = (module: unknown, shown: string): Either.Either<unknown, CliFailure> =>
