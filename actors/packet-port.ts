@@ -21,6 +21,8 @@ import { Gateway } from "./gateway/protocol.ts"
 
 /** Packets that may wait for the gateway. */
 const OUTBOX_CAPACITY = 256
+/** A packet that waited longer is lost rather than sent in a burst. */
+const OUTBOX_SLACK_MS = 1_000
 const RECONNECT_MS = 200
 const QUEUE_ID_ENTROPY_BYTES = 16
 
@@ -37,11 +39,12 @@ export const openPacketPort = (
     const outbox = yield* makeOutbox({
       capacity: OUTBOX_CAPACITY,
       batchLimit: PACKETS_PER_BATCH,
+      slackMs: OUTBOX_SLACK_MS,
       send: (packets) => client.Submit({ queueId, packets }),
       onLost: () => undefined
     })
     const messages = Stream.suspend(() => client.Receive({ queueId })).pipe(
-      Stream.catchAll(() => Stream.empty),
+      Stream.catchAllCause(() => Stream.empty),
       Stream.repeat(Schedule.spaced(RECONNECT_MS))
     )
     return {

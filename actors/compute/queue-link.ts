@@ -43,6 +43,7 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
     const outbox = yield* makeOutbox({
       capacity: OUTBOX_CAPACITY,
       batchLimit: 1,
+      slackMs: params.sendSlackMs,
       send: (batch) => Effect.forEach(batch, (frame) => client.QueueAnswer({ endpoint, frame }), { discard: true }),
       onLost: () => undefined
     })

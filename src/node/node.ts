@@ -9,9 +9,11 @@
  * @module
  */
 import { Clock, Effect, type Scope } from "effect"
+import { forkLoop } from "../actor/loop.ts"
 import { Mount } from "../actor/mount.ts"
-import { makeDelayQueue, type DelayQueue } from "../mixnet/delay-queue.ts"
-import { DropCounters } from "../mixnet/drop-counters.ts"
+import { makeDelayQueue } from "../mixnet/delay-queue.ts"
+import { exponentialCapMs } from "../mixnet/delay.ts"
+import { DropCounters, type DropReason } from "../mixnet/drop-counters.ts"
 import type { MixKeyRing } from "../mixnet/mix-key.ts"
 import { epochAt } from "../params/epoch.ts"
 import { signDescriptor, type NodeDescriptor } from "../pki/descriptor.ts"
@@ -56,7 +58,7 @@ interface Delayed {
 
 /** Uploads this node's descriptor of every epoch, with the mix keys it will use. */
 const publishNode = (config: NodeConfig, keys: MixKeyRing) =>
-  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+  publishDescriptors(config.params, config.authorityKeys.length, (epoch) =>
     Effect.sync(() => {
       keys.ensure(epoch)
       return signDescriptor(config.crypto, config.identity.seed, {
@@ -71,10 +73,8 @@ const publishNode = (config: NodeConfig, keys: MixKeyRing) =>
       })
     }))
 
-const schedule = (config: NodeConfig, delays: DelayQueue<Delayed>, drops: DropCounters, nowMs: number, order: Delayed & { readonly delayMs: number }) => {
-  if (order.delayMs > 3 * config.params.epochPeriodMs) return Effect.sync(() => drops.count("delay-impossible"))
-  return delays.offer({ nodeId: order.nodeId, packet: order.packet }, nowMs + order.delayMs)
-}
+/** Longest delay that a node accepts: what an honest sender may draw, so that nobody can fill the queue with packets that stay. */
+const longestDelayMs = ({ params }: NodeConfig): number => Math.min(exponentialCapMs(params.muPerMs), 3 * params.epochPeriodMs)
 
 /** Starts a node in the caller's scope: keys, publication, pipeline. */
 export const makeNode = (
@@ -83,8 +83,10 @@ export const makeNode = (
   Effect.gen(function*() {
     const drops = new DropCounters()
     const { keys } = config
-    yield* Effect.forkScoped(publishNode(config, keys))
-    const links = yield* makeOutgoingLinks({ name: config.identity.name, crypto: config.crypto, drops, neighboursIn: config.neighboursIn })
+    yield* forkLoop("publication", config.identity.name, publishNode(config, keys))
+    const links = yield* makeOutgoingLinks({
+      name: config.identity.name, crypto: config.crypto, drops, sendSlackMs: config.params.sendSlackMs, neighboursIn: config.neighboursIn
+    })
     const delays = yield* makeDelayQueue<Delayed>({
       capacity: DELAY_CAPACITY,
       slackMs: config.params.sendSlackMs,
@@ -100,23 +102,24 @@ export const makeNode = (
       inboundCapacity: INBOUND_CAPACITY,
       unwrapDwellMs: UNWRAP_DWELL_MS,
       route: ({ origin, receivedAtMs, unwrapped }) => {
+        const drop = (reason: DropReason) => Effect.sync(() => drops.count(reason))
         const forward = forwardOrderOf(unwrapped)
-        if (forward !== undefined) {
-          if (config.forwards(origin)) return schedule(config, delays, drops, receivedAtMs, forward)
-          return Effect.sync(() => drops.count("not-terminal"))
-        }
         const terminal = terminalOrderOf(unwrapped)
-        if (terminal === undefined || config.terminal === undefined) return Effect.sync(() => drops.count("not-forward"))
-        return config.terminal(terminal, origin, receivedAtMs)
+        if (((forward ?? terminal)?.delayMs ?? 0) > longestDelayMs(config)) return drop("delay-impossible")
+        if (forward !== undefined) {
+          if (!config.forwards(origin)) return drop("not-terminal")
+          return delays.offer({ nodeId: forward.nodeId, packet: forward.packet }, receivedAtMs + forward.delayMs)
+        }
+        return terminal === undefined || config.terminal === undefined ? drop("not-forward") : config.terminal(terminal, origin, receivedAtMs)
       }
     })
-    yield* Effect.forkScoped(pruneKeys(config, keys))
+    yield* forkLoop("destruction of old keys", config.identity.name, pruneKeys(config, keys))
     return { accept: pipeline.accept, links, drops }
   })
 
 /** Wipes outdated keys soon after each epoch's start. */
-const pruneKeys = (config: NodeConfig, keys: MixKeyRing): Effect.Effect<never> =>
-  Effect.forever(Effect.gen(function*() {
+const pruneKeys = (config: NodeConfig, keys: MixKeyRing): Effect.Effect<void> =>
+  Effect.gen(function*() {
     keys.prune(epochAt(config.params, yield* Clock.currentTimeMillis))
     yield* Effect.sleep(config.params.epochPeriodMs / 8)
-  }))
+  })

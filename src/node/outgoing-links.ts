@@ -31,6 +31,8 @@ export interface OutgoingLinksConfig {
   readonly name: string
   readonly crypto: CryptoBackend
   readonly drops: DropCounters
+  /** Longest wait of a packet in an outbox, in milliseconds. */
+  readonly sendSlackMs: number
   /** The nodes of a document that this node may send to. */
   readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
 }
@@ -74,6 +76,7 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         const outbox = yield* makeOutbox({
           capacity: OUTBOX_CAPACITY,
           batchLimit: PACKETS_PER_BATCH,
+          slackMs: config.sendSlackMs,
           send: (packets) => client.Forward({ packets }),
           onLost: (packets) => config.drops.count("outgoing-failed", packets)
         })

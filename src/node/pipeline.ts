@@ -90,7 +90,7 @@ export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effec
     const inbound = yield* Queue.dropping<Waiting>(config.inboundCapacity)
     yield* Queue.take(inbound).pipe(
       Effect.flatMap((waiting) => processOne(config, waiting)),
-      Effect.catchAllDefect(() => Effect.sync(() => config.drops.count("internal-error"))),
+      Effect.catchAllCause(() => Effect.sync(() => config.drops.count("internal-error"))),
       Effect.zipRight(Effect.yieldNow()),
       Effect.forever,
       Effect.forkScoped
@@ -99,7 +99,8 @@ export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effec
       accept: (packets, origin) =>
         Effect.map(Clock.currentTimeMillis, (receivedAtMs) => {
           for (const packet of packets) {
-            if (!Queue.unsafeOffer(inbound, { packet, origin, receivedAtMs })) config.drops.count("inbound-queue-full")
+            if (packet.length !== config.geometry.packetBytes) config.drops.count("wrong-length")
+            else if (!Queue.unsafeOffer(inbound, { packet, origin, receivedAtMs })) config.drops.count("inbound-queue-full")
           }
         })
     }

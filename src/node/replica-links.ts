@@ -8,10 +8,11 @@
  *
  * @module
  */
-import { Effect, Scope } from "effect"
+import { Effect, Either, Scope } from "effect"
+import { forkLoop } from "../actor/loop.ts"
 import type { NetworkSetting } from "../pki/network-setting.ts"
 import type { PigeonholeGeometry } from "../pigeonhole/geometry.ts"
-import { encodeLinkCommand } from "../pigeonhole/link-command.ts"
+import { decodeLinkCommand, encodeLinkCommand, type LinkCommand } from "../pigeonhole/link-command.ts"
 import { makeCommandLink, type CommandLink } from "./command-link.ts"
 
 /** Commands that may wait for one replica. */
@@ -26,6 +27,8 @@ export interface ListedReplica {
 }
 
 export interface ReplicaLinksConfig<E> extends Pick<NetworkSetting, "params"> {
+  /** The caller's own name. */
+  readonly name: string
   readonly pigeonhole: PigeonholeGeometry
   /** The replicas listed now, without the caller itself. */
   readonly replicas: Effect.Effect<ReadonlyArray<ListedReplica>>
@@ -37,6 +40,10 @@ export interface ReplicaLinks {
   /** False when the replica has no link or its queue is full. */
   readonly offer: (replicaId: number, frame: Uint8Array) => boolean
 }
+
+/** The command in a frame of these links; undefined for another length and for anything that does not parse. */
+export const decodeLinkFrame = (frame: Uint8Array, pigeonhole: PigeonholeGeometry): LinkCommand | undefined =>
+  frame.length === pigeonhole.linkCommandBytes ? Either.getOrUndefined(decodeLinkCommand(frame, pigeonhole.nikePublicKeyBytes)) : undefined
 
 /** Starts the links in the caller's scope. */
 export const makeReplicaLinks = <E>(config: ReplicaLinksConfig<E>): Effect.Effect<ReplicaLinks, never, Scope.Scope> =>
@@ -59,6 +66,6 @@ export const makeReplicaLinks = <E>(config: ReplicaLinksConfig<E>): Effect.Effec
       }).pipe(Scope.extend(scope))
     const look = Effect.flatMap(config.replicas, (listed) => Effect.forEach(listed, open, { discard: true }))
     const pause = Effect.suspend(() => Effect.sleep(links.size === 0 ? FIRST_LOOK_MS : config.params.epochPeriodMs / LOOKS_PER_EPOCH))
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(look, pause)))
+    yield* forkLoop("search for replicas", config.name, Effect.zipRight(look, pause))
     return { offer: (replicaId, frame) => links.get(replicaId)?.offer(frame) ?? false }
   })
