@@ -1,7 +1,8 @@
 /**
  * The directory port of an actor: straight to the authorities, or for clients through a gateway.
  *
- * Contract: descriptors go to every authority at once; a document is taken from whichever answers first with one. Nothing is verified here.
+ * Contract: descriptors go to every authority at once; every document that is offered is handed on, so that one liar among the
+ * authorities cannot keep the true one away. Nothing is verified here.
  * Knows nothing of: what descriptors and documents hold.
  * Source: mixnet.md §12, §13 (fetching); departures: none.
  *
@@ -20,13 +21,13 @@ interface ConsensusAnswer {
   readonly certificate: Uint8Array
 }
 
-/** The first document among the answers, undefined when all said there is none, an error when nobody answered. */
-const firstDocument = <E>(answers: ReadonlyArray<Effect.Effect<ConsensusAnswer, E>>): Effect.Effect<Uint8Array | undefined, DirectoryUnavailable> =>
+/** The documents among the answers, none when all said there is none, an error when nobody answered. */
+const documentsIn = <E>(answers: ReadonlyArray<Effect.Effect<ConsensusAnswer, E>>): Effect.Effect<ReadonlyArray<Uint8Array>, DirectoryUnavailable> =>
   Effect.gen(function*() {
     const given = yield* Effect.forEach(answers, (answer) => Effect.option(answer), { concurrency: "unbounded" })
     const heard = given.flatMap(Option.toArray)
     if (heard.length === 0) return yield* new DirectoryUnavailable()
-    return heard.find(({ status }) => status === 0)?.certificate
+    return heard.flatMap(({ certificate, status }) => (status === 0 ? [certificate] : []))
   })
 
 /** @param from the actor's own name */
@@ -43,7 +44,7 @@ export const connectAuthorities = (
           Effect.forEach(clients, (client) => Effect.option(client.PostDescriptor({ epoch, descriptor })), { concurrency: "unbounded" }),
           (answers) => answers.filter((answer) => Option.isSome(answer) && answer.value.status === 0).length
         ),
-      getConsensus: (epoch) => firstDocument(clients.map((client) => client.GetConsensus({ epoch })))
+      getConsensus: (epoch) => documentsIn(clients.map((client) => client.GetConsensus({ epoch })))
     }
   })
 
@@ -54,6 +55,6 @@ export const connectThroughGateway = (from: string, gateway: string): Effect.Eff
     const client = yield* mount.connect(from, gateway, Gateway, { limitMs: LIMIT_MS })
     return {
       postDescriptor: () => Effect.fail(new DirectoryUnavailable()),
-      getConsensus: (epoch) => firstDocument([client.GetConsensus({ epoch })])
+      getConsensus: (epoch) => documentsIn([client.GetConsensus({ epoch })])
     }
   })

@@ -2,7 +2,8 @@
  * Starts a whole topology in one process, every role as its own supervised actor over one mount.
  *
  * Contract: `launch` returns when the directory document of the current epoch is there and every client is up; everything ends with the scope. What an
- * actor would keep on disk (boxes, keys with their replay filters, journals) outlives a crash of that actor here too. Identities are drawn anew at every launch.
+ * actor would keep on disk (boxes, ballots, keys with their replay filters, journals) outlives a crash of that actor here too. Identities are drawn anew
+ * at every launch.
  * The only file that maps roles to behaviours.
  * Source: style.md §1.1, §1.2; departures: none.
  *
@@ -36,6 +37,7 @@ import { makeGeometry } from "../src/sphinx/geometry.ts"
 import type { ComputeActor, Topology } from "../src/topology/topology.ts"
 import { authority } from "./authority/authority.ts"
 import type { PinnedIdentity } from "./authority/ballot.ts"
+import { Ballots } from "./authority/ballots.ts"
 import { client } from "./client/client.ts"
 import { Client as ClientProtocol } from "./client/protocol.ts"
 import { compute } from "./compute/compute.ts"
@@ -73,6 +75,8 @@ type ClientRpcs = RpcGroup.Rpcs<typeof ClientProtocol>
 /** A running network. */
 export interface Network {
   readonly topology: Topology
+  /** What everybody who joins must know: parameters and the authorities' keys. No secrets. */
+  readonly setting: NetworkSetting
   /** A typed client of a client actor; default: the first. */
   readonly client: (name?: string) => Effect.Effect<Client<ClientRpcs>, never, Scope.Scope>
   /** The port that joins the actors, for calls in anybody's name. */
@@ -213,7 +217,9 @@ const plainLives = (launching: Launching, pigeonhole: PigeonholeGeometry, genesi
   }
   for (const name of authorityNames) {
     const fellows = authorityNames.filter((other) => other !== name)
-    add(name, (_view, identity) => authority({ ...setting, identity, fellows, genesisEpoch, pinned: pinnedOf(launching) }))
+    const identity = identityOf(launching, name)
+    const ballots = new Ballots({ ...setting, identitySeed: identity.seed, genesisEpoch, pinned: pinnedOf(launching) })
+    add(name, () => authority({ ...setting, identity, fellows, ballots }))
   }
   const mixKeys = (name: string): MixKeyRing => {
     const ring = new MixKeyRing({ ...setting, entropy: launching.entropyOf(`${name}/mix-keys`), replayCapacity: REPLAY_CAPACITY })
@@ -306,6 +312,7 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
     yield* awaitUp(supervisor, lives.keys())
     return {
       topology,
+      setting,
       client: (name = topology.clients[0]?.name ?? "") => mount.connect("person", name, ClientProtocol, { limitMs: CALL_LIMIT_MS }),
       mount,
       stop: supervisor.stop,

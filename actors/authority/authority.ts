@@ -10,12 +10,15 @@
 import { Clock, Effect } from "effect"
 import { Mount } from "../../src/actor/mount.ts"
 import { epochAt, Epoch, epochStartMs } from "../../src/params/epoch.ts"
-import type { Identity } from "../../src/pki/network-setting.ts"
-import { Ballot, type BallotConfig } from "./ballot.ts"
+import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import type { Ballot } from "./ballot.ts"
+import type { Ballots } from "./ballots.ts"
 import { Authority } from "./protocol.ts"
 
-export interface AuthorityConfig extends Omit<BallotConfig, "identitySeed"> {
+export interface AuthorityConfig extends Pick<NetworkSetting, "params"> {
   readonly identity: Identity
+  /** Handed in, so that they survive a crash of the actor. */
+  readonly ballots: Ballots
   /** Names of the other authorities. */
   readonly fellows: ReadonlyArray<string>
 }
@@ -23,63 +26,41 @@ export interface AuthorityConfig extends Omit<BallotConfig, "identitySeed"> {
 /** How long the first document waits for pinned identities that are late. */
 const SETTLE_MS = 5_000
 const LOOK_MS = 100
-/** Documents are kept for this many past epochs. */
-const KEPT_EPOCHS = 2
 const EMPTY = new Uint8Array(0)
 
 /** When the document of an epoch is due: at 5/8 of the epoch before. */
 const dueMs = (config: AuthorityConfig, epoch: Epoch): number =>
   epochStartMs(config.params, epoch) - (config.params.epochPeriodMs * 3) / 8
 
-class Ballots {
-  readonly #config: AuthorityConfig
-  readonly #ballots = new Map<number, Ballot>()
-
-  constructor(config: AuthorityConfig) {
-    this.#config = config
-  }
-
-  /** The ballot of an epoch within one of now; else undefined. */
-  at(epoch: number, nowMs: number): Ballot | undefined {
-    if (!Number.isSafeInteger(epoch) || Math.abs(epoch - epochAt(this.#config.params, nowMs)) > 1) return this.#ballots.get(epoch)
-    const ballot = this.#ballots.get(epoch) ?? new Ballot({ ...this.#config, identitySeed: this.#config.identity.seed }, Epoch(epoch))
-    this.#ballots.set(epoch, ballot)
-    return ballot
-  }
-
-  prune(nowMs: number): void {
-    const oldest = epochAt(this.#config.params, nowMs) - KEPT_EPOCHS
-    for (const epoch of [...this.#ballots.keys()]) if (epoch < oldest) this.#ballots.delete(epoch)
-  }
-}
-
-/** Gives our certificate to a fellow until it takes it or the epoch has passed. */
+/** Gives our certificate to a fellow until it takes it, has another document, or the epoch has passed. */
 const offerTo = (config: AuthorityConfig, fellow: string, ballot: Ballot, certificate: Uint8Array) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const client = yield* mount.connect(config.identity.name, fellow, Authority)
     while (epochAt(config.params, yield* Clock.currentTimeMillis) <= ballot.epoch) {
-      const taken = yield* client.PostSignature({ epoch: ballot.epoch, certificate }).pipe(
-        Effect.map(({ status }) => status === 0),
-        Effect.catchAll(() => Effect.succeed(false))
+      const final = yield* client.PostSignature({ epoch: ballot.epoch, certificate }).pipe(
+        Effect.map(({ status }) => status === 0 || status === 2),
+        Effect.catchAllCause(() => Effect.succeed(false))
       )
-      if (taken) return
+      if (final) return
       yield* Effect.sleep(LOOK_MS * 5)
     }
   }).pipe(Effect.scoped)
 
-/** Builds whatever is due and tells the fellows. */
-const buildDue = (config: AuthorityConfig, ballots: Ballots, startedMs: number) =>
+/** Builds whatever is due and tells the fellows. @param offered  epochs whose certificate is on its way to them */
+const buildDue = (config: AuthorityConfig, offered: Set<number>, startedMs: number) =>
   Effect.gen(function*() {
     const nowMs = yield* Clock.currentTimeMillis
     const now = epochAt(config.params, nowMs)
-    ballots.prune(nowMs)
+    config.ballots.prune(nowMs)
+    for (const epoch of offered) if (epoch < now) offered.delete(epoch)
     for (const epoch of [now, Epoch(now + 1)]) {
-      const ballot = ballots.at(epoch, nowMs)
-      if (ballot === undefined || ballot.own !== undefined || nowMs < dueMs(config, epoch)) continue
+      const ballot = config.ballots.at(epoch, nowMs)
+      if (ballot === undefined || offered.has(epoch) || nowMs < dueMs(config, epoch)) continue
       const settled = nowMs - Math.max(startedMs, dueMs(config, epoch)) >= SETTLE_MS
-      if (!(ballot.isFull || settled) || !ballot.build() || ballot.own === undefined) continue
-      const own = ballot.own
+      const own = ballot.own ?? (ballot.isFull || settled ? ballot.build() : undefined)
+      if (own === undefined) continue
+      offered.add(epoch)
       yield* Effect.forEach(config.fellows, (fellow) => Effect.forkScoped(offerTo(config, fellow, ballot, own)), { discard: true })
     }
   })
@@ -87,7 +68,8 @@ const buildDue = (config: AuthorityConfig, ballots: Ballots, startedMs: number) 
 export const authority = (config: AuthorityConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
-    const ballots = new Ballots(config)
+    const { ballots } = config
+    const offered = new Set<number>()
     const startedMs = yield* Clock.currentTimeMillis
     yield* mount.serve(config.identity.name, Authority, Authority.toLayer({
       PostDescriptor: ({ descriptor, epoch }) =>
@@ -102,5 +84,5 @@ export const authority = (config: AuthorityConfig) => (ready: Effect.Effect<void
         Effect.map(Clock.currentTimeMillis, (nowMs) => ({ status: ballots.at(epoch, nowMs)?.countersign(certificate) ?? 1 as const }))
     }))
     yield* ready
-    return yield* Effect.forever(Effect.zipRight(buildDue(config, ballots, startedMs), Effect.sleep(LOOK_MS)))
+    return yield* Effect.forever(Effect.zipRight(buildDue(config, offered, startedMs), Effect.sleep(LOOK_MS)))
   })

@@ -1,7 +1,8 @@
 /**
  * One epoch at one authority: the descriptors it holds, the document it built of them, the signatures it has seen.
  *
- * Contract: a descriptor is accepted once per identity and epoch, identical bytes again and again; after the document is built nothing more is. The
+ * Contract: a descriptor is accepted once per identity and epoch, identical bytes again and again; after the document is built nothing more is. Of
+ * fellows only valid signatures over our own document are kept, one per authority; before it is built none are, and they offer them again. The
  * certificate is complete when signatures of at least the threshold of authorities over the very same bytes are there.
  * Knows nothing of: time, the network.
  * Source: mixnet.md §12 (upload), §13; departures: no votes: authorities that hold the same descriptors sign the same bytes.
@@ -48,15 +49,12 @@ const isPinned = (config: BallotConfig, descriptor: Descriptor): boolean => {
     pinned.name === descriptor.name && pinned.place === place && pinned.number === number && constantTimeEqual(pinned.identityKey, descriptor.identityKey))
 }
 
-/** The most certificates of fellows that are kept before there is one of our own. */
-const FELLOW_LIMIT = 64
-
 export class Ballot {
   readonly epoch: Epoch
   readonly #config: BallotConfig
   readonly #descriptors = new Map<string, Uint8Array>()
-  readonly #fellows: Array<Uint8Array> = []
   #own: Uint8Array | undefined
+  #merged: Uint8Array | undefined
   #complete: Uint8Array | undefined
 
   constructor(config: BallotConfig, epoch: Epoch) {
@@ -92,9 +90,9 @@ export class Ballot {
     return 0
   }
 
-  /** Builds and signs the document of what is held; false when that is not a well-formed document yet. */
-  build(): boolean {
-    if (this.#own !== undefined) return true
+  /** Builds and signs the document of what is held; undefined when that is not a well-formed document yet. */
+  build(): Uint8Array | undefined {
+    if (this.#own !== undefined) return this.#own
     const { crypto, genesisEpoch, identitySeed, params, pinned } = this.#config
     const configuredReplicas: ReadonlyArray<ConfiguredReplica> = pinned
       .filter((identity) => identity.place === "replica")
@@ -106,28 +104,30 @@ export class Ballot {
       descriptors: [...this.#descriptors.values()],
       configuredReplicas
     })
-    if (Either.isLeft(document)) return false
+    if (Either.isLeft(document)) return undefined
     this.#own = signDocument(crypto, identitySeed, document.right, Epoch(this.epoch + DOCUMENT_LIFE_EPOCHS))
-    this.#merge()
-    return true
+    this.#merge(this.#own)
+    return this.#own
   }
 
-  /** Takes a fellow's certificate: 0 kept, 1 without any valid signature of a configured authority. */
+  /** Takes a fellow's certificate: 0 its signatures are kept, 1 not one is valid or ours is not built yet, 2 it is over another document. */
   countersign(bytes: Uint8Array): PostStatus {
-    const certificate = decodeCertificate(bytes)
+    const certificate = Either.getOrUndefined(decodeCertificate(bytes))
+    const own = this.#own === undefined ? undefined : Either.getOrUndefined(decodeCertificate(this.#own))
+    if (certificate === undefined || own === undefined) return 1
     const { authorityKeys, crypto } = this.#config
-    if (Either.isLeft(certificate) || validSigners(crypto, certificate.right, authorityKeys).size === 0) return 1
-    if (this.#fellows.length < FELLOW_LIMIT && !this.#fellows.some((held) => constantTimeEqual(held, bytes))) this.#fellows.push(bytes.slice())
-    this.#merge()
+    if (validSigners(crypto, certificate, authorityKeys).size === 0) return 1
+    if (certificate.expirationEpoch !== own.expirationEpoch || !constantTimeEqual(certificate.certified, own.certified)) return 2
+    this.#merge(bytes)
     return 0
   }
 
-  #merge(): void {
-    if (this.#own === undefined || this.#complete !== undefined) return
+  #merge(added: Uint8Array): void {
     const { authorityKeys, authorityThreshold, crypto } = this.#config
-    const merged = mergeSignatures(crypto, [this.#own, ...this.#fellows], authorityKeys)
-    if (Either.isLeft(merged)) return
-    const certificate = decodeCertificate(merged.right)
-    if (Either.isRight(certificate) && validSigners(crypto, certificate.right, authorityKeys).size >= authorityThreshold) this.#complete = merged.right
+    const merged = Either.getOrUndefined(mergeSignatures(crypto, [this.#merged ?? added, added], authorityKeys))
+    const certificate = merged === undefined ? undefined : Either.getOrUndefined(decodeCertificate(merged))
+    if (merged === undefined || certificate === undefined) return
+    this.#merged = merged
+    if (validSigners(crypto, certificate, authorityKeys).size >= authorityThreshold) this.#complete ??= merged
   }
 }

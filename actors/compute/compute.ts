@@ -8,6 +8,7 @@
  * @module
  */
 import { Clock, Effect, type Scope } from "effect"
+import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import { answerDispatch, type AdmissionSetting } from "../../src/inference/compute-admission.ts"
@@ -57,7 +58,7 @@ export interface ComputeConfig extends NetworkSetting {
 }
 
 const publish = (config: ComputeConfig, cards: ReadonlyArray<PublishedCard>) =>
-  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+  publishDescriptors(config.params, config.authorityKeys.length, (epoch) =>
     Effect.map(Clock.currentTimeMillis, (nowMs) => {
       const { crypto, identity, params, plan } = config
       return signDescriptor(crypto, identity.seed, {
@@ -129,7 +130,7 @@ export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =
     const mount = yield* Mount
     const entropy = yield* EntropySource
     const cards = yield* check(config)
-    yield* Effect.forkScoped(publish(config, cards))
+    yield* forkLoop("publication", config.identity.name, publish(config, cards))
     yield* config.awaitDocument
     const store = yield* openStore(config)
     const journal = yield* openComputeJournal(config.crypto, { localKey: config.journalKey, entropy })

@@ -2,13 +2,14 @@
  * Keeps the current document: fetches it from the directory, verifies its threshold of signatures, and follows the epochs.
  *
  * Contract: a document enters only with valid signatures of at least `threshold` of the configured authorities. The documents of the previous, the
- * current and the next epoch are kept, no others. `awaitDocument` returns as soon as the document of the current epoch is there.
+ * current and the next epoch are kept, no others. `awaitDocument` returns as soon as the document of the current epoch is there. Forged, foreign or
+ * missing answers of some authorities do not keep the others' away, and an epoch without a document does not delay the next one's.
  * Knows nothing of: who asks, how the authorities are reached.
  * Source: mixnet.md §12, §13 (fetching; previous document when the current epoch has none); departures: none.
  *
  * @module
  */
-import { Clock, Effect, Either, Option, Random, type Scope } from "effect"
+import { Clock, Effect, Either, Option, Random, Schedule, type Scope } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { epochAt, Epoch, epochStartMs } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
@@ -46,42 +47,62 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
     const documents = new Map<number, Held>()
     const arrived = yield* Effect.makeLatch(false)
 
-    const fetch = (epoch: Epoch) =>
-      Effect.gen(function*() {
-        const bytes = yield* Effect.catchAll(directory.getConsensus(epoch), () => Effect.succeed(undefined))
-        if (bytes === undefined) return false
-        const nowEpoch = epochAt(config.params, yield* Clock.currentTimeMillis)
-        const document = verifyCertificate(config.crypto, bytes, config.authorityKeys, config.threshold, nowEpoch)
-        if (Either.isLeft(document) || document.right.epoch !== epoch) return false
-        documents.set(epoch, { document: document.right, certificate: bytes })
-        for (const held of [...documents.keys()]) if (held < nowEpoch - 1) documents.delete(held)
+    /** Takes the first of the bytes offered for `epoch` that can be believed. */
+    const accept = (epoch: number, nowEpoch: Epoch, offered: ReadonlyArray<Uint8Array>): boolean => {
+      for (const certificate of offered) {
+        const document = verifyCertificate(config.crypto, certificate, config.authorityKeys, config.threshold, nowEpoch)
+        if (Either.isLeft(document) || document.right.epoch !== epoch) continue
+        documents.set(epoch, { document: document.right, certificate })
         return true
+      }
+      return false
+    }
+
+    const fetch = (epoch: number) =>
+      Effect.gen(function*() {
+        const offered = yield* Effect.catchAll(directory.getConsensus(epoch), () => Effect.succeed([]))
+        const nowEpoch = epochAt(config.params, yield* Clock.currentTimeMillis)
+        return accept(epoch, nowEpoch, offered)
       })
 
     /** Asks until the document of `epoch` is held or the epoch is over; waits double up to a limit. */
     const fetchUntilHeld = (epoch: Epoch) =>
       Effect.gen(function*() {
         let waitMs = FIRST_RETRY_MS
-        while (!documents.has(epoch)) {
-          if (yield* fetch(epoch)) break
-          if (epochAt(config.params, yield* Clock.currentTimeMillis) > epoch) break
+        while (!documents.has(epoch) && epochAt(config.params, yield* Clock.currentTimeMillis) <= epoch) {
+          if (yield* fetch(epoch)) return
           yield* Effect.sleep(waitMs * (0.5 + (yield* Random.next)))
           waitMs = Math.min(LONGEST_RETRY_MS, waitMs * 2)
         }
       })
 
+    /** The document of the epoch itself; while there is none, the previous one serves. */
+    const followCurrent = (epoch: Epoch) =>
+      Effect.gen(function*() {
+        if (documents.has(epoch) || (yield* fetch(epoch))) return
+        if (!documents.has(epoch - 1)) yield* fetch(epoch - 1)
+        yield* fetchUntilHeld(epoch)
+      }).pipe(Effect.zipRight(Effect.suspend(() => (documents.has(epoch) ? arrived.open : Effect.void))))
+
+    const followNext = (epoch: Epoch) =>
+      Effect.gen(function*() {
+        const publishedAtMs = epochStartMs(config.params, epoch) + (config.params.epochPeriodMs * 5) / 8
+        const jitterMs = (config.params.epochPeriodMs / 16) * (yield* Random.next)
+        yield* sleepUntil(publishedAtMs + jitterMs)
+        yield* fetchUntilHeld(Epoch(epoch + 1))
+      })
+
     const follow = Effect.gen(function*() {
-      const epoch = epochAt(config.params, yield* Clock.currentTimeMillis)
-      yield* fetchUntilHeld(epoch)
-      if (documents.has(epoch)) yield* arrived.open
-      const next = Epoch(epoch + 1)
-      const publishedAtMs = epochStartMs(config.params, epoch) + (config.params.epochPeriodMs * 5) / 8
-      const jitterMs = (config.params.epochPeriodMs / 16) * (yield* Random.next)
-      yield* sleepUntil(publishedAtMs + jitterMs)
-      yield* fetchUntilHeld(next)
-      yield* sleepUntil(epochStartMs(config.params, next))
+      const nowMs = yield* Clock.currentTimeMillis
+      const epoch = epochAt(config.params, nowMs)
+      for (const held of [...documents.keys()]) if (held < epoch - 1) documents.delete(held)
+      const endMs = epochStartMs(config.params, Epoch(epoch + 1))
+      const both = Effect.all([followCurrent(epoch), followNext(epoch)], { concurrency: "unbounded", discard: true })
+      yield* Effect.timeoutOption(both, endMs - nowMs)
+      yield* sleepUntil(endMs)
     })
-    yield* Effect.forkScoped(Effect.forever(follow))
+    const survive = Effect.catchAllCause(follow, () => Effect.sleep(LONGEST_RETRY_MS))
+    yield* Effect.forkScoped(Effect.forever(survive))
 
     const held = Effect.map(Clock.currentTimeMillis, (nowMs) => {
       const epoch = epochAt(config.params, nowMs)
@@ -91,7 +112,7 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
     return {
       current,
       forEpoch: (epoch) => Effect.sync(() => Option.fromNullable(documents.get(epoch)?.document)),
-      awaitDocument: Effect.zipRight(arrived.await, Effect.orDie(current)),
+      awaitDocument: Effect.zipRight(arrived.await, Effect.orDie(Effect.retry(current, Schedule.spaced(FIRST_RETRY_MS)))),
       certificateOf: (epoch) => documents.get(epoch)?.certificate
     }
   })

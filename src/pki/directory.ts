@@ -1,7 +1,7 @@
 /**
  * The port through which a role reaches the directory authorities: descriptors out, signed documents in.
  *
- * Contract: a call fails with `DirectoryUnavailable` within bounded time or gives what one authority answered; nothing is verified here.
+ * Contract: a call fails with `DirectoryUnavailable` within bounded time or gives what the authorities answered; nothing is verified here.
  * Knows nothing of: how authorities are reached (directly, or by a client through its gateway).
  * Source: mixnet.md §12 (upload), §13 (fetching); departures: none.
  *
@@ -15,8 +15,8 @@ export class DirectoryUnavailable extends Data.TaggedError("DirectoryUnavailable
 export interface DirectoryService {
   /** Uploads a signed descriptor to every authority; gives how many accepted it. */
   readonly postDescriptor: (epoch: number, descriptor: Uint8Array) => Effect.Effect<number, DirectoryUnavailable>
-  /** The signed document of `epoch`, or `undefined` when none answered with one. */
-  readonly getConsensus: (epoch: number) => Effect.Effect<Uint8Array | undefined, DirectoryUnavailable>
+  /** What was offered as the signed document of `epoch`, to be verified one by one: any of it may be forged. Empty when nobody has one. */
+  readonly getConsensus: (epoch: number) => Effect.Effect<ReadonlyArray<Uint8Array>, DirectoryUnavailable>
 }
 
 export class Directory extends Context.Tag("funion/pki/Directory")<Directory, DirectoryService>() {}
