@@ -1,7 +1,8 @@
 /**
  * What one client connection may send: a token bucket a tenth above the rate that every client keeps.
  *
- * Contract: starts full, so an honest Poisson sender never meets its bound; a packet without a token is dropped silently.
+ * Contract: starts full, so an honest Poisson sender never meets its bound; a packet without a token is dropped silently. The connections counted are
+ * bounded: full buckets are forgotten first, since that loses nothing; when there is none, a new connection sends nothing.
  * Knows nothing of: clocks (instants are arguments, Unix milliseconds).
  * Source: mixnet.md §9 (rate limit, capacity 256, start full); departures: none.
  *
@@ -34,5 +35,38 @@ export class Allowance {
   /** True when the bucket is full at `nowMs`: forgetting it then loses nothing. */
   isFull(nowMs: number): boolean {
     return this.#tokens + Math.max(0, nowMs - this.#countedAtMs) * this.#tokensPerMs >= CAPACITY
+  }
+}
+
+/** Connections whose bucket is not full, at most. */
+export const ALLOWANCE_COUNT_LIMIT = 4_096
+
+/** The buckets of all connections of a gateway, by queue id in hex. */
+export class Allowances {
+  readonly #params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">
+  readonly #allowances = new Map<string, Allowance>()
+
+  constructor(params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">) {
+    this.#params = params
+  }
+
+  get size(): number {
+    return this.#allowances.size
+  }
+
+  /** Takes a token of the connection `id` if there is one. */
+  take(id: string, nowMs: number): boolean {
+    const known = this.#allowances.get(id)
+    if (known !== undefined) return known.take(nowMs)
+    if (this.#allowances.size >= ALLOWANCE_COUNT_LIMIT) this.sweep(nowMs)
+    if (this.#allowances.size >= ALLOWANCE_COUNT_LIMIT) return false
+    const fresh = new Allowance(this.#params, nowMs)
+    this.#allowances.set(id, fresh)
+    return fresh.take(nowMs)
+  }
+
+  /** Forgets the connections whose bucket is full. */
+  sweep(nowMs: number): void {
+    for (const [id, allowance] of this.#allowances) if (allowance.isFull(nowMs)) this.#allowances.delete(id)
   }
 }

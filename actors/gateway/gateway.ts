@@ -8,6 +8,7 @@
  * @module
  */
 import { Clock, Effect } from "effect"
+import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { concatBytes } from "../../src/bytes/concat.ts"
 import { toHex } from "../../src/bytes/hex.ts"
@@ -17,7 +18,8 @@ import { makeNode, type Node } from "../../src/node/node.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
-import { Allowance } from "./allowance.ts"
+import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
+import { Allowances } from "./allowance.ts"
 import { Inboxes } from "./inboxes.ts"
 import { Gateway } from "./protocol.ts"
 
@@ -33,34 +35,32 @@ const EMPTY = new Uint8Array(0)
 const deliver = (inboxes: Inboxes, drops: () => DropCounters, order: TerminalOrder): Effect.Effect<void> =>
   Effect.sync(() => {
     if (order.surbId === undefined) return drops().count("client-to-local-user")
-    const delivered = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
-    if (!delivered) drops().count("unknown-recipient")
+    const outcome = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
+    if (outcome !== "delivered") drops().count(outcome)
   })
 
-const submit = (config: GatewayConfig, allowances: Map<string, Allowance>, drops: DropCounters, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
+/** The packets that the connection's rate lets through. */
+const admit = (allowances: Allowances, drops: DropCounters, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
   Effect.map(Clock.currentTimeMillis, (nowMs) => {
     const id = toHex(queueId)
-    const allowance = allowances.get(id) ?? new Allowance(config.params, nowMs)
-    allowances.set(id, allowance)
-    const admitted = packets.filter(() => allowance.take(nowMs))
+    const admitted = queueId.length === RECIPIENT_BYTES ? packets.filter(() => allowances.take(id, nowMs)) : []
     if (admitted.length < packets.length) drops.count("rate-limited", packets.length - admitted.length)
     return admitted
   })
 
 /** Forgets idle clients once an eighth of an epoch. */
-const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Map<string, Allowance>): Effect.Effect<never> =>
-  Effect.forever(Effect.gen(function*() {
+const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Allowances): Effect.Effect<void> =>
+  Effect.gen(function*() {
     yield* Effect.sleep(config.params.epochPeriodMs / 8)
-    const nowMs = yield* Clock.currentTimeMillis
     inboxes.sweep()
-    for (const [id, allowance] of allowances) if (allowance.isFull(nowMs)) allowances.delete(id)
-  }))
+    allowances.sweep(yield* Clock.currentTimeMillis)
+  })
 
 export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const inboxes = new Inboxes()
-    const allowances = new Map<string, Allowance>()
+    const allowances = new Allowances(config.params)
     const node: Node = yield* makeNode({
       ...config,
       role: "gateway",
@@ -71,11 +71,11 @@ export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =
         origin === "client" ? Effect.sync(() => node.drops.count("client-to-local-user")) : deliver(inboxes, () => node.drops, order),
       neighboursIn: (document) => document.mixLayers[0] ?? []
     })
-    yield* Effect.forkScoped(sweep(config, inboxes, allowances))
+    yield* forkLoop("sweep", config.identity.name, sweep(config, inboxes, allowances))
     yield* mount.serve(config.identity.name, Gateway, Gateway.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
       Submit: ({ packets, queueId }) =>
-        Effect.flatMap(submit(config, allowances, node.drops, queueId, packets), (admitted) => node.accept(admitted, "client")),
+        Effect.flatMap(admit(allowances, node.drops, queueId, packets), (admitted) => node.accept(admitted, "client")),
       Receive: ({ queueId }) => inboxes.receive(queueId),
       GetConsensus: ({ epoch }) =>
         Effect.sync(() => {

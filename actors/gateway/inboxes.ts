@@ -8,13 +8,14 @@
  *
  * @module
  */
-import { Deferred, Effect, Queue, Stream } from "effect"
+import { Deferred, Effect, FiberId, Queue, Stream } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
+import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 
 /** Messages that may wait for one client. */
-const INBOX_CAPACITY = 1_024
+export const INBOX_CAPACITY = 256
 /** Clients that one gateway serves at a time. */
-const INBOX_COUNT_LIMIT = 4_096
+export const INBOX_COUNT_LIMIT = 4_096
 
 interface Inbox {
   readonly messages: Queue.Queue<Uint8Array>
@@ -26,20 +27,23 @@ interface Inbox {
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
 
-  /** Queues a message; false when there is no such queue or it is full. */
-  deliver(queueId: Uint8Array, message: Uint8Array): boolean {
-    const inbox = this.#inboxes.get(toHex(queueId))
-    return inbox !== undefined && Queue.unsafeOffer(inbox.messages, message)
+  get size(): number {
+    return this.#inboxes.size
   }
 
-  /** The messages of a queue, for ever, or until another reader takes over; an empty stream when the gateway is full. */
+  /** Queues a message, unless nobody asked for the queue or it is full. */
+  deliver(queueId: Uint8Array, message: Uint8Array): "delivered" | "unknown-recipient" | "inbox-full" {
+    const inbox = this.#inboxes.get(toHex(queueId))
+    if (inbox === undefined) return "unknown-recipient"
+    return Queue.unsafeOffer(inbox.messages, message) ? "delivered" : "inbox-full"
+  }
+
+  /** The messages of a queue, for ever, or until another reader takes over; an empty stream for an id of another length and when the gateway is full. */
   receive(queueId: Uint8Array): Stream.Stream<Uint8Array> {
     return Stream.unwrap(Effect.gen(this, function*() {
-      const inbox = yield* this.#open(toHex(queueId))
+      const inbox = queueId.length === RECIPIENT_BYTES ? yield* this.#open(toHex(queueId)) : undefined
       if (inbox === undefined) return Stream.empty
-      if (inbox.superseded !== undefined) yield* Deferred.succeed(inbox.superseded, undefined)
-      const superseded = yield* Deferred.make<void>()
-      inbox.superseded = superseded
+      const superseded = yield* this.#takeOver(inbox)
       const left = Effect.sync(() => {
         if (inbox.superseded === superseded) inbox.superseded = undefined
       })
@@ -51,19 +55,29 @@ export class Inboxes {
   sweep(): void {
     for (const [id, inbox] of this.#inboxes) {
       if (inbox.superseded === undefined && !inbox.readInPeriod) this.#inboxes.delete(id)
-      inbox.readInPeriod = false
+      inbox.readInPeriod = inbox.superseded !== undefined
     }
+  }
+
+  /** Ends the present reader and makes way for a new one, in one step, so that of two that come together one ends too. */
+  #takeOver(inbox: Inbox): Effect.Effect<Deferred.Deferred<void>> {
+    return Effect.sync(() => {
+      if (inbox.superseded !== undefined) Deferred.unsafeDone(inbox.superseded, Effect.void)
+      inbox.superseded = Deferred.unsafeMake<void>(FiberId.none)
+      return inbox.superseded
+    })
   }
 
   #open(id: string): Effect.Effect<Inbox | undefined> {
     return Effect.gen(this, function*() {
+      const messages = yield* Queue.dropping<Uint8Array>(INBOX_CAPACITY)
       const known = this.#inboxes.get(id)
       if (known !== undefined) {
         known.readInPeriod = true
         return known
       }
       if (this.#inboxes.size >= INBOX_COUNT_LIMIT) return undefined
-      const inbox: Inbox = { messages: yield* Queue.dropping<Uint8Array>(INBOX_CAPACITY), superseded: undefined, readInPeriod: true }
+      const inbox: Inbox = { messages, superseded: undefined, readInPeriod: true }
       this.#inboxes.set(id, inbox)
       return inbox
     })
