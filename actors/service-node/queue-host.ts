@@ -3,13 +3,14 @@
  *
  * Contract: every dispatch is answered exactly AnswerMs after its last delay, with the service's 93 bytes or with 93 random ones: the sender's side of
  * the network sees the same whether the service was there, accepted, rejected or could not read. The link to the service carries one frame per λR tick.
- * Waiting dispatches are bounded; beyond the bound the newest is answered with filler.
+ * Dispatches outstanding are bounded; beyond the bound the newest is not delivered and gets filler. One whose answer has gone out is not delivered any
+ * more. The newest reader of the link wins, and a reader that does not keep up costs ticks, never dispatches.
  * Knows nothing of: what a dispatch holds.
  * Source: funion.md §6.1, §7 O6; departures: none.
  *
  * @module
  */
-import { Effect, Either, Queue, Stream, type Scope } from "effect"
+import { Clock, Deferred, Effect, Either, FiberId, Option, Queue, Stream, type Scope } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
 import { decodeQueueFrame, encodeQueueFrame, QUERY_ID_BYTES, QUEUE_REPLY_BYTES } from "../../src/inference/queue-frame.ts"
@@ -18,12 +19,20 @@ import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
 
-/** Dispatches that may wait for the service's next ticks. */
-const DELIVER_CAPACITY = 256
-/** Dispatches whose answer is outstanding. */
-const OUTSTANDING_LIMIT = 1_024
+/** Dispatches that the service may still answer. */
+export const OUTSTANDING_LIMIT = 1_024
+/** Answers that may be due, filler for what was not delivered included. */
+const DUE_CAPACITY = 8_192
+/** Frames that a reader may be behind. */
+const READER_CAPACITY = 16
 
 interface Outstanding {
+  readonly dueMs: number
+  readonly frame: Uint8Array
+  reply: Uint8Array | undefined
+}
+
+interface Due {
   readonly id: string
   readonly surb: Uint8Array
 }
@@ -43,46 +52,93 @@ export interface QueueHost {
   readonly answered: (frame: Uint8Array) => Effect.Effect<void>
 }
 
+/** The dispatches of one queue that wait for the service's word, and those among them that it has not heard of yet. */
+class Book {
+  readonly #outstanding = new Map<string, Outstanding>()
+  #undelivered: Array<string> = []
+
+  /** False when there is no room. */
+  add(id: string, entry: Outstanding, nowMs: number): boolean {
+    if (this.#outstanding.size >= OUTSTANDING_LIMIT) this.#forgetBefore(nowMs)
+    if (this.#outstanding.size >= OUTSTANDING_LIMIT) return false
+    this.#outstanding.set(id, entry)
+    this.#undelivered.push(id)
+    return true
+  }
+
+  /** The frame of the oldest dispatch that is still of use. */
+  next(): Uint8Array | undefined {
+    for (;;) {
+      const id = this.#undelivered.shift()
+      const entry = id === undefined ? undefined : this.#outstanding.get(id)
+      if (id === undefined || entry !== undefined) return entry?.frame
+    }
+  }
+
+  answer(id: string, reply: Uint8Array): void {
+    const entry = this.#outstanding.get(id)
+    if (entry !== undefined) entry.reply ??= reply
+  }
+
+  /** The service's word on a dispatch, which is settled with it. */
+  settle(id: string): Uint8Array | undefined {
+    const reply = this.#outstanding.get(id)?.reply
+    this.#outstanding.delete(id)
+    return reply
+  }
+
+  /** Forgets what was due and has been dropped instead of answered. */
+  #forgetBefore(nowMs: number): void {
+    for (const [id, { dueMs }] of this.#outstanding) if (dueMs < nowMs) this.#outstanding.delete(id)
+    this.#undelivered = this.#undelivered.filter((id) => this.#outstanding.has(id))
+  }
+}
+
 export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { userPayloadBytes } = config.geometry
-    const deliveries = yield* Queue.dropping<Uint8Array>(DELIVER_CAPACITY)
-    const answers = new Map<string, Uint8Array | undefined>()
+    const { answerMs, lambdaRPerMs, sendSlackMs } = config.params
+    const book = new Book()
     const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
-    const due = yield* makeDelayQueue<Outstanding>({
-      capacity: OUTSTANDING_LIMIT,
-      slackMs: config.params.sendSlackMs,
+    const due = yield* makeDelayQueue<Due>({
+      capacity: DUE_CAPACITY,
+      slackMs: sendSlackMs,
       drops: config.drops,
       onDue: (batch) =>
         Effect.forEach(batch, ({ id, surb }) => {
-          const reply = answers.get(id) ?? config.entropy(QUEUE_REPLY_BYTES)
-          answers.delete(id)
-          return config.answer(surb, reply)
+          const filler = config.entropy(QUEUE_REPLY_BYTES)
+          return config.answer(surb, book.settle(id) ?? filler)
         }, { discard: true })
     })
-    const take: QueueHost["take"] = (surb, dispatch, dueMs) =>
-      Effect.suspend(() => {
+    const take: QueueHost["take"] = (surb, dispatch, lastDelayMs) =>
+      Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
         const queryId = config.entropy(QUERY_ID_BYTES)
         const id = toHex(queryId)
-        for (const oldest of answers.keys()) if (answers.size >= OUTSTANDING_LIMIT) answers.delete(oldest)
-        answers.set(id, undefined)
-        const queued = Queue.unsafeOffer(deliveries, encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes))
-        if (!queued) config.drops.count("service-queue-full")
-        return due.offer({ id, surb }, dueMs + config.params.answerMs)
+        const dueMs = lastDelayMs + answerMs
+        const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
+        if (!book.add(id, { dueMs: dueMs + sendSlackMs, frame, reply: undefined }, nowMs)) config.drops.count("service-queue-full")
+        return due.offer({ id, surb }, dueMs)
       })
-    const nextFrame = Effect.map(Queue.poll(deliveries), (frame) => (frame._tag === "Some" ? frame.value : decoy))
-    const ticking = Stream.unwrapScoped(Effect.gen(function*() {
-      const frames = yield* Queue.dropping<Uint8Array>(DELIVER_CAPACITY)
-      const tick = Effect.flatMap(nextFrame, (frame) => Effect.asVoid(Queue.offer(frames, frame)))
-      yield* Effect.forkScoped(poissonTicks(config.params.lambdaRPerMs, tick, { sendSlackMs: config.params.sendSlackMs }))
-      return Stream.fromQueue(frames, { maxChunkSize: 1 })
+    let reader: Deferred.Deferred<void> | undefined
+    const takeOver = Effect.sync(() => {
+      if (reader !== undefined) Deferred.unsafeDone(reader, Effect.void)
+      reader = Deferred.unsafeMake<void>(FiberId.none)
+      return reader
+    })
+    const deliveries = Stream.unwrapScoped(Effect.gen(function*() {
+      const superseded = yield* takeOver
+      const frames = yield* Queue.dropping<Uint8Array>(READER_CAPACITY)
+      const tick = Effect.sync(() => {
+        const isBehind = frames.unsafeSize().pipe(Option.exists((waiting) => waiting >= READER_CAPACITY))
+        if (!isBehind && superseded === reader) Queue.unsafeOffer(frames, book.next() ?? decoy)
+      })
+      yield* Effect.forkScoped(poissonTicks(lambdaRPerMs, tick, { sendSlackMs }))
+      return Stream.fromQueue(frames, { maxChunkSize: 1 }).pipe(Stream.interruptWhenDeferred(superseded))
     }))
     const answered: QueueHost["answered"] = (bytes) =>
       Effect.sync(() => {
         const frame = decodeQueueFrame(bytes, userPayloadBytes)
-        if (Either.isLeft(frame) || frame.right._tag !== "Answer") return
-        const id = toHex(frame.right.queryId)
-        if (answers.has(id)) answers.set(id, frame.right.reply)
+        if (Either.isRight(frame) && frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
       })
-    return { take, deliveries: ticking, answered }
+    return { take, deliveries, answered }
   })

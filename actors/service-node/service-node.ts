@@ -32,9 +32,9 @@ export interface ServiceNodeConfig extends NetworkSetting {
   readonly queues: ReadonlyArray<string>
 }
 
-/** Requests that may wait for their delay, and requests that may be with couriers. */
+/** Requests that may wait for their delay, and requests that may be with one courier. */
 const DELAY_CAPACITY = 8_192
-const IN_WORK_LIMIT = 1_024
+const IN_WORK_LIMIT = 512
 
 interface Request {
   readonly endpoint: string
@@ -67,13 +67,32 @@ const requestOf = (config: ServiceNodeConfig, node: Node, order: TerminalOrder, 
 
 type Endpoint = (request: Request) => Effect.Effect<void>
 
+/** Passes requests to a courier without waiting for it. One that hangs fills its own bound and no other's. */
+const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
+  Effect.gen(function*() {
+    const mount = yield* Mount
+    const scope = yield* Effect.scope
+    const courier = yield* mount.connect(config.identity.name, name, Courier)
+    let inWork = 0
+    return ({ surb, userPayload }: Request): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => node.drops.count("service-queue-full"))
+        inWork += 1
+        return courier.Query({ query: userPayload }).pipe(
+          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply)),
+          Effect.catchAllCause(() => Effect.sync(() => node.drops.count("service-failed"))),
+          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
+          Effect.forkIn(scope),
+          Effect.asVoid
+        )
+      })
+  })
+
 export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const entropy = yield* EntropySource
-    const scope = yield* Effect.scope
     const endpoints = new Map<string, Endpoint>()
-    let inWork = 0
     const node: Node = yield* makeNode({
       ...config,
       role: "service-node",
@@ -90,10 +109,11 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
       },
       neighboursIn: (document) => document.mixLayers[0] ?? []
     })
+    /** One request that cannot be served costs no other of its batch. */
     const act = (request: Request): Effect.Effect<void> => {
       const endpoint = endpoints.get(request.endpoint)
-      if (endpoint !== undefined) return endpoint(request)
-      return Effect.sync(() => node.drops.count("unknown-recipient"))
+      if (endpoint === undefined) return Effect.sync(() => node.drops.count("unknown-recipient"))
+      return Effect.catchAllCause(endpoint(request), () => Effect.sync(() => node.drops.count("internal-error")))
     }
     const waiting = yield* makeDelayQueue<Request>({
       capacity: DELAY_CAPACITY,
@@ -104,18 +124,7 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
 
     endpoints.set(hexOf("echo"), ({ surb, userPayload }) => replyWith(config, node, surb, userPayload))
     for (const name of config.couriers) {
-      const courier = yield* mount.connect(config.identity.name, name, Courier)
-      endpoints.set(hexOf(name), ({ surb, userPayload }) => {
-        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => node.drops.count("service-queue-full"))
-        inWork += 1
-        return courier.Query({ query: userPayload }).pipe(
-          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply)),
-          Effect.catchAll(() => Effect.sync(() => node.drops.count("service-failed"))),
-          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
-          Effect.forkIn(scope),
-          Effect.asVoid
-        )
-      })
+      endpoints.set(hexOf(name), yield* courierEndpoint(config, node, name))
     }
     const hosts = new Map<string, Effect.Effect.Success<ReturnType<typeof makeQueueHost>>>()
     for (const name of config.queues) {
