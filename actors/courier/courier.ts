@@ -10,6 +10,7 @@
  * @module
  */
 import { Clock, Effect, Either, Option } from "effect"
+import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { replicaEpochAt } from "../../src/params/epoch.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -19,8 +20,8 @@ import { encodeCourierQueryReply, type CourierEnvelopeReply } from "../../src/pi
 import { ENVELOPE_HASH_BYTES, EnvelopeHash, envelopeHash, type CourierEnvelope } from "../../src/pigeonhole/envelope.ts"
 import { COPY_STATUS, COURIER_ERROR, REPLICA_ERROR, type CourierErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
-import { decodeLinkCommand, encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
-import { makeReplicaLinks, type ReplicaLinks } from "../../src/node/replica-links.ts"
+import { encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
+import { decodeLinkFrame, makeReplicaLinks, type ReplicaLinks } from "../../src/node/replica-links.ts"
 import { Replica } from "../replica/protocol.ts"
 import { bestReply, DedupCache, wantsRedispatch, type CacheEntry } from "./dedup-cache.ts"
 import { Courier } from "./protocol.ts"
@@ -44,33 +45,36 @@ const replyFrom = (hash: EnvelopeHash, entry: CacheEntry, replyIndex: number): C
     : { envelopeHash: hash, replyIndex: best.replyIndex, replyType: "payload", payload: best.reply.payload, errorCode: COURIER_ERROR.success }
 }
 
-/** Gives each intermediate the command with its own DEK; both are tried, whatever becomes of the first. */
-const dispatch = (config: CourierConfig, links: ReplicaLinks, envelope: CourierEnvelope): void => {
-  for (const slot of [0, 1] as const) {
+/** Gives each intermediate the command with its own DEK; both are tried, whatever becomes of the first. False when neither had room. */
+const dispatch = (config: CourierConfig, links: ReplicaLinks, envelope: CourierEnvelope): boolean => {
+  const taken = ([0, 1] as const).map((slot) =>
     links.offer(envelope.intermediateReplicas[slot], encodeLinkCommand({
       _tag: "ReplicaMessage",
       senderPublicKey: envelope.senderPublicKey,
       dek: envelope.deks[slot],
       ciphertext: envelope.ciphertext
-    }, config.pigeonhole.linkCommandBytes))
-  }
+    }, config.pigeonhole.linkCommandBytes)))
+  return taken.includes(true)
 }
+
+/** Whether an envelope has the lengths that every honest one has; with others its link command could not be read. */
+const hasLengths = ({ pigeonhole }: CourierConfig, envelope: CourierEnvelope): boolean =>
+  envelope.senderPublicKey.length === pigeonhole.nikePublicKeyBytes && envelope.ciphertext.length === pigeonhole.envelopeCiphertextBytes
 
 const answerEnvelope = (config: CourierConfig, cache: DedupCache, links: ReplicaLinks, envelope: CourierEnvelope, nowMs: number): CourierEnvelopeReply => {
   const hash = envelopeHash(config.crypto, envelope.senderPublicKey, envelope.ciphertext)
   const epochDistance = Number(envelope.epoch) - replicaEpochAt(config.params, nowMs)
   if (!(Math.abs(epochDistance) <= 1)) return ack(hash, 0, COURIER_ERROR.invalidEpoch)
-  if (envelope.replyIndex > 1) return ack(hash, 0, COURIER_ERROR.invalidEnvelope)
+  if (envelope.replyIndex > 1 || !hasLengths(config, envelope)) return ack(hash, 0, COURIER_ERROR.invalidEnvelope)
   const known = cache.find(hash, nowMs)
   if (known === undefined) {
-    cache.insert(hash, envelope.intermediateReplicas, nowMs)
-    dispatch(config, links, envelope)
+    const entry = cache.insert(hash, envelope.intermediateReplicas, nowMs)
+    if (!dispatch(config, links, envelope)) entry.dispatchedMs = Number.NEGATIVE_INFINITY
     return ack(hash, envelope.replyIndex, COURIER_ERROR.success)
   }
-  if (wantsRedispatch(known, nowMs)) {
+  if (wantsRedispatch(known, nowMs) && dispatch(config, links, envelope)) {
     known.redispatches += 1
     known.dispatchedMs = nowMs
-    dispatch(config, links, envelope)
   }
   return replyFrom(hash, known, envelope.replyIndex)
 }
@@ -95,13 +99,13 @@ const filled = (reply: Uint8Array, totalBytes: number): Uint8Array => {
   return whole
 }
 
-/** Files a reply frame of a replica under its envelope. */
-const record = (cache: DedupCache, frame: Uint8Array): Effect.Effect<void> =>
+/** Files a reply frame under its envelope; a replica speaks for itself alone, and in replies of the one length or empty ones. */
+const record = ({ pigeonhole }: CourierConfig, cache: DedupCache, from: number, frame: Uint8Array): Effect.Effect<void> =>
   Effect.map(Clock.currentTimeMillis, (nowMs) => {
-    const command = decodeLinkCommand(frame)
-    if (Either.isLeft(command) || command.right._tag !== "ReplicaMessageReply") return
-    const { envelopeHash: hash, errorCode, reply, replicaId } = command.right
-    cache.record(hash, replicaId, { errorCode, payload: reply }, nowMs)
+    const command = decodeLinkFrame(frame, pigeonhole)
+    if (command?._tag !== "ReplicaMessageReply" || command.replicaId !== from) return
+    const { envelopeHash: hash, errorCode, reply } = command
+    if (reply.length === 0 || reply.length === pigeonhole.envelopeReplyBytes) cache.record(hash, from, { errorCode, payload: reply }, nowMs)
   })
 
 export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =>
@@ -112,14 +116,15 @@ export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =
     const name = config.identity.name
     const links = yield* makeReplicaLinks({
       ...config,
+      name,
       replicas: Effect.map(Effect.option(pki.current), Option.match({ onNone: () => [], onSome: (document) => document.replicas })),
       connect: (replica) =>
         Effect.map(mount.connect(name, replica, Replica), (client) => (frame: Uint8Array) =>
-          Effect.map(client.CourierCommand({ courier: name, frame }), (reply) => reply.frame)),
-      onReply: (_replicaId, frame) => record(cache, frame)
+          Effect.map(client.CourierCommand({ frame }), (reply) => reply.frame)),
+      onReply: (replicaId, frame) => record(config, cache, replicaId, frame)
     })
     const sweep = Effect.map(Clock.currentTimeMillis, (nowMs) => cache.sweep(nowMs))
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(SWEEP_MS), sweep)))
+    yield* forkLoop("sweep", name, Effect.zipRight(Effect.sleep(SWEEP_MS), sweep))
     yield* mount.serve(name, Courier, Courier.toLayer({
       Query: ({ query }) =>
         Effect.map(Clock.currentTimeMillis, (nowMs) =>

@@ -1,8 +1,8 @@
 /**
  * A replica's envelope keys, one per replica epoch.
  *
- * Contract: keys are made for the current and the next replica epoch only, never for a past one. Those older than current−1 are destroyed three hours
- * after the border. Candidates come in the order current, previous, next.
+ * Contract: keys are made for the current and the next replica epoch only, never for a past one, not even when the clock is set back. Those older than
+ * current−1 are destroyed three hours after the border. Candidates come in the order current, previous, next.
  * Source: pigeonhole.md §5.1; departures: keys live in this object; a replica on disk will load the previous epoch's.
  *
  * @module
@@ -25,6 +25,7 @@ export class EnvelopeKeys {
   readonly #params: Pick<MixnetParams, "epochPeriodMs" | "replicaEpochPeriodMs">
   readonly #nike: Nike
   readonly #entropy: Entropy
+  #latestEpoch = Number.NEGATIVE_INFINITY
 
   constructor(params: Pick<MixnetParams, "epochPeriodMs" | "replicaEpochPeriodMs">, nike: Nike, entropy: Entropy) {
     this.#params = params
@@ -35,8 +36,9 @@ export class EnvelopeKeys {
   /** Makes the keys of the replica epoch at `nowMs` and of the next; destroys those past their grace. */
   rotate(nowMs: number): void {
     const epoch = replicaEpochAt(this.#params, nowMs)
+    this.#latestEpoch = Math.max(this.#latestEpoch, epoch)
     for (const wanted of [epoch, epoch + 1]) {
-      if (this.#keys.has(wanted)) continue
+      if (this.#keys.has(wanted) || wanted < this.#latestEpoch) continue
       const privateKey = this.#entropy(this.#nike.privateKeyBytes)
       this.#keys.set(wanted, { privateKey, publicKey: this.#nike.publicKey(privateKey) })
     }
@@ -49,10 +51,9 @@ export class EnvelopeKeys {
     }
   }
 
-  /** Public keys of the previous (while held), the current and the next replica epoch. */
-  publicKeys(nowMs: number): ReadonlyMap<number, Uint8Array> {
-    const epoch = replicaEpochAt(this.#params, nowMs)
-    return new Map([...this.#keys].filter(([held]) => Math.abs(held - epoch) <= 1).map(([held, key]) => [held, key.publicKey]))
+  /** Public keys of a replica epoch, of the previous one (while held) and of the next, as far as it exists: what a descriptor in that epoch carries. */
+  publicKeys(replicaEpoch: number): ReadonlyMap<number, Uint8Array> {
+    return new Map([...this.#keys].filter(([held]) => Math.abs(held - replicaEpoch) <= 1).map(([held, key]) => [held, key.publicKey]))
   }
 
   /** The keys to try on an envelope. */

@@ -11,7 +11,7 @@ import { Deferred, Effect, Either } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
-import { encapsulate, openReply, type Nike } from "../../src/crypto/mkem.ts"
+import { encapsulate, openReply, type Encapsulation, type Nike } from "../../src/crypto/mkem.ts"
 import { zeroize } from "../../src/crypto/zeroize.ts"
 import { envelopeHash } from "../../src/pigeonhole/envelope.ts"
 import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
@@ -19,7 +19,7 @@ import { encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
 import { unpad } from "../../src/pigeonhole/padding.ts"
 import { decodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
 
-const OUTSTANDING_LIMIT = 1_024
+export const OUTSTANDING_LIMIT = 1_024
 
 export interface ProxyConfig {
   readonly crypto: CryptoBackend
@@ -38,34 +38,40 @@ export class Proxy {
     this.#config = config
   }
 
+  /** Questions that wait for an answer. */
+  get outstanding(): number {
+    return this.#outstanding.size
+  }
+
   /** @param paddedInner  the padded inner message, as it came  @param publicKey  the fellow's envelope key */
   ask(replicaId: number, publicKey: Uint8Array, paddedInner: Uint8Array): Effect.Effect<ReplicaReplyInnerMessage | undefined> {
-    const { crypto, entropy, nike, offer, pigeonhole, timeoutMs } = this.#config
-    return Effect.gen(this, function*() {
+    const { crypto, entropy, nike } = this.#config
+    return Effect.suspend(() => {
+      if (this.#outstanding.size >= OUTSTANDING_LIMIT) return Effect.succeed(undefined)
       const sealed = encapsulate(crypto, nike, [publicKey], paddedInner, entropy)
-      if (Either.isLeft(sealed) || this.#outstanding.size >= OUTSTANDING_LIMIT) return undefined
-      const { ciphertext, deks, senderPrivateKey, senderPublicKey } = sealed.right
-      const id = toHex(envelopeHash(crypto, senderPublicKey, ciphertext))
-      const answer = yield* Deferred.make<Uint8Array>()
-      this.#outstanding.set(id, answer)
-      const frame = encodeLinkCommand(
-        { _tag: "ReplicaMessage", senderPublicKey, dek: deks[0] ?? new Uint8Array(0), ciphertext },
-        pigeonhole.linkCommandBytes
-      )
-      if (!offer(replicaId, frame)) {
-        this.#outstanding.delete(id)
-        return undefined
-      }
-      const reply = yield* Deferred.await(answer).pipe(
-        Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes): Uint8Array | undefined => bytes, onTimeout: () => undefined }),
-        Effect.ensuring(Effect.sync(() => this.#outstanding.delete(id)))
-      )
-      const inner = reply === undefined ? undefined : Either.getOrUndefined(
+      if (Either.isLeft(sealed)) return Effect.succeed(undefined)
+      const { senderPrivateKey } = sealed.right
+      const opened = (reply: Uint8Array | undefined) => reply === undefined ? undefined : Either.getOrUndefined(
         openReply(crypto, nike, senderPrivateKey, publicKey, reply).pipe(Either.flatMap(unpad), Either.flatMap(decodeReplicaReplyInnerMessage))
       )
-      zeroize(senderPrivateKey)
-      return inner
+      return Effect.ensuring(Effect.map(this.#exchange(replicaId, sealed.right), opened), Effect.sync(() => zeroize(senderPrivateKey)))
     })
+  }
+
+  /** The sealed answer to a sealed question, if it comes in time. */
+  #exchange(replicaId: number, { ciphertext, deks, senderPublicKey }: Encapsulation): Effect.Effect<Uint8Array | undefined> {
+    const { crypto, offer, pigeonhole, timeoutMs } = this.#config
+    const id = toHex(envelopeHash(crypto, senderPublicKey, ciphertext))
+    return Effect.gen(this, function*() {
+      const answer = yield* Deferred.make<Uint8Array>()
+      this.#outstanding.set(id, answer)
+      const dek = deks[0] ?? new Uint8Array(0)
+      const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
+      if (!offer(replicaId, frame)) return undefined
+      return yield* Deferred.await(answer).pipe(
+        Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes): Uint8Array | undefined => bytes, onTimeout: () => undefined })
+      )
+    }).pipe(Effect.ensuring(Effect.sync(() => this.#outstanding.delete(id))))
   }
 
   /** Hands an answer to whoever waits for it; unknown ones are dropped. */

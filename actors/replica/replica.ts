@@ -9,12 +9,14 @@
  * @module
  */
 import { Clock, Effect, Either, Option } from "effect"
+import { callerOf } from "../../src/actor/actor.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
+import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulate, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
-import { makeReplicaLinks } from "../../src/node/replica-links.ts"
-import { replicaEpochAt } from "../../src/params/epoch.ts"
+import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.ts"
+import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
 import { signDescriptor } from "../../src/pki/descriptor.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { PkiView } from "../../src/pki/pki-view.ts"
@@ -22,7 +24,7 @@ import { publishDescriptors } from "../../src/pki/publish.ts"
 import { EnvelopeHash, envelopeHash } from "../../src/pigeonhole/envelope.ts"
 import { REPLICA_ERROR, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
-import { decodeLinkCommand, encodeLinkCommand, type LinkCommand } from "../../src/pigeonhole/link-command.ts"
+import { encodeLinkCommand, type LinkCommand } from "../../src/pigeonhole/link-command.ts"
 import { padTo, unpad } from "../../src/pigeonhole/padding.ts"
 import { decodeReplicaInnerMessage } from "../../src/pigeonhole/replica-message.ts"
 import { encodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
@@ -102,33 +104,32 @@ const answerMessage = (config: ReplicaConfig, operations: OperationsConfig, mess
 /** The frame that answers a command, or undefined when a decoy does. */
 const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, frame: Uint8Array, fromReplica: boolean) =>
   Effect.gen(function*() {
-    const command = decodeLinkCommand(frame)
-    if (Either.isLeft(command)) return undefined
-    if (command.right._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command.right, fromReplica)
-    if (command.right._tag !== "ReplicaWrite" || !fromReplica) return undefined
-    const { boxId, payload, signature } = command.right
+    const command = decodeLinkFrame(frame, config.pigeonhole)
+    if (command?._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command, fromReplica)
+    if (command?._tag !== "ReplicaWrite" || !fromReplica) return undefined
+    const { boxId, payload, signature } = command
     const errorCode = yield* operations.store.write({ boxId, payload, signature }, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
     return encodeLinkCommand({ _tag: "ReplicaWriteReply", errorCode }, config.pigeonhole.linkCommandBytes)
   })
 
 const publish = (config: ReplicaConfig) =>
-  publishDescriptors(config.params, config.authorityThreshold, (epoch) =>
+  publishDescriptors(config.params, config.authorityKeys.length, (epoch) =>
     Effect.map(Clock.currentTimeMillis, (nowMs) => {
       config.keys.rotate(nowMs)
       const { identity, replicaId } = config
       return signDescriptor(config.crypto, identity.seed, {
-        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey, envelopeKeys: config.keys.publicKeys(nowMs)
+        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey, envelopeKeys: config.keys.publicKeys(replicaEpochOf(config.params, epoch))
       })
     }))
 
 /** Rotates envelope keys and drops expired boxes, at start and every 28th of a replica epoch. */
-const housekeeping = (config: ReplicaConfig): Effect.Effect<never> =>
-  Effect.forever(Effect.gen(function*() {
+const housekeeping = (config: ReplicaConfig): Effect.Effect<void> =>
+  Effect.gen(function*() {
     const nowMs = yield* Clock.currentTimeMillis
     config.keys.rotate(nowMs)
     yield* config.table.dropBefore(replicaEpochAt(config.params, nowMs) - 1)
     yield* Effect.sleep(config.params.replicaEpochPeriodMs / 28)
-  }))
+  })
 
 /** Links to the fellows, with the proxy that reads their answers. */
 const makeFellows = (config: ReplicaConfig) =>
@@ -143,18 +144,17 @@ const makeFellows = (config: ReplicaConfig) =>
     })
     const links = yield* makeReplicaLinks({
       ...config,
+      name,
       replicas: Effect.map(Effect.option(pki.current), Option.match({
         onNone: () => [],
         onSome: (document) => document.replicas.filter((replica) => replica.replicaId !== config.replicaId)
       })),
       connect: (fellow) =>
         Effect.map(mount.connect(name, fellow, Replica), (client) => (frame: Uint8Array) =>
-          Effect.map(client.ReplicaCommand({ replica: name, frame }), (reply) => reply.frame)),
+          Effect.map(client.ReplicaCommand({ frame }), (reply) => reply.frame)),
       onReply: (_replicaId, frame) => {
-        const command = decodeLinkCommand(frame)
-        return Either.isRight(command) && command.right._tag === "ReplicaMessageReply"
-          ? proxy.answered(command.right.envelopeHash, command.right.reply)
-          : Effect.void
+        const command = decodeLinkFrame(frame, config.pigeonhole)
+        return command?._tag === "ReplicaMessageReply" ? proxy.answered(command.envelopeHash, command.reply) : Effect.void
       }
     })
     return { proxy, links }
@@ -184,11 +184,11 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const pki = yield* PkiView
     const answer = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
       Effect.zipRight(Effect.provideService(work(peer, frame, fromReplica), PkiView, pki), Effect.map(slots.take(peer), (reply) => ({ frame: reply })))
-    yield* Effect.forkScoped(publish(config))
-    yield* Effect.forkScoped(housekeeping(config))
+    yield* forkLoop("publication", config.identity.name, publish(config))
+    yield* forkLoop("housekeeping", config.identity.name, housekeeping(config))
     yield* mount.serve(config.identity.name, Replica, Replica.toLayer({
-      CourierCommand: ({ courier, frame }) => answer(courier, frame, false),
-      ReplicaCommand: ({ frame, replica: fellow }) => answer(fellow, frame, true)
+      CourierCommand: ({ frame }, call) => answer(callerOf(call), frame, false),
+      ReplicaCommand: ({ frame }, call) => answer(callerOf(call), frame, true)
     }))
     yield* ready
     return yield* Effect.never

@@ -1,8 +1,8 @@
 /**
  * Copies on their way to the other shard: what could not be queued at once is kept and tried again.
  *
- * Contract: `send` never waits. Kept copies are bounded, one per peer and box, for an hour at most; the oldest go first. What is lost here is healed by
- * read repair.
+ * Contract: `send` never waits. Kept copies are bounded for each fellow, one per box, for an hour at most; the oldest go first. What is lost here is
+ * healed by read repair.
  * Source: pigeonhole.md §5.6 (replication, retry queue); departures: none.
  *
  * @module
@@ -12,11 +12,11 @@ import { toHex } from "../../src/bytes/hex.ts"
 import { encodeLinkCommand } from "../../src/pigeonhole/link-command.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
 
-const KEPT_LIMIT = 2_000
+/** Copies kept for one fellow. */
+export const KEPT_LIMIT = 2_000
 const KEPT_MS = 3_600_000
 
 interface Kept {
-  readonly replicaId: number
   readonly frame: Uint8Array
   readonly sinceMs: number
 }
@@ -33,11 +33,16 @@ export const makeReplication = (
   retryMs: number
 ): Effect.Effect<Replication, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const kept = new Map<string, Kept>()
-    const retry = Effect.map(Clock.currentTimeMillis, (nowMs) => {
-      for (const [id, copy] of kept) {
-        if (nowMs - copy.sinceMs > KEPT_MS || offer(copy.replicaId, copy.frame)) kept.delete(id)
+    const kept = new Map<number, Map<string, Kept>>()
+    const retryFor = (replicaId: number, copies: Map<string, Kept>, nowMs: number): void => {
+      let hasRoom = true
+      for (const [id, { frame, sinceMs }] of copies) {
+        hasRoom = hasRoom && (nowMs - sinceMs > KEPT_MS || offer(replicaId, frame))
+        if (hasRoom || nowMs - sinceMs > KEPT_MS) copies.delete(id)
       }
+    }
+    const retry = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      for (const [replicaId, copies] of kept) retryFor(replicaId, copies, nowMs)
     })
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(retryMs), retry)))
     return {
@@ -45,8 +50,10 @@ export const makeReplication = (
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
           const frame = encodeLinkCommand({ _tag: "ReplicaWrite", boxId, payload, signature }, linkCommandBytes)
           if (offer(replicaId, frame)) return
-          for (const oldest of kept.keys()) if (kept.size >= KEPT_LIMIT) kept.delete(oldest)
-          kept.set(`${replicaId}:${toHex(boxId)}`, { replicaId, frame, sinceMs: nowMs })
+          const copies = kept.get(replicaId) ?? new Map<string, Kept>()
+          kept.set(replicaId, copies)
+          for (const oldest of copies.keys()) if (copies.size >= KEPT_LIMIT) copies.delete(oldest)
+          copies.set(toHex(boxId), { frame, sinceMs: nowMs })
         })
     }
   })

@@ -2,7 +2,7 @@
  * The answering side of a command link: one reply frame for every command frame, whatever was asked.
  *
  * Contract: each command gets exactly one frame after a delay uniform in [0, 1/λR]: the oldest reply that is ready for that peer, else a decoy. Replies
- * that wait are bounded per peer; beyond the bound the oldest is dropped (its asker asks again).
+ * that wait are bounded per peer, and so are the peers; beyond a bound the oldest is dropped (its asker asks again).
  * Knows nothing of: what replies hold.
  * Source: pigeonhole.md §5.7 (responder side); departures: a reply rides on whatever command comes next, so that slow (proxied) answers do not show.
  *
@@ -11,7 +11,9 @@
 import { Effect, Random } from "effect"
 
 /** Replies that may wait for one peer. */
-const READY_LIMIT = 1_024
+export const READY_LIMIT = 256
+/** Peers for which replies may wait. */
+export const PEER_LIMIT = 256
 
 export class ReplySlots {
   readonly #ready = new Map<string, Array<Uint8Array>>()
@@ -23,11 +25,18 @@ export class ReplySlots {
     this.#longestDelayMs = 1 / lambdaRPerMs
   }
 
+  /** Peers for which replies wait. */
+  get peerCount(): number {
+    return this.#ready.size
+  }
+
   /** Makes a reply ready for `peer`. */
   push(peer: string, frame: Uint8Array): void {
     const frames = this.#ready.get(peer) ?? []
     if (frames.length >= READY_LIMIT) frames.shift()
     frames.push(frame)
+    this.#ready.delete(peer)
+    for (const oldest of this.#ready.keys()) if (this.#ready.size >= PEER_LIMIT) this.#ready.delete(oldest)
     this.#ready.set(peer, frames)
   }
 
@@ -35,7 +44,14 @@ export class ReplySlots {
   take(peer: string): Effect.Effect<Uint8Array> {
     return Random.next.pipe(
       Effect.flatMap((u) => Effect.sleep(u * this.#longestDelayMs)),
-      Effect.map(() => this.#ready.get(peer)?.shift() ?? this.#decoy)
+      Effect.map(() => this.#shift(peer) ?? this.#decoy)
     )
+  }
+
+  #shift(peer: string): Uint8Array | undefined {
+    const frames = this.#ready.get(peer)
+    const oldest = frames?.shift()
+    if (frames?.length === 0) this.#ready.delete(peer)
+    return oldest
   }
 }

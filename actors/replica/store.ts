@@ -61,7 +61,8 @@ export class Store {
     return Effect.gen(this, function*() {
       const held = yield* this.find(box.boxId, replicaEpoch)
       if (held !== undefined) {
-        if (sameBox(held, box)) return REPLICA_ERROR.success
+        const bothTombstones = held.payload.length === 0 && box.payload.length === 0
+        if (bothTombstones || sameBox(held, box)) return REPLICA_ERROR.success
         if (held.payload.length === 0 || box.payload.length > 0) return REPLICA_ERROR.boxAlreadyExists
       }
       if (box.payload.length > 0 && (yield* this.#config.table.isFull)) return REPLICA_ERROR.storageFull
