@@ -2,9 +2,10 @@
  * README and docs against the repository.
  *
  * Goal: no page shows a command that fails, a file that is not there, a table that another file contradicts.
- * Method: fenced `sh` blocks after `<!-- run -->` are run line by line, with `npx funion` replaced by this checkout's own program. All other `sh` lines must be
- * in LONG: the two that begin with `npm install` are exercised by `.ci/run` (clean install, then the tests) and by the command line's own process test (the
- * inference itself); the bench runs in its small size in test/unit/bench. Other blocks and tables are compared with the files that they copy.
+ * Method: fenced `sh` blocks after `<!-- run -->` are run line by line, with `npx funion` replaced by this checkout's own program. Of `sh` blocks after
+ * `<!-- infer -->` options and models are checked: whole inferences run in the command line's own process test. All other `sh` lines must be in LONG: the two that
+ * begin with `npm install` are exercised by `.ci/run` (clean install, then the tests) and by that process test; the bench runs in its small size in
+ * test/unit/bench. Other blocks and tables are compared with the files that they copy.
  *
  * @module
  */
@@ -13,7 +14,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import { Either } from "effect"
 import { describe, expect, it } from "vitest"
+import { sortArguments, unmarked } from "../../actors/cli/argument-list.ts"
+import * as presets from "../../src/params/presets.ts"
+import { STANDARD_MODELS } from "../../src/topology/builder.ts"
 import { ALLOWED } from "../house-map.ts"
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..")
@@ -50,8 +55,8 @@ const shellLines = (chosen: (block: Block) => boolean): ReadonlyArray<string> =>
 const marked = (mark: string): string => blocks.find((block) => block.mark === mark)?.text ?? ""
 
 /** The rows of the table after a mark, header and rule left out, cells trimmed. */
-const tableAfter = (mark: string): ReadonlyArray<ReadonlyArray<string>> => {
-  const after = readme.slice(readme.indexOf(`<!-- ${mark} -->\n`) + `<!-- ${mark} -->\n`.length)
+const tableAfter = (mark: string, page = readme): ReadonlyArray<ReadonlyArray<string>> => {
+  const after = page.slice(page.indexOf(`<!-- ${mark} -->\n`) + `<!-- ${mark} -->\n`.length)
   const rows = after.split("\n")
   const end = rows.findIndex((row) => !row.startsWith("|"))
   return rows.slice(2, end).map((row) => row.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim()))
@@ -80,8 +85,17 @@ describe("commands in README and docs", () => {
   }, RUN_LIMIT_MS)
   it("commands that are not run here are known to be run elsewhere", () => {
     expect(cheap.length).toBeGreaterThan(0)
-    expect(shellLines(({ mark }) => mark !== "run").filter((line) => !LONG.includes(line))).toEqual([])
+    expect(shellLines(({ mark }) => mark !== "run" && mark !== "infer").filter((line) => !LONG.includes(line))).toEqual([])
     expect(shellLines(() => true)).toEqual(expect.arrayContaining(LONG.slice(0, 2)))
+  })
+  it("examples of infer have options that it knows and models that ship", async () => {
+    const lines = shellLines(({ mark }) => mark === "infer")
+    expect(lines.length).toBeGreaterThan(0)
+    for (const line of lines) {
+      const words = await shell(line.replace(/^npx funion\b/, `"${process.execPath}" -p "JSON.stringify(process.argv.slice(1))" --`))
+      const sorted = Either.getOrThrow(sortArguments(JSON.parse(words.stdout) as ReadonlyArray<string>)).map(unmarked)
+      expect(STANDARD_MODELS.filter(({ id }) => sorted.includes(id)).length, line).toBe(1)
+    }
   })
   it("the example of a topology file can run", async () => {
     const folder = mkdtempSync(join(tmpdir(), "funion-docs-"))
@@ -121,6 +135,20 @@ describe("copies in README", () => {
     const shown = tableAfter("dependencies").flatMap(([names = ""]) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? ""))
     expect([...shown].sort()).toEqual([...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)].sort())
     expect(tableAfter("dependencies").filter(([, reason = ""]) => reason === "")).toEqual([])
+  })
+  it("the tables of parameters have every parameter, with the values of the presets", () => {
+    const page = read("docs/operators.md")
+    const cell = (field: string, value: unknown): string => {
+      if (field === "profiles") return String((value as ReadonlyArray<unknown>).length)
+      if (Array.isArray(value)) return value.join(", ")
+      return typeof value === "object" && value !== null ? Object.values(value).filter((part) => part !== true).join(", ") : String(value)
+    }
+    const rowsOf = (tiny: object, echomix: object): unknown =>
+      Object.fromEntries(Object.entries(tiny).map(([field, value]) => [field, [cell(field, value), cell(field, new Map(Object.entries(echomix)).get(field))]]))
+    const shown = (mark: string): unknown =>
+      Object.fromEntries(tableAfter(mark, page).map(([field = "", , tiny, echomix]) => [field.replaceAll("`", ""), [tiny, echomix]]))
+    expect(shown("params")).toEqual(rowsOf(presets.tinyParams, presets.echomixParams))
+    expect(shown("service")).toEqual(rowsOf(presets.tinyService, presets.echomixService))
   })
   it("licences of models are those of their manifests", () => {
     const text = readme.replace(/\s+/g, " ")
