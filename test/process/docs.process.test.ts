@@ -3,9 +3,9 @@
  *
  * Goal: no page shows a command that fails, a file that is not there, a table that another file contradicts.
  * Method: fenced `sh` blocks after `<!-- run -->` are run line by line, with `npx funion` replaced by this checkout's own program. Of `sh` blocks after
- * `<!-- infer -->` options and models are checked: whole inferences run in the command line's own process test. All other `sh` lines must be in LONG: the two that
- * begin with `npm install` are exercised by `.ci/run` (clean install, then the tests) and by that process test; the bench runs in its small size in
- * test/unit/bench. Other blocks and tables are compared with the files that they copy.
+ * `<!-- infer -->` options and models are checked: whole inferences run in the command line's own process test. All other `sh` lines must be in LONG: the
+ * two that begin with `npm install` are exercised by `.ci/run` (clean install, then the tests) and by that process test; the bench runs in its small size
+ * in test/unit/bench. Other blocks and tables are compared with the files that they copy.
  *
  * @module
  */
