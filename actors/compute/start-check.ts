@@ -8,15 +8,14 @@
  *
  * @module
  */
-import { Data } from "effect"
+import { Data, Either } from "effect"
+import { checkBucketGrid } from "../../src/inference/bucket.ts"
 import { payloadBytesOfClass } from "../../src/inference/slots.ts"
 import { maxOutputBytes, type ModelCard } from "../../src/model/card.ts"
 import { boxPlaintextBytes, type MixnetParams } from "../../src/params/mixnet-params.ts"
 import { checkService, type CheckProblem } from "../../src/params/service-check.ts"
 import type { ServiceProfile } from "../../src/params/service-profile.ts"
 import { deadlinesQuantaOf, type ComputeActor } from "../../src/topology/topology.ts"
-import { checkBucketGrid } from "../../src/inference/bucket.ts"
-import { Either } from "effect"
 
 /** The service refuses to start; `field` is the path of what is to be changed. */
 export class ComputeRefused extends Data.TaggedError("ComputeRefused")<{ readonly field: string; readonly message: string }> {}
