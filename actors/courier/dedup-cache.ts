@@ -14,7 +14,8 @@ import type { EnvelopeHash } from "../../src/pigeonhole/envelope.ts"
 export const DEDUP_TTL_MS = 300_000
 export const REDISPATCH_GRACE_MS = 30_000
 export const REDISPATCH_LIMIT = 5
-const ENTRY_LIMIT = 65_536
+/** Entries at most: about 250 MB of replies at 2 KB packets. */
+export const ENTRY_LIMIT = 65_536
 
 export interface CachedReply {
   /** Outer code of the replica, 0 for success or masked. */

@@ -39,15 +39,17 @@ export class Allowance {
 }
 
 /** Connections whose bucket is not full, at most. */
-export const ALLOWANCE_COUNT_LIMIT = 4_096
+const ALLOWANCE_COUNT_LIMIT = 4_096
 
 /** The buckets of all connections of a gateway, by queue id in hex. */
 export class Allowances {
   readonly #params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">
+  readonly #countLimit: number
   readonly #allowances = new Map<string, Allowance>()
 
-  constructor(params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">) {
+  constructor(params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">, countLimit: number = ALLOWANCE_COUNT_LIMIT) {
     this.#params = params
+    this.#countLimit = countLimit
   }
 
   get size(): number {
@@ -58,8 +60,8 @@ export class Allowances {
   take(id: string, nowMs: number): boolean {
     const known = this.#allowances.get(id)
     if (known !== undefined) return known.take(nowMs)
-    if (this.#allowances.size >= ALLOWANCE_COUNT_LIMIT) this.sweep(nowMs)
-    if (this.#allowances.size >= ALLOWANCE_COUNT_LIMIT) return false
+    if (this.#allowances.size >= this.#countLimit) this.sweep(nowMs)
+    if (this.#allowances.size >= this.#countLimit) return false
     const fresh = new Allowance(this.#params, nowMs)
     this.#allowances.set(id, fresh)
     return fresh.take(nowMs)

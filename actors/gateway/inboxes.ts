@@ -15,7 +15,7 @@ import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 /** Messages that may wait for one client. */
 export const INBOX_CAPACITY = 256
 /** Clients that one gateway serves at a time. */
-export const INBOX_COUNT_LIMIT = 4_096
+const INBOX_COUNT_LIMIT = 4_096
 
 interface Inbox {
   readonly messages: Queue.Queue<Uint8Array>
@@ -26,6 +26,11 @@ interface Inbox {
 
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
+  readonly #countLimit: number
+
+  constructor(countLimit: number = INBOX_COUNT_LIMIT) {
+    this.#countLimit = countLimit
+  }
 
   get size(): number {
     return this.#inboxes.size
@@ -76,7 +81,7 @@ export class Inboxes {
         known.readInPeriod = true
         return known
       }
-      if (this.#inboxes.size >= INBOX_COUNT_LIMIT) return undefined
+      if (this.#inboxes.size >= this.#countLimit) return undefined
       const inbox: Inbox = { messages, superseded: undefined, readInPeriod: true }
       this.#inboxes.set(id, inbox)
       return inbox

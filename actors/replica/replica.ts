@@ -118,7 +118,8 @@ const publish = (config: ReplicaConfig) =>
       config.keys.rotate(nowMs)
       const { identity, replicaId } = config
       return signDescriptor(config.crypto, identity.seed, {
-        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey, envelopeKeys: config.keys.publicKeys(replicaEpochOf(config.params, epoch))
+        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey,
+        envelopeKeys: config.keys.publicKeys(replicaEpochOf(config.params, epoch))
       })
     }))
 

@@ -5,7 +5,8 @@
  * itself where it is not yet known everywhere. An upload is repeated with growing pauses until every authority has accepted it, since authorities that
  * hold different descriptors sign different documents; it ends with the epoch and holds up no other.
  * Knows nothing of: what a descriptor holds.
- * Source: mixnet.md §7, §12, §13 (nodes upload until P/8 − P/48); departures: a first upload for the epoch in progress, so that a network can start at once.
+ * Source: mixnet.md §7, §12, §13 (nodes upload until P/8 − P/48); departures: uploads for the epoch in progress, so that a network can start at once
+ * and recover from an epoch without a document.
  *
  * @module
  */
