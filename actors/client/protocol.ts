@@ -17,8 +17,8 @@ export const WireTensor = Schema.Struct({ name: Schema.String, dtype: Schema.Str
 export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("InferenceFailed", {
   step: Schema.Literal("plan", "upload", "dispatch", "hold", "fetch"),
   reason: Schema.Literal(
-    "unknown-model", "input-refused", "no-such-profile", "no-directory", "no-compute-service", "upload-failed", "upload-timed-out", "dispatch-timed-out", "dispatch-rejected",
-    "service-broke-the-rules", "output-not-found", "output-withdrawn", "output-damaged", "job-failed", "expired", "internal"
+    "unknown-model", "input-refused", "no-such-profile", "no-directory", "no-compute-service", "upload-failed", "upload-timed-out", "dispatch-timed-out",
+    "dispatch-rejected", "service-broke-the-rules", "output-not-found", "output-withdrawn", "output-damaged", "job-failed", "expired", "internal"
   ),
   /** One sentence for the person; never capabilities, ids or contents. */
   detail: Schema.String
@@ -68,7 +68,10 @@ export class Client extends RpcGroup.make(
   Rpc.make("Infer", { payload: { ...job, inputs: Schema.Array(WireTensor) }, success: InferenceEvent, error: InferenceFailed, stream: true }),
   /** Step 1 alone: writes the input; `input` is an opaque upload record for `Dispatch`: a secret, whoever holds it owns the job. */
   Rpc.make("Upload", { payload: { ...job, inputs: Schema.Array(WireTensor) }, success: Schema.Struct({ input: Frame }), error: InferenceFailed }),
-  /** Step 2 alone: commissions the job; may be repeated and gives the same ticket. `ticket` (funion.md §6.4, 256 bytes) lets whoever holds it fetch the answer and nothing else. */
+  /**
+   * Step 2 alone: commissions the job; may be repeated and gives the same ticket. `ticket` (funion.md §6.4, 256 bytes) lets whoever holds it fetch the
+   * answer and nothing else.
+   */
   Rpc.make("Dispatch", { payload: { input: Frame }, success: Schema.Struct({ ticket: Frame }), error: InferenceFailed }),
   /** Step 5 alone, by any client: waits for the edge and reads. */
   Rpc.make("Fetch", { payload: { ticket: Frame }, success: InferenceEvent, error: InferenceFailed, stream: true }),

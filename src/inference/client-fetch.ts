@@ -17,7 +17,7 @@ import { matchSpecs } from "../model/tensor-spec.ts"
 import type { Tensor } from "../model/tensor.ts"
 import { boxPlaintextBytes, type MixnetParams } from "../params/mixnet-params.ts"
 import { boxesOfClass } from "../params/size-class.ts"
-import { BoxStore } from "../storage/box-store.ts"
+import { BoxStore, meanRoundTripMs } from "../storage/box-store.ts"
 import { readSlots, windowCountFor, type ReadFate } from "../storage/box-stream.ts"
 import { firstPollMs, nextPollMs, quantaToNext } from "./bucket.ts"
 import { failureSentence, jobFailed, type JobFailed } from "./client-failure.ts"
@@ -148,7 +148,8 @@ export const readRelease = (setting: ClientSetting, output: OutputStream, option
       readSlots(output.readCap, indexes, slots, {
         windowCount: windowCountFor(output.params, setting.sessionCount),
         retryMisses: true,
-        missPauseMs: output.params.quantumMs,
+        // The manifest was written last, so a miss means that this replica has not heard of the box yet.
+        missPauseMs: meanRoundTripMs(output.params),
         onRead: () => Effect.suspend(() => (done < slotCount ? options.onRead(++done, slotCount) : Effect.void))
       }).pipe(
         Effect.provideService(BoxStore, setting.store),
