@@ -17,6 +17,7 @@ import { decodeQueueFrame, encodeQueueFrame, QUERY_ID_BYTES, QUEUE_REPLY_BYTES }
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
 import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
+import { nodeSlackMs } from "../../src/params/mixnet-params.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
 
 /** Dispatches that the service may still answer. */
@@ -102,7 +103,7 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
     const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
     const due = yield* makeDelayQueue<Due>({
       capacity: DUE_CAPACITY,
-      slackMs: sendSlackMs,
+      slackMs: nodeSlackMs(config.params),
       drops: config.drops,
       onDue: (batch) =>
         Effect.forEach(batch, ({ id, surb }) => {

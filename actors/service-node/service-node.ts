@@ -15,6 +15,7 @@ import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
 import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode, type Node } from "../../src/node/node.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
+import { nodeSlackMs } from "../../src/params/mixnet-params.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { recipientId } from "../../src/sphinx/geometry.ts"
 import { decodeForwardPayload } from "../../src/sphinx/packet.ts"
@@ -117,7 +118,7 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
     }
     const waiting = yield* makeDelayQueue<Request>({
       capacity: DELAY_CAPACITY,
-      slackMs: config.params.sendSlackMs,
+      slackMs: nodeSlackMs(config.params),
       drops: node.drops,
       onDue: (due) => Effect.forEach(due, act, { discard: true })
     })

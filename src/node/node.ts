@@ -15,6 +15,7 @@ import { makeDelayQueue } from "../mixnet/delay-queue.ts"
 import { exponentialCapMs } from "../mixnet/delay.ts"
 import { DropCounters, type DropReason } from "../mixnet/drop-counters.ts"
 import type { MixKeyRing } from "../mixnet/mix-key.ts"
+import { nodeSlackMs } from "../params/mixnet-params.ts"
 import { epochAt } from "../params/epoch.ts"
 import { signDescriptor, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Directory } from "../pki/directory.ts"
@@ -49,7 +50,6 @@ export interface Node {
 
 const INBOUND_CAPACITY = 1_000
 const DELAY_CAPACITY = 8_192
-const UNWRAP_DWELL_MS = 250
 
 interface Delayed {
   readonly nodeId: NodeId
@@ -85,11 +85,11 @@ export const makeNode = (
     const { keys } = config
     yield* forkLoop("publication", config.identity.name, publishNode(config, keys))
     const links = yield* makeOutgoingLinks({
-      name: config.identity.name, crypto: config.crypto, drops, sendSlackMs: config.params.sendSlackMs, neighboursIn: config.neighboursIn
+      name: config.identity.name, crypto: config.crypto, drops, sendSlackMs: nodeSlackMs(config.params), neighboursIn: config.neighboursIn
     })
     const delays = yield* makeDelayQueue<Delayed>({
       capacity: DELAY_CAPACITY,
-      slackMs: config.params.sendSlackMs,
+      slackMs: nodeSlackMs(config.params),
       drops,
       onDue: (due) => Effect.forEach(due, ({ nodeId, packet }) => links.send(nodeId, packet), { discard: true })
     })
@@ -100,7 +100,7 @@ export const makeNode = (
       keys,
       drops,
       inboundCapacity: INBOUND_CAPACITY,
-      unwrapDwellMs: UNWRAP_DWELL_MS,
+      unwrapDwellMs: nodeSlackMs(config.params),
       route: ({ origin, receivedAtMs, unwrapped }) => {
         const drop = (reason: DropReason) => Effect.sync(() => drops.count(reason))
         const forward = forwardOrderOf(unwrapped)

@@ -47,7 +47,7 @@ export interface MixnetParams {
   readonly sealBeforeEdgeMs: number
   /** An exchange is sent again when its reply is overdue by this much. */
   readonly retransmitSlackMs: number
-  /** A packet that would leave a node later than this after its due time is dropped instead. */
+  /** A tick that comes later than this after its due time sends nothing; see `nodeSlackMs` for nodes. */
   readonly sendSlackMs: number
   readonly geometry: PacketGeometry
   /** L: mix layers between gateway and service node. */
@@ -55,6 +55,12 @@ export interface MixnetParams {
   /** Key agreement of the envelopes for replicas. */
   readonly replicaNike: "x25519"
 }
+
+/**
+ * The longest lateness at which a node still forwards a packet: four times what a sender allows a tick. So an overloaded machine sheds load where packets
+ * begin, and packets that are on their way arrive.
+ */
+export const nodeSlackMs = (params: Pick<MixnetParams, "sendSlackMs">): number => 4 * params.sendSlackMs
 
 /** Public key of an envelope: X25519. */
 export const ENVELOPE_KEY_BYTES = 32
