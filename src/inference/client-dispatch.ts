@@ -156,8 +156,10 @@ class Dispatcher {
     for (const { notAfterMs, replyKey } of this.#sealed.toReversed()) {
       const reply = Either.getOrUndefined(openReply(crypto, replyKey, job.planned.serviceId, payload))
       if (reply === undefined) continue
+      // Who uploaded it elsewhere may have had it accepted before this client sent anything.
+      const isForeign = job.planned.inputSlots.length === 0
       const sent = {
-        contentDigest: this.#digest, firstSentAtMs: this.#sending?.firstSentAtMs ?? 0, notAfterMs, bucket: job.planned.bucket, quantumMs,
+        contentDigest: this.#digest, firstSentAtMs: isForeign ? 0 : this.#sending?.firstSentAtMs ?? 0, notAfterMs, bucket: job.planned.bucket, quantumMs,
         deadlinesQuanta: deadlinesOf([this.#service, service])
       }
       return Either.mapLeft(checkReply(sent, reply), () =>
