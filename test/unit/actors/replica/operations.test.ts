@@ -1,0 +1,209 @@
+/**
+ * Reads and writes of a replica, its own and on behalf of others, rules R10, R12 to R15.
+ *
+ * Goal: one hop at most, the other shard when the first cannot help, repair of a shard that missed a box, nothing for a silent one.
+ * Method: four replicas with real stores and real envelopes between them, joined by a function; a fellow can be silenced.
+ *
+ * @module
+ */
+import { Effect, Either } from "effect"
+import { describe, expect, it } from "vitest"
+import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
+import { operate, type OperationsConfig } from "../../../../actors/replica/operations.ts"
+import { OUTSTANDING_LIMIT, Proxy } from "../../../../actors/replica/proxy.ts"
+import { Store } from "../../../../actors/replica/store.ts"
+import { decapsulate, nikeX25519, sealReply } from "../../../../src/crypto/mkem.ts"
+import { decodeLinkFrame } from "../../../../src/node/replica-links.ts"
+import { Epoch } from "../../../../src/params/epoch.ts"
+import { tinyParams as params } from "../../../../src/params/presets.ts"
+import { envelopeHash } from "../../../../src/pigeonhole/envelope.ts"
+import { REPLICA_ERROR } from "../../../../src/pigeonhole/error-code.ts"
+import { padTo, unpad } from "../../../../src/pigeonhole/padding.ts"
+import { decodeReplicaInnerMessage, encodeReplicaInnerMessage, type ReplicaInnerMessage } from "../../../../src/pigeonhole/replica-message.ts"
+import { encodeReplicaReplyInnerMessage } from "../../../../src/pigeonhole/replica-reply.ts"
+import { shardKeyIndexes } from "../../../../src/pigeonhole/shard.ts"
+import type { StoredBox } from "../../../../src/pigeonhole/stored-box.ts"
+import type { Document } from "../../../../src/pki/document.ts"
+import { runVirtual } from "../../session/virtual-time.ts"
+import { boxAt, crypto, entropyOf, pigeonhole, tombstoneAt } from "./sample-box.ts"
+
+const nike = nikeX25519(crypto)
+const ids = [0, 1, 2, 3]
+const identityKeys = ids.map((id) => crypto.ed25519PublicKey(new Uint8Array(32).fill(id + 1)))
+const box = boxAt(0, 1)
+const shards: ReadonlyArray<number> = Either.getOrThrow(shardKeyIndexes(crypto, identityKeys, box.boxId))
+const [first, second] = shards as readonly [number, number]
+const outsider = ids.find((id) => !shards.includes(id)) as number
+const { boxAlreadyExists, boxNotFound, replicationFailed, success, tombstone } = REPLICA_ERROR
+
+const padded = (message: ReplicaInnerMessage): Uint8Array => Either.getOrThrow(padTo(encodeReplicaInnerMessage(message), pigeonhole.innerPaddedBytes))
+const read: ReplicaInnerMessage = { _tag: "Read", boxId: box.boxId }
+const write: ReplicaInnerMessage = { _tag: "Write", ...box }
+
+/** Four replicas; `asked` and `copies` tell who asked whom and what was copied to whom. */
+const makeReplicas = (silent: ReadonlySet<number> = new Set()) => {
+  const privateKeys = ids.map((id) => entropyOf(`envelope ${id}`)(32))
+  const document = {
+    epoch: Epoch(0), params,
+    replicas: ids.map((id) => ({
+      kind: "replica", name: `replica-${id}`, replicaId: id, epoch: Epoch(0), identityKey: identityKeys[id] as Uint8Array,
+      envelopeKeys: new Map([[0, nike.publicKey(privateKeys[id] as Uint8Array)]])
+    })),
+    configuredReplicas: ids.map((id) => ({ replicaId: id, identityKey: identityKeys[id] as Uint8Array }))
+  } as unknown as Document
+  const asked: Array<number> = []
+  const copies: Array<readonly [number, StoredBox]> = []
+  const wire: Array<Uint8Array> = []
+  const inbox: Array<Effect.Effect<void>> = []
+  const configs: Array<OperationsConfig> = ids.map((id) => {
+    const proxy: Proxy = new Proxy({
+      crypto, nike, entropy: entropyOf(`proxy ${id}`), pigeonhole, timeoutMs: 1600,
+      offer: (to, frame) => {
+        asked.push(to)
+        wire.push(frame)
+        if (!silent.has(to)) inbox.push(answer(to, frame, proxy))
+        return true
+      }
+    })
+    const store = new Store({ crypto, table: makeMemoryBoxTable(100), boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
+    const replication = { send: (to: number, copy: StoredBox) => Effect.sync(() => { copies.push([to, copy]) }) }
+    return { crypto, params, replicaId: id, store, proxy, replication }
+  })
+  const answer = (id: number, frame: Uint8Array, asker: Proxy): Effect.Effect<void> =>
+    Effect.gen(function*() {
+      const command = decodeLinkFrame(frame, pigeonhole)
+      if (command?._tag !== "ReplicaMessage") return
+      const { ciphertext, dek, senderPublicKey } = command
+      const inner = Either.getOrThrow(decapsulate(crypto, nike, privateKeys[id] as Uint8Array, senderPublicKey, dek, ciphertext))
+      const message = Either.getOrThrow(Either.flatMap(unpad(inner), decodeReplicaInnerMessage))
+      const reply = yield* operate(configs[id] as OperationsConfig, document, message, inner, true)
+      const sealed = sealReply(crypto, nike, privateKeys[id] as Uint8Array, senderPublicKey,
+        Either.getOrThrow(padTo(encodeReplicaReplyInnerMessage(reply), pigeonhole.replyInnerPaddedBytes)), entropyOf(`answer ${id}`))
+      yield* asker.answered(envelopeHash(crypto, senderPublicKey, ciphertext), Either.getOrThrow(sealed))
+    })
+  const deliver = Effect.forever(Effect.zipRight(Effect.sleep(5), Effect.suspend(() => inbox.shift() ?? Effect.void)))
+  const ask = (id: number, message: ReplicaInnerMessage, fromReplica = false) =>
+    Effect.raceFirst(operate(configs[id] as OperationsConfig, document, message, padded(message), fromReplica), deliver)
+  const storeOf = (id: number): Store => (configs[id] as OperationsConfig).store
+  return { ask, asked, copies, storeOf, wire, document, configs }
+}
+
+describe("a shard", () => {
+  it("stores a write and copies it to the other shard alone", () => {
+    const { ask, asked, copies } = makeReplicas()
+    expect(runVirtual(ask(first, write))).toEqual({ _tag: "WriteReply", errorCode: success })
+    expect([asked, copies]).toEqual([[], [[second, { boxId: box.boxId, payload: box.payload, signature: box.signature }]]])
+  })
+  it("copies nothing that it refused", () => {
+    const { ask, copies } = makeReplicas()
+    const other: ReplicaInnerMessage = { _tag: "Write", ...boxAt(0, 2) }
+    expect(runVirtual(Effect.zipRight(ask(first, write), ask(first, other)))).toEqual({ _tag: "WriteReply", errorCode: boxAlreadyExists })
+    expect(copies).toHaveLength(1)
+  })
+  it("answers reads from its own store, and asks nobody", () => {
+    const { ask, asked, storeOf } = makeReplicas()
+    expect(runVirtual(ask(first, read))).toMatchObject({ errorCode: boxNotFound })
+    runVirtual(storeOf(first).write(box, 0))
+    expect(runVirtual(ask(first, read))).toEqual({ _tag: "ReadReply", errorCode: success, ...box })
+    expect(asked).toEqual([])
+  })
+})
+
+describe("another replica", () => {
+  it("passes a write to one shard, which stores it and copies it", () => {
+    const { ask, asked, copies } = makeReplicas()
+    expect(runVirtual(ask(outsider, write))).toEqual({ _tag: "WriteReply", errorCode: success })
+    expect(asked).toHaveLength(1)
+    expect(shards).toContain(asked[0])
+    expect(copies.map(([to]) => to)).toEqual(shards.filter((id) => id !== asked[0]))
+  })
+  it("reads a box that one shard alone has, and repairs the shard that said not found (R13)", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, asked, copies, storeOf } = makeReplicas()
+      runVirtual(storeOf(second).write(box, 0))
+      expect(runVirtual(ask(outsider, read))).toEqual({ _tag: "ReadReply", errorCode: success, ...box })
+      expect(copies.map(([to, copy]) => [to, copy.payload])).toEqual(asked[0] === first ? [[first, box.payload]] : [])
+    }
+  })
+  it("a tombstone ends the search and repairs like a box", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, asked, copies, storeOf } = makeReplicas()
+      runVirtual(storeOf(second).write(tombstoneAt(0), 0))
+      expect(runVirtual(ask(outsider, read))).toMatchObject({ errorCode: tombstone })
+      expect(copies.map(([to, copy]) => [to, copy.payload.length])).toEqual(asked[0] === first ? [[first, 0]] : [])
+    }
+  })
+  it("a silent shard costs its time and is not repaired; the other one serves (R12, R14)", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, copies, storeOf } = makeReplicas(new Set([first]))
+      runVirtual(storeOf(second).write(box, 0))
+      expect(runVirtual(ask(outsider, read))).toMatchObject({ errorCode: success })
+      expect(copies).toEqual([])
+    }
+  })
+  it("two silent shards give replication failed, two that miss give not found", () => {
+    expect(runVirtual(makeReplicas(new Set(shards)).ask(outsider, read))).toMatchObject({ _tag: "ReadReply", errorCode: replicationFailed })
+    expect(runVirtual(makeReplicas(new Set(shards)).ask(outsider, write))).toEqual({ _tag: "WriteReply", errorCode: replicationFailed })
+    expect(runVirtual(makeReplicas().ask(outsider, read))).toMatchObject({ _tag: "ReadReply", errorCode: boxNotFound })
+  })
+  it("what a fellow asks goes no further: reads are answered locally, writes refused and not stored (R15)", () => {
+    const { ask, asked, storeOf } = makeReplicas()
+    expect(runVirtual(ask(outsider, read, true))).toMatchObject({ errorCode: boxNotFound })
+    expect(runVirtual(ask(outsider, write, true))).toEqual({ _tag: "WriteReply", errorCode: replicationFailed })
+    expect(asked).toEqual([])
+    expect(runVirtual(storeOf(outsider).find(box.boxId, 0))).toBeUndefined()
+  })
+  it("a document with too few replicas for a shard pair fails the operation and nothing else (R17)", () => {
+    const { configs, document } = makeReplicas()
+    const lonely = { ...document, configuredReplicas: document.configuredReplicas.slice(0, 1) }
+    expect(runVirtual(operate(configs[0] as OperationsConfig, lonely, read, padded(read), false))).toMatchObject({ errorCode: replicationFailed })
+  })
+  it("two questions about one box differ in every envelope, and each frame has the link's length", () => {
+    const { ask, wire } = makeReplicas()
+    runVirtual(Effect.zipRight(ask(outsider, write), ask(outsider, read)))
+    expect(wire.map((frame) => frame.length)).toEqual(wire.map(() => pigeonhole.linkCommandBytes))
+    expect(Buffer.from(wire[0] as Uint8Array).equals(Buffer.from(wire[1] as Uint8Array))).toBe(false)
+  })
+})
+
+describe("questions to fellows", () => {
+  const publicKey = nike.publicKey(entropyOf("key")(32))
+  const proxyWith = (offer: () => boolean) => {
+    const secrets: Array<Uint8Array> = []
+    const entropy = entropyOf("questions")
+    const recorded = (byteCount: number): Uint8Array => {
+      const bytes = entropy(byteCount)
+      if (byteCount === 32) secrets.push(bytes)
+      return bytes
+    }
+    return { proxy: new Proxy({ crypto, nike, entropy: recorded, pigeonhole, timeoutMs: 1600, offer }), secrets }
+  }
+  it("leave neither a waiter nor a private key behind, whether refused by a full queue, unanswered or interrupted", () => {
+    const refused = proxyWith(() => false)
+    expect(runVirtual(refused.proxy.ask(1, publicKey, padded(read)))).toBeUndefined()
+    const silent = proxyWith(() => true)
+    expect(runVirtual(silent.proxy.ask(1, publicKey, padded(read)))).toBeUndefined()
+    const interrupted = proxyWith(() => true)
+    runVirtual(Effect.timeoutOption(interrupted.proxy.ask(1, publicKey, padded(read)), 10))
+    for (const { proxy, secrets } of [refused, silent, interrupted]) {
+      expect(proxy.outstanding).toBe(0)
+      expect(secrets[0]?.every((byte) => byte === 0)).toBe(true)
+    }
+  })
+  it("are bounded: one too many fails at once", () => {
+    const { proxy } = proxyWith(() => true)
+    const waiting = runVirtual(Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: OUTSTANDING_LIMIT }), () => Effect.fork(proxy.ask(1, publicKey, padded(read))))
+      yield* Effect.sleep(1)
+      const startCount = proxy.outstanding
+      yield* proxy.ask(1, publicKey, padded(read))
+      return [startCount, proxy.outstanding]
+    }))
+    expect(waiting).toEqual([OUTSTANDING_LIMIT, OUTSTANDING_LIMIT])
+  })
+  it("an answer nobody waits for, or that does not open, changes nothing", () => {
+    const { proxy } = proxyWith(() => true)
+    runVirtual(proxy.answered(new Uint8Array(32), new Uint8Array(10)))
+    expect(proxy.outstanding).toBe(0)
+  })
+})

@@ -1,0 +1,119 @@
+/**
+ * What a replica stores, rules R1 to R7.
+ *
+ * Goal: boxes are immutable for their two epochs, tombstones shadow them, and only what is well signed and of the right size comes in.
+ * Method: real boxes in a table in memory; epochs are arguments.
+ *
+ * @module
+ */
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
+import type { BoxTable } from "../../../../actors/replica/box-table.ts"
+import { Store } from "../../../../actors/replica/store.ts"
+import { BoxId } from "../../../../src/bacap/box-id.ts"
+import { REPLICA_ERROR } from "../../../../src/pigeonhole/error-code.ts"
+import { boxAt, crypto, pigeonhole, tombstoneAt } from "./sample-box.ts"
+
+const { boxAlreadyExists, invalidBoxId, invalidPayload, invalidSignature, storageFull, success } = REPLICA_ERROR
+const storeOver = (table: BoxTable): Store => new Store({ crypto, table, boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
+const fresh = (boxLimit = 100): Store => storeOver(makeMemoryBoxTable(boxLimit))
+const box = boxAt(0, 1)
+const other = boxAt(0, 2)
+const tombstone = tombstoneAt(0)
+const run = Effect.runPromise
+/** A small number that is no point's y coordinate; about half of all are none. */
+const noPoint = BoxId.unsafe([2, 3, 4, 5, 6, 7, 8].map((y) => new Uint8Array(32).fill(y, 0, 1)).find((id) => !crypto.edwardsPointIsValid(id)) as Uint8Array)
+
+/** A table whose calls give way to others before they act. */
+const slow = (table: BoxTable): BoxTable => ({
+  ...table,
+  get: (...args) => Effect.zipRight(Effect.yieldNow(), table.get(...args)),
+  put: (...args) => Effect.zipRight(Effect.yieldNow(), table.put(...args))
+})
+
+describe("boxes", () => {
+  it("of 16 different writes to one box id at once one succeeds, the others find it there (R1)", async () => {
+    const store = storeOver(slow(makeMemoryBoxTable(100)))
+    const boxes = Array.from({ length: 16 }, (_, fill) => boxAt(0, fill))
+    const codes = await run(Effect.forEach(boxes, (each) => store.write(each, 5), { concurrency: "unbounded" }))
+    expect(codes.filter((code) => code === success)).toHaveLength(1)
+    expect(codes.filter((code) => code === boxAlreadyExists)).toHaveLength(15)
+    expect(await run(store.find(box.boxId, 5))).toEqual(boxes[codes.indexOf(success)])
+  })
+  it("an identical write succeeds again, across an epoch border too; other content does not (R2)", async () => {
+    const store = fresh()
+    const outcome = await run(Effect.all([store.write(box, 5), store.write(box, 5), store.write(box, 6), store.write(other, 6)]))
+    expect(outcome).toEqual([success, success, success, boxAlreadyExists])
+  })
+  it("a box of epoch e is found in e and e+1, not in e+2, and its room is given back (R5)", async () => {
+    const table = makeMemoryBoxTable(100)
+    const store = storeOver(table)
+    await run(store.write(box, 5))
+    const found = await run(Effect.forEach([5, 6, 7, 4], (epoch) => store.find(box.boxId, epoch)))
+    expect(found.map((each) => each !== undefined)).toEqual([true, true, false, false])
+    await run(table.dropBefore(5))
+    expect(await run(table.boxCount)).toBe(1)
+    await run(table.dropBefore(6))
+    expect(await run(table.boxCount)).toBe(0)
+    expect(await run(store.write(other, 7))).toBe(success)
+  })
+  it("what is found is a copy: a reader cannot change what is held", async () => {
+    const store = fresh()
+    await run(store.write(box, 5))
+    const found = await run(store.find(box.boxId, 5))
+    found?.payload.fill(0)
+    expect(await run(store.find(box.boxId, 5))).toEqual(box)
+  })
+})
+
+describe("tombstones", () => {
+  it("a tombstone stays: later writes find it there, a second one succeeds (R3)", async () => {
+    const store = fresh()
+    const outcome = await run(Effect.all([
+      store.write(tombstone, 5), store.write(box, 5), store.write(tombstone, 5), store.write(other, 6), store.write(tombstone, 6)
+    ]))
+    expect(outcome).toEqual([success, boxAlreadyExists, success, boxAlreadyExists, success])
+  })
+  it("write, tombstone, write: the tombstone is what is found (R3)", async () => {
+    const store = fresh()
+    expect(await run(Effect.all([store.write(box, 5), store.write(tombstone, 5), store.write(box, 5)]))).toEqual([success, success, boxAlreadyExists])
+    expect((await run(store.find(box.boxId, 5)))?.payload).toHaveLength(0)
+  })
+  it("a tombstone of epoch e+1 shadows the data of epoch e (R4)", async () => {
+    const store = fresh()
+    await run(Effect.all([store.write(box, 5), store.write(tombstone, 6)]))
+    expect((await run(store.find(box.boxId, 6)))?.payload).toHaveLength(0)
+  })
+})
+
+describe("refusals (R6)", () => {
+  it.each<readonly [string, Parameters<Store["write"]>[0], number]>([
+    ["a byte too short", boxAt(0, 1, pigeonhole.paddedPlaintextBytes - 1), invalidPayload],
+    ["a byte too long", boxAt(0, 1, pigeonhole.paddedPlaintextBytes + 1), invalidPayload],
+    ["another box's signature", { ...box, signature: other.signature }, invalidSignature],
+    ["a flipped payload", { ...box, payload: box.payload.map((byte, at) => (at === 7 ? byte ^ 1 : byte)) }, invalidSignature],
+    ["another box's id", { ...box, boxId: boxAt(1, 1).boxId }, invalidSignature],
+    ["a tombstone with the signature of data", { ...box, payload: new Uint8Array(0) }, invalidSignature],
+    ["data with the signature of a tombstone", { ...box, signature: tombstone.signature }, invalidSignature],
+    ["an id that is no point", { ...box, boxId: noPoint }, invalidBoxId],
+    ["a zero id, which is a point of small order", { ...box, boxId: BoxId.unsafe(new Uint8Array(32)) }, invalidSignature]
+  ])("%s", async (_, broken, code) => {
+    const store = fresh()
+    expect(await run(store.write(broken, 5))).toBe(code)
+    expect(await run(store.find(broken.boxId, 5))).toBeUndefined()
+  })
+})
+
+describe("a full store (R7)", () => {
+  it("takes nothing new but tombstones and identical retries, reads on, and recovers when boxes expire", async () => {
+    const table = makeMemoryBoxTable(1)
+    const store = storeOver(table)
+    const next = boxAt(1, 1)
+    expect(await run(Effect.all([store.write(box, 5), store.write(next, 5), store.write(box, 5)]))).toEqual([success, storageFull, success])
+    expect(await run(store.find(box.boxId, 5))).toEqual(box)
+    expect(await run(store.write(tombstone, 5))).toBe(success)
+    await run(table.dropBefore(7))
+    expect(await run(store.write(next, 7))).toBe(success)
+  })
+})
