@@ -1,7 +1,7 @@
 /**
  * Runs the compiled program `funion` as a user would, for the tests of this folder.
  *
- * Goal: every run has its own process group, temporary folder and working folder, so that what it leaves behind is seen.
+ * Goal: every run has its own process group, home, temporary and working folder, so that what it leaves behind is seen.
  * Method: spawn, collect both outputs, wait for the end.
  *
  * @module
@@ -17,7 +17,7 @@ export interface Run {
   readonly status: number | null
   readonly stdout: string
   readonly stderr: string
-  /** Files in the temporary and the working folder, but for those given. */
+  /** Files in the home, temporary and working folder, but for those given. */
   readonly left: ReadonlyArray<string>
   /** True when a process of the run's group was still there after its end. */
   readonly orphans: boolean
@@ -47,7 +47,7 @@ export const runScript = (script: string, args: ReadonlyArray<string>, options: 
     const folder = mkdtempSync(join(tmpdir(), "funion-process-"))
     const work = mkdtempSync(join(tmpdir(), "funion-process-work-"))
     for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(work, name), content)
-    const child = spawn(process.execPath, [join(ROOT, script), ...args], { cwd: work, detached: true, env: { ...process.env, TMPDIR: folder } })
+    const child = spawn(process.execPath, [join(ROOT, script), ...args], { cwd: work, detached: true, env: { ...process.env, TMPDIR: folder, HOME: folder } })
     let stdout = ""
     let stderr = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -63,11 +63,13 @@ const bad = async (args: ReadonlyArray<string>, options: RunOptions = {}) => {
 }
 
 describe.concurrent("bad input ends with its status and one line, before any network starts:", () => {
-  it.each(BAD)("%s", async (_title, args, status, says, stdin) => {
-    const { line, status: given } = await bad(args, stdin === undefined ? {} : { stdin })
-    expect(line).toMatch(says)
-    expect(given).toBe(status)
-  }, LIMIT_MS)
+  for (const [title, args, status, says, stdin] of BAD) {
+    it(title, async () => {
+      const { line, status: given } = await bad(args, stdin === undefined ? {} : { stdin })
+      expect(line).toMatch(says)
+      expect(given).toBe(status)
+    }, LIMIT_MS)
+  }
 })
 
 describe.concurrent("the quick commands", () => {

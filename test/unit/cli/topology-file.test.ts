@@ -29,8 +29,11 @@ const refusal = async (content: string, name = `wrong-${fileCount += 1}.ts`): Pr
   expect(message).toContain(name)
   return message
 }
-const own = (choice: string): string =>
-  `import { network, tinyParams } from "funion"\nimport { Option } from "effect"\nexport const topology = network({ name: "mine", params: tinyParams, ${choice} })\n`
+const own = (choice: string): string => [
+  "import { network, tinyParams } from \"funion\"",
+  "import { Option } from \"effect\"",
+  `export const topology = network({ name: "mine", params: tinyParams, ${choice} })`
+].join("\n")
 
 describe("a topology file", () => {
   it("outside of the project imports the language of funion, effect and files beside it", async () => {
