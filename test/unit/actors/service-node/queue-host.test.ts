@@ -1,0 +1,164 @@
+/**
+ * The host of a dispatch queue.
+ *
+ * Goal: every dispatch is answered at exactly its last delay plus AnswerMs in the same form, whatever the service does; the link ticks whatever waits.
+ * Method: virtual time with seeded randomness; services that answer, stay away, answer late, twice, or in garbage.
+ *
+ * @module
+ */
+import { Clock, Effect, Either, Fiber, Stream } from "effect"
+import { describe, expect, it } from "vitest"
+import { makeQueueHost, OUTSTANDING_LIMIT, type QueueHost } from "../../../../actors/service-node/queue-host.ts"
+import { randomFromEntropy, seededEntropy } from "../../../../src/crypto/entropy.ts"
+import { decodeQueueFrame, encodeQueueFrame, type QueueFrame, queueFrameBytes, QUEUE_REPLY_BYTES } from "../../../../src/inference/queue-frame.ts"
+import { DropCounters } from "../../../../src/mixnet/drop-counters.ts"
+import { tinyParams } from "../../../../src/params/presets.ts"
+import { makeGeometry } from "../../../../src/sphinx/geometry.ts"
+import { criticalDistance, distanceOf } from "../../mixnet/kolmogorov-smirnov.ts"
+import { runVirtual } from "../../session/virtual-time.ts"
+
+const geometry = Either.getOrThrow(makeGeometry(tinyParams.geometry))
+const UFPL = geometry.userPayloadBytes
+const entropy = seededEntropy("queue host tests", "entropy")
+const dispatchOf = (value: number): Uint8Array => new Uint8Array(UFPL).fill(value)
+const serviceReply = new Uint8Array(QUEUE_REPLY_BYTES).fill(0xee)
+
+interface Answer {
+  readonly atMs: number
+  readonly surb: number
+  readonly reply: Uint8Array
+}
+
+type Service = (frame: QueueFrame, host: QueueHost) => Effect.Effect<void>
+
+/** Runs a test with a host whose queue the service reads; undefined: nobody reads. */
+const withHost = <A>(service: Service | undefined, test: (host: QueueHost, answers: Array<Answer>, drops: DropCounters) => Effect.Effect<A>): A =>
+  runVirtual(Effect.scoped(Effect.gen(function*() {
+    const answers: Array<Answer> = []
+    const drops = new DropCounters()
+    const host = yield* makeQueueHost({
+      params: tinyParams, geometry, entropy, drops,
+      answer: (surb, reply) => Effect.map(Clock.currentTimeMillis, (atMs) => { answers.push({ atMs, surb: surb[0] as number, reply }) })
+    })
+    const onFrame = (bytes: Uint8Array) => service === undefined ? Effect.void : service(Either.getOrThrow(decodeQueueFrame(bytes, UFPL)), host)
+    if (service !== undefined) yield* Effect.forkScoped(Stream.runForEach(host.deliveries, onFrame))
+    return yield* test(host, answers, drops)
+  })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("queue host tests", "ticks")))))
+
+const respond: Service = (frame, host) =>
+  frame._tag === "Deliver"
+    ? host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: serviceReply }, UFPL))
+    : Effect.void
+const take = (host: QueueHost, value: number, dueMs: number) => host.take(new Uint8Array([value]), dispatchOf(value), dueMs)
+
+describe("answers", () => {
+  const services: ReadonlyArray<readonly [string, Service | undefined, boolean]> = [
+    ["that answers", respond, true],
+    ["that is away", undefined, false],
+    ["that stays silent", () => Effect.void, false],
+    ["that answers too late", (frame, host) => Effect.zipRight(Effect.sleep(1000), respond(frame, host)), false],
+    ["that answers in garbage", (_, host) => host.answered(entropy(queueFrameBytes(UFPL))), false],
+    ["that answers other queries", (frame, host) =>
+      frame._tag === "Deliver" ? host.answered(encodeQueueFrame({ _tag: "Answer", queryId: entropy(16), reply: serviceReply }, UFPL)) : Effect.void, false],
+    ["that sends back what it got", (frame, host) => host.answered(encodeQueueFrame(frame, UFPL)), false]
+  ]
+  it.each(services)("of a service %s leave at the last delay plus AnswerMs, with 93 bytes", (_, service, served) => {
+    withHost(service, (host, answers) => Effect.gen(function*() {
+      yield* Effect.sleep(500)
+      yield* take(host, 1, 480)
+      yield* take(host, 2, 500.25)
+      yield* Effect.sleep(2000)
+      expect(answers.map(({ surb }) => surb)).toEqual([1, 2])
+      for (const [index, dueMs] of [480, 500.25].entries()) expect(Math.abs((answers[index]?.atMs ?? 0) - dueMs - tinyParams.answerMs)).toBeLessThan(0.01)
+      expect(answers.map(({ reply }) => reply.length)).toEqual([QUEUE_REPLY_BYTES, QUEUE_REPLY_BYTES])
+      expect(answers.map(({ reply }) => Buffer.from(reply).equals(serviceReply))).toEqual([served, served])
+    }))
+  })
+  it("the first word of a service counts, and each dispatch gets its own", () => {
+    const twice: Service = (frame, host) => frame._tag !== "Deliver" ? Effect.void : Effect.gen(function*() {
+      for (const byte of [frame.dispatch[0] as number, 0xff]) {
+        yield* host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: new Uint8Array(QUEUE_REPLY_BYTES).fill(byte) }, UFPL))
+      }
+    })
+    withHost(twice, (host, answers) => Effect.gen(function*() {
+      for (const value of [1, 2, 3]) yield* take(host, value, 0)
+      yield* Effect.sleep(1000)
+      expect(answers.map(({ reply, surb }) => [surb, reply[0]])).toEqual([[1, 1], [2, 2], [3, 3]])
+    }))
+  })
+  it("filler is fresh random bytes each time", () => {
+    withHost(undefined, (host, answers) => Effect.gen(function*() {
+      for (const value of [1, 2, 3]) yield* take(host, value, 0)
+      yield* Effect.sleep(1000)
+      expect(new Set(answers.map(({ reply }) => Buffer.from(reply).toString("hex"))).size).toBe(3)
+      const bits = answers.flatMap(({ reply }) => [...reply]).reduce((sum, byte) => sum + byte.toString(2).replace(/0/g, "").length, 0)
+      expect(Math.abs(bits - (3 * 93 * 8) / 2)).toBeLessThan(6 * Math.sqrt((3 * 93 * 8) / 4))
+    }))
+  })
+  it("more dispatches than the bound are all answered; those beyond are not delivered and counted", () => {
+    const delivered: Array<number> = []
+    const count: Service = (frame) => Effect.sync(() => { if (frame._tag === "Deliver") delivered.push(1) })
+    withHost(undefined, (host, answers, drops) => Effect.gen(function*() {
+      for (let number = 0; number < OUTSTANDING_LIMIT + 5; number++) yield* take(host, 1, 0)
+      expect(drops.get("service-queue-full")).toBe(5)
+      yield* Effect.sleep(1000)
+      expect(answers).toHaveLength(OUTSTANDING_LIMIT + 5)
+      yield* take(host, 2, 1000)
+      expect(drops.get("service-queue-full")).toBe(5)
+      yield* Effect.fork(Stream.runForEach(host.deliveries, (bytes) => count(Either.getOrThrow(decodeQueueFrame(bytes, UFPL)), host)))
+      yield* Effect.sleep(290)
+      expect(delivered).toHaveLength(1)
+    }))
+  })
+})
+
+describe("the link to the service", () => {
+  const gapsOf = (busy: boolean, count: number): ReadonlyArray<number> =>
+    withHost(undefined, (host) => Effect.gen(function*() {
+      const instants: Array<number> = []
+      const reading = yield* Effect.fork(Stream.runForEach(Stream.take(host.deliveries, count), (frame) =>
+        Effect.map(Clock.currentTimeMillis, (atMs) => {
+          expect(frame.length).toBe(queueFrameBytes(UFPL))
+          instants.push(atMs)
+        })))
+      const flood = Effect.forever(Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs)), Effect.sleep(25)))
+      yield* Effect.raceFirst(Fiber.join(reading), busy ? flood : Effect.never)
+      return instants.slice(1).map((atMs, index) => atMs - (instants[index] as number))
+    }))
+  it.each([["idle", false], ["busy", true]] as const)("%s: the link ticks at λR (Kolmogorov–Smirnov, false alarms 10^-6)", (_, busy) => {
+    const gaps = gapsOf(busy, 1200)
+    expect(distanceOf(gaps, (x) => 1 - Math.exp(-x * tinyParams.lambdaRPerMs))).toBeLessThan(criticalDistance(gaps.length, 1e-6))
+  })
+  it("a dispatch whose answer has gone out is not delivered any more", () => {
+    withHost(undefined, (host) => Effect.gen(function*() {
+      yield* take(host, 1, 0)
+      yield* Effect.sleep(1000)
+      const frames = yield* Stream.runCollect(Stream.take(host.deliveries, 20))
+      expect([...frames].map((bytes) => bytes[0])).toEqual(Array.from({ length: 20 }, () => 0))
+    }))
+  })
+  it("the newest reader wins, and a dispatch goes to one reader", () => {
+    withHost(undefined, (host) => Effect.gen(function*() {
+      const tags: Array<string> = []
+      const read = (name: string) => Effect.fork(Stream.runForEach(host.deliveries, (bytes) =>
+        Effect.sync(() => { if (bytes[0] === 1) tags.push(name) })))
+      const older = yield* read("older")
+      yield* Effect.sleep(100)
+      yield* read("newer")
+      yield* Fiber.join(older)
+      for (const value of [1, 2, 3]) yield* take(host, value, 1000)
+      yield* Effect.sleep(800)
+      expect(tags).toEqual(["newer", "newer", "newer"])
+    }))
+  })
+  it("a reader that stands still costs ticks, and no dispatch", () => {
+    const seen: Array<number> = []
+    withHost((frame) => frame._tag === "Deliver" ? Effect.zipRight(Effect.sync(() => seen.push(frame.dispatch[0] as number)), Effect.sleep(60)) : Effect.sleep(200),
+      (host) => Effect.gen(function*() {
+        yield* Effect.sleep(20_000)
+        for (const value of [1, 2, 3]) yield* take(host, value, 60_000)
+        yield* Effect.sleep(30_000)
+        expect(seen).toEqual([1, 2, 3])
+      }))
+  })
+})
