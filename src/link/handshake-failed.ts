@@ -13,10 +13,10 @@ import { Data } from "effect"
 /**
  * `wrong-length`, `wrong-version`: not a message of this protocol. `bad-key`: a public key that cannot be used. `bad-ciphertext`: a KEM ciphertext
  * that cannot be opened. `bad-seal`: altered, replayed, or made with other keys. `bad-auth`: a malformed auth message. `peer-refused`: the
- * proven identity is not one we talk to. `deadline`, `closed`: no complete handshake in time.
+ * proven identity is not one we talk to. `busy`: too many handshakes at the moment. `deadline`, `closed`: no complete handshake in time.
  */
 export type HandshakeFailure =
-  | "wrong-length" | "wrong-version" | "bad-key" | "bad-ciphertext" | "bad-seal" | "bad-auth" | "peer-refused" | "deadline" | "closed"
+  | "wrong-length" | "wrong-version" | "bad-key" | "bad-ciphertext" | "bad-seal" | "bad-auth" | "peer-refused" | "busy" | "deadline" | "closed"
 
 export class HandshakeFailed extends Data.TaggedError("HandshakeFailed")<{ readonly reason: HandshakeFailure }> {
   override get message(): string {
