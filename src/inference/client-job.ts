@@ -6,7 +6,8 @@
  * Contract: records of a job follow in that order (Dispatched again with every later notAfter, Seen for r = 0, 1, …; Done after any). The
  * decision depends on the journal's state and the instant alone. Done wipes caps and payload.
  * Knows nothing of: files, the network.
- * Source: funion.md §8 (client's journal), §7 (O4, O5); departures: the journal keeps the framed slots instead of a payload file.
+ * Source: funion.md §8 (client's journal), §7 (O4, O5); departures: the journal keeps the framed slots instead of a
+ * payload file; a reader whom an overflow record kept busy beyond the end of polling looks once more.
  *
  * @module
  */
@@ -196,7 +197,9 @@ const poll = (job: ActiveClientJob, edgesMs: ReadonlyArray<number>, context: Cli
   const lastEdgeMs = edgesMs.at(-1)
   if (edgeMs === undefined || lastEdgeMs === undefined) return { _tag: "GiveUp" }
   const endMs = pollEndMs(context, lastEdgeMs)
-  return context.nowMs > endMs ? { _tag: "GiveUp" } : { _tag: "Poll", releaseIndex, edgeMs, lastEdgeMs, endMs, blind }
+  // Whoever was told "later" looks once more, even if reading that took until now.
+  if (context.nowMs > endMs && releaseIndex === 0) return { _tag: "GiveUp" }
+  return { _tag: "Poll", releaseIndex, edgeMs, lastEdgeMs, endMs: Math.max(endMs, context.nowMs), blind }
 }
 
 /**

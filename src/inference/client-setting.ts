@@ -32,9 +32,9 @@ export interface ClientSetting {
   readonly sessionCount: number
 }
 
-/** Every transfer may take this long, however small it is … */
-const TRANSFER_SLACK_MS = 30_000
-/** … and this many times its estimate. */
+/** Every transfer may wait for this many overdue replies one after the other: three envelopes given up as silent … */
+const TRANSFER_SLACK_TRANSMISSIONS = 9
+/** … and take this many times its estimate. */
 const TRANSFER_FACTOR = 40
 /** A box takes a query and, as a rule, one more for the answer. */
 const PACKETS_PER_BOX = 2
@@ -45,7 +45,7 @@ export const transferEstimateMs = (params: MixnetParams, boxCount: number, sessi
 
 /** How long a transfer of boxes may take. */
 export const transferLimitMs = (params: MixnetParams, boxCount: number, sessionCount: number): number =>
-  TRANSFER_SLACK_MS + TRANSFER_FACTOR * transferEstimateMs(params, boxCount, sessionCount)
+  TRANSFER_SLACK_TRANSMISSIONS * params.retransmitSlackMs + TRANSFER_FACTOR * transferEstimateMs(params, boxCount, sessionCount)
 
 /** A rest that is shorter would be rounded away. */
 const SHORTEST_SLEEP_MS = 0.001
