@@ -17,7 +17,8 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   params: ["bytes", "sphinx", "pigeonhole"],
   pki: ["bytes", "crypto", "params", "sphinx"],
   mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
-  actor: ["bytes"],
+  link: ["bytes", "crypto", "params"],
+  actor: ["bytes", "link"],
   session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],
   storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
   model: ["bytes", "crypto"],
@@ -36,8 +37,8 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^(@huggingface\/tokenizers|lande|pngjs|@gutenye\/)/, [/^src\/model\//]],
   [/^@effect\/rpc/, [/^src\/actor\//]],
   [/^@effect\/cli/, [/^actors\//]],
-  [/^@effect\/platform/, [/^src\/actor\//, /^actors\//]],
+  [/^@effect\/platform/, [/^src\/(link|actor)\//, /^actors\//]],
   [/^msgpackr/, [/^src\/(pki|inference)\//]],
   [/^jiti$/, [/^actors\//]],
-  [/^node:/, [/^src\/(crypto|model|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
+  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
 ]
