@@ -1,0 +1,215 @@
+/**
+ * What a courier answers and what it sends, rules K1 to K4, K8, K16.
+ *
+ * Goal: answers come at once from the cache, whatever replicas do; garbage gets error 1, odd epochs error 4; replicas speak for themselves only.
+ * Method: the actor over a mount in memory, in virtual time whose instant 0 lies in replica epoch 0; replicas as scripts.
+ *
+ * @module
+ */
+import { Clock, Context, Effect, Either, Layer } from "effect"
+import { describe, expect, it } from "vitest"
+import { courier } from "../../../../actors/courier/courier.ts"
+import { Courier } from "../../../../actors/courier/protocol.ts"
+import { Replica } from "../../../../actors/replica/protocol.ts"
+import { Mount } from "../../../../src/actor/mount.ts"
+import { layerMountMemory } from "../../../../src/actor/mount-memory.ts"
+import { randomFromEntropy, seededEntropy } from "../../../../src/crypto/entropy.ts"
+import { selectBackend } from "../../../../src/crypto/select-backend.ts"
+import { decodeLinkFrame } from "../../../../src/node/replica-links.ts"
+import { tinyParams as params } from "../../../../src/params/presets.ts"
+import { encodeCourierQuery } from "../../../../src/pigeonhole/courier-query.ts"
+import { type CourierEnvelopeReply, decodeCourierQueryReplyTop } from "../../../../src/pigeonhole/courier-reply.ts"
+import { type CourierEnvelope, EnvelopeHash, envelopeHash } from "../../../../src/pigeonhole/envelope.ts"
+import { replicaErrorCode } from "../../../../src/pigeonhole/error-code.ts"
+import { pigeonholeGeometry } from "../../../../src/pigeonhole/geometry.ts"
+import { encodeLinkCommand } from "../../../../src/pigeonhole/link-command.ts"
+import type { Document } from "../../../../src/pki/document.ts"
+import { makeIdentity } from "../../../../src/pki/network-setting.ts"
+import { PkiView } from "../../../../src/pki/pki-view.ts"
+import { makeGeometry } from "../../../../src/sphinx/geometry.ts"
+import { runVirtual } from "../../session/virtual-time.ts"
+
+const crypto = Either.getOrThrow(selectBackend())
+const geometry = Either.getOrThrow(makeGeometry(params.geometry))
+const pigeonhole = Either.getOrThrow(pigeonholeGeometry(geometry.userPayloadBytes, 32))
+const entropy = seededEntropy("courier tests", "entropy")
+const document = { replicas: [0, 1, 2].map((replicaId) => ({ name: `replica-${replicaId}`, replicaId })) } as unknown as Document
+const decoy = encodeLinkCommand({ _tag: "ReplicaDecoy" }, pigeonhole.linkCommandBytes)
+
+const envelopeOf = (change: Partial<CourierEnvelope> = {}): CourierEnvelope => ({
+  intermediateReplicas: [0, 1], deks: [entropy(60), entropy(60)], replyIndex: 0, epoch: 0n,
+  senderPublicKey: entropy(32), ciphertext: entropy(pigeonhole.envelopeCiphertextBytes), ...change
+})
+const queryOf = (envelope: CourierEnvelope): Uint8Array => {
+  const query = new Uint8Array(geometry.userPayloadBytes)
+  query.set(encodeCourierQuery({ _tag: "Envelope", envelope }).subarray(0, query.length))
+  return query
+}
+const hashOf = ({ ciphertext, senderPublicKey }: CourierEnvelope): EnvelopeHash => envelopeHash(crypto, senderPublicKey, ciphertext)
+const replyFrame = (envelope: CourierEnvelope, replicaId: number, reply: Uint8Array, errorCode = 0): Uint8Array =>
+  encodeLinkCommand(
+    { _tag: "ReplicaMessageReply", errorCode: replicaErrorCode(errorCode), envelopeHash: hashOf(envelope), replicaId, reply }, pigeonhole.linkCommandBytes
+  )
+
+interface Bench {
+  /** Sends a query and gives the reply, checked for length and for having come at once. */
+  readonly ask: (query: Uint8Array) => Effect.Effect<CourierEnvelopeReply>
+  readonly askRaw: (query: Uint8Array) => Effect.Effect<Uint8Array>
+  /** Real commands that replicas got, as [replica, DEK]. */
+  readonly commands: Array<readonly [replicaId: number, dek: Uint8Array]>
+  /** Frames that replicas answer with, by replica; a decoy when empty. */
+  readonly answers: Map<number, Array<Uint8Array>>
+}
+
+/** Runs a test with a courier and the given replicas alive. */
+const withCourier = <A>(alive: ReadonlyArray<number>, test: (bench: Bench) => Effect.Effect<A>): A =>
+  runVirtual(Effect.scoped(Effect.gen(function*() {
+    const mount = Context.get(yield* Layer.build(layerMountMemory()), Mount)
+    const commands: Bench["commands"] = []
+    const answers: Bench["answers"] = new Map()
+    for (const replicaId of alive) {
+      const answer = ({ frame }: { readonly frame: Uint8Array }) => Effect.sync(() => {
+        const command = decodeLinkFrame(frame, pigeonhole)
+        if (command?._tag === "ReplicaMessage") commands.push([replicaId, command.dek])
+        return { frame: answers.get(replicaId)?.shift() ?? decoy }
+      })
+      yield* Effect.orDie(mount.serve(`replica-${replicaId}`, Replica, Replica.toLayer({ CourierCommand: answer, ReplicaCommand: answer })))
+    }
+    const life = courier({
+      crypto, params, geometry, pigeonhole, authorityKeys: [], authorityThreshold: 1, identity: makeIdentity(crypto, "courier-0", new Uint8Array(32))
+    })
+    yield* Effect.forkScoped(Effect.provideService(life(Effect.void), Mount, mount).pipe(
+      Effect.provideService(PkiView, { current: Effect.succeed(document), forEpoch: () => Effect.die("not asked") })
+    ))
+    yield* Effect.sleep(100)
+    const client = yield* mount.connect("service-node-0", "courier-0", Courier)
+    const askRaw: Bench["askRaw"] = (query) => Effect.gen(function*() {
+      const startMs = yield* Clock.currentTimeMillis
+      const { reply } = yield* Effect.orDie(client.Query({ query }))
+      expect((yield* Clock.currentTimeMillis) - startMs).toBe(0)
+      expect(reply.length).toBe(geometry.userPayloadBytes)
+      return reply
+    })
+    const ask: Bench["ask"] = (query) => Effect.map(askRaw(query), (reply) => {
+      const decoded = Either.getOrThrow(decodeCourierQueryReplyTop(reply))
+      if (decoded._tag !== "EnvelopeReply") throw new Error("not an envelope reply")
+      return decoded.envelopeReply
+    })
+    return yield* test({ ask, askRaw, commands, answers })
+  })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("courier tests", "ticks")))))
+
+describe("refusals", () => {
+  it("what does not parse gets error 1 and a zero hash, and replicas hear nothing of it", () => {
+    withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
+      for (let attempt = 0; attempt < 50; attempt++) {
+        const garbage = entropy(attempt === 0 ? 0 : geometry.userPayloadBytes)
+        if (garbage.length > 0) garbage[0] = attempt % 2 === 0 ? 2 + attempt : 0
+        const reply = yield* ask(garbage)
+        if (reply.errorCode !== 4) expect([reply.errorCode, reply.envelopeHash]).toEqual([1, EnvelopeHash.unsafe(new Uint8Array(32))])
+      }
+      yield* Effect.sleep(2000)
+      expect(commands).toEqual([])
+    }))
+  })
+  it.each([2n, 3n, 2n ** 64n - 1n])("replica epoch %i gets error 4 before the cache is touched (K4)", (odd) => {
+    withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
+      const envelope = envelopeOf({ epoch: odd })
+      expect((yield* ask(queryOf(envelope))).errorCode).toBe(4)
+      yield* Effect.sleep(1000)
+      expect(commands).toEqual([])
+      expect(yield* ask(queryOf({ ...envelope, epoch: 1n }))).toMatchObject({ errorCode: 0, replyType: "ack" })
+      yield* Effect.sleep(1000)
+      expect(commands).toHaveLength(2)
+    }))
+  })
+  it("reply indexes above 1 get error 1, at first sight and later (K3)", () => {
+    withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
+      const envelope = envelopeOf()
+      for (const replyIndex of [2, 255]) expect((yield* ask(queryOf({ ...envelope, replyIndex }))).errorCode).toBe(1)
+      yield* Effect.sleep(1000)
+      expect(commands).toEqual([])
+      yield* ask(queryOf(envelope))
+      expect((yield* ask(queryOf({ ...envelope, replyIndex: 2 }))).errorCode).toBe(1)
+    }))
+  })
+  it("keys and ciphertexts of another length get error 1 and are not passed on", () => {
+    withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
+      const odd = [{ senderPublicKey: entropy(31) }, { senderPublicKey: entropy(0) }, { ciphertext: entropy(pigeonhole.envelopeCiphertextBytes - 1) }]
+      for (const change of odd) expect((yield* ask(queryOf(envelopeOf(change)))).errorCode).toBe(1)
+      yield* Effect.sleep(1000)
+      expect(commands).toEqual([])
+    }))
+  })
+  it("a copy command is refused with status failed, in the one length", () => {
+    withCourier([0, 1], ({ askRaw }) => Effect.gen(function*() {
+      const query = new Uint8Array(geometry.userPayloadBytes)
+      query.set(encodeCourierQuery({ _tag: "CopyCommand", copyCommand: { writeCap: entropy(168) } } as never))
+      const reply = Either.getOrThrow(decodeCourierQueryReplyTop(yield* askRaw(query)))
+      expect(reply).toMatchObject({ _tag: "CopyCommandReply", copyCommandReply: { status: 2 } })
+    }))
+  })
+})
+
+describe("envelopes", () => {
+  it("are acknowledged at once and asked of both intermediates once, each with its own DEK, however often they come (K1)", () => {
+    withCourier([0, 1, 2], ({ ask, commands }) => Effect.gen(function*() {
+      const envelope = envelopeOf({ intermediateReplicas: [2, 0] })
+      const replies = yield* Effect.all([ask(queryOf(envelope)), ask(queryOf(envelope)), ask(queryOf(envelope))])
+      expect(replies.map(({ errorCode, replyType }) => [replyType, errorCode])).toEqual([["ack", 0], ["ack", 0], ["ack", 0]])
+      yield* Effect.sleep(2000)
+      expect([...commands].sort(([a], [b]) => a - b)).toEqual([[0, envelope.deks[1]], [2, envelope.deks[0]]])
+    }))
+  })
+  it("are answered while no replica is there; the second is asked when the first is unknown (K16)", () => {
+    withCourier([1], ({ ask, commands }) => Effect.gen(function*() {
+      const envelope = envelopeOf({ intermediateReplicas: [9, 1] })
+      expect(yield* ask(queryOf(envelope))).toMatchObject({ replyType: "ack", errorCode: 0 })
+      yield* Effect.sleep(2000)
+      expect(commands.map(([replicaId]) => replicaId)).toEqual([1])
+      for (let more = 0; more < 200; more++) expect(yield* ask(queryOf(envelopeOf({ intermediateReplicas: [0, 2] })))).toMatchObject({ replyType: "ack" })
+    }))
+  })
+  it("serve the reply of either replica as soon as it is there, under the index it came from (K11)", () => {
+    withCourier([0, 1], ({ answers, ask }) => Effect.gen(function*() {
+      const envelope = envelopeOf()
+      yield* ask(queryOf(envelope))
+      const payload = entropy(pigeonhole.envelopeReplyBytes)
+      answers.set(1, [replyFrame(envelope, 1, payload)])
+      yield* Effect.sleep(1000)
+      for (const replyIndex of [0, 1]) {
+        expect(yield* ask(queryOf({ ...envelope, replyIndex }))).toEqual({
+          envelopeHash: hashOf(envelope), replyIndex: 1, replyType: "payload", payload, errorCode: 0
+        })
+      }
+    }))
+  })
+  it("whose replicas give errors only are asked again on a poll and acknowledged meanwhile (K8), five times at most", () => {
+    withCourier([0, 1], ({ answers, ask, commands }) => Effect.gen(function*() {
+      const envelope = envelopeOf()
+      for (let poll = 0; poll < 20; poll++) {
+        answers.set(0, [replyFrame(envelope, 0, new Uint8Array(0), 8)])
+        expect(yield* ask(queryOf(envelope))).toMatchObject({ replyType: "ack", errorCode: 0 })
+        yield* Effect.sleep(2000)
+      }
+      expect(commands).toHaveLength(12)
+    }))
+  })
+})
+
+describe("replies of replicas", () => {
+  it.each<readonly [string, (envelope: CourierEnvelope) => Uint8Array]>([
+    ["in the name of another", (envelope) => replyFrame(envelope, 0, entropy(pigeonhole.envelopeReplyBytes))],
+    ["of another length", (envelope) => replyFrame(envelope, 1, entropy(pigeonhole.envelopeReplyBytes - 1))],
+    ["to an unknown envelope", () => replyFrame(envelopeOf(), 1, entropy(pigeonhole.envelopeReplyBytes))],
+    ["in a longer frame", (envelope) => new Uint8Array([...replyFrame(envelope, 1, entropy(pigeonhole.envelopeReplyBytes)), 0])],
+    ["in garbage", () => entropy(pigeonhole.linkCommandBytes)]
+  ])("%s count for nothing", (_, frame) => {
+    withCourier([0, 1], ({ answers, ask }) => Effect.gen(function*() {
+      const envelope = envelopeOf()
+      yield* ask(queryOf(envelope))
+      answers.set(1, [frame(envelope)])
+      yield* Effect.sleep(2000)
+      for (const replyIndex of [0, 1]) expect((yield* ask(queryOf({ ...envelope, replyIndex }))).replyType).toBe("ack")
+    }))
+  })
+})
