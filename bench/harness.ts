@@ -99,6 +99,10 @@ const warmUp = (operation: Operation, inputCount: number): number => {
   return Math.max(1, Math.ceil(SAMPLE_US / us))
 }
 
+/** Of byte strings in their order. */
+export const checksumOfBytes = (strings: ReadonlyArray<Uint8Array>): string =>
+  strings.reduce((checksum, bytes) => bytes.reduce(foldChecksum, checksum), CHECKSUM_START).toString(16).padStart(8, "0")
+
 const checksumOf = (operation: Operation, inputCount: number): string => {
   let checksum = CHECKSUM_START
   for (let i = 0; i < inputCount; i++) checksum = foldChecksum(checksum, operation(i))

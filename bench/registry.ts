@@ -8,6 +8,7 @@
  * @module
  */
 import type { Bench } from "./harness.ts"
+import { inferBench } from "./infer.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, inferBench]

@@ -29,7 +29,7 @@ import type { Topology } from "../../src/topology/topology.ts"
 
 export const briskParams: MixnetParams = {
   ...tinyParams, muPerMs: 0.1, lambdaPPerMs: 0.032, lambdaLPerMs: 0.001, lambdaRPerMs: 0.012, answerMs: 500, sendSlackMs: 2000,
-  retransmitSlackMs: 700, mixLayers: 2, geometry: { ...tinyParams.geometry, hopCount: 4 }
+  mixLayers: 2, geometry: { ...tinyParams.geometry, hopCount: 4 }
 }
 
 /** One service for small jobs; the models that a test needs. */
