@@ -152,7 +152,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
 
   const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts))
   yield* Effect.raceFirst(sender.run, receiving).pipe(
-    Effect.tapDefect((cause) => Effect.logError("session stopped by a defect", cause)),
+    Effect.tapDefect((cause) => Effect.zipRight(Effect.logError("session stopped by a defect"), Effect.logDebug("session defect", cause))),
     Effect.ensuring(close),
     Effect.interruptible,
     Effect.forkScoped

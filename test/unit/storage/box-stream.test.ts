@@ -86,8 +86,8 @@ describe("indexes", () => {
 
 describe("the window", () => {
   it("is at least 4·λP·(mean round trip) for each session", () => {
-    expect(windowCountFor(tinyParams, 1)).toBe(16)
-    expect(windowCountFor(tinyParams, 6)).toBe(96)
+    expect(windowCountFor(tinyParams, 1)).toBe(17)
+    expect(windowCountFor(tinyParams, 6)).toBe(102)
     expect(windowCountFor({ muPerMs: 10, lambdaPPerMs: 0.0001, mixLayers: 3 }, 2)).toBe(2)
   })
 
