@@ -7,7 +7,7 @@
  *
  * @module
  */
-import "./runtime-privacy.ts"
+import "../src/model/runtime-privacy.ts"
 import { runCli } from "./cli/command-run.ts"
 
 process.exit(await runCli(process.argv.slice(2)))

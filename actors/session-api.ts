@@ -9,7 +9,7 @@
  *
  * @module
  */
-import "./runtime-privacy.ts"
+import "../src/model/runtime-privacy.ts"
 import { Effect, Either, Stream } from "effect"
 import type { MountError } from "../src/actor/actor.ts"
 import { referenceBackend } from "../src/crypto/backends/reference.ts"

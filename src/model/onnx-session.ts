@@ -8,6 +8,7 @@
  *
  * @module
  */
+import "./runtime-privacy.ts"
 import { Data, Either } from "effect"
 import { InferenceSession, listSupportedBackends, Tensor as RuntimeTensor } from "onnxruntime-node"
 import { dtypeOfName, elementBytes, type DType, runtimeDtype } from "./dtype.ts"

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import "./runtime-privacy.ts"
 import type { Deferred, Effect, Scope } from "effect"
 import { join } from "node:path"
 import { packageRoot } from "./model-folder.ts"
