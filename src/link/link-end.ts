@@ -98,6 +98,10 @@ export class LinkEnd {
     return this.#first
   }
 
+  get isInitiator(): boolean {
+    return this.#isInitiator
+  }
+
   /** True once the peer has proved itself. */
   get isOpen(): boolean {
     return this.#open
