@@ -91,7 +91,7 @@ export class ByteBudget {
 export type TcpCount =
   | "accepted" | "opened" | "dialled" | "dial-failed" | "refused-full" | "refused-address" | "evicted-half-open" | "handshake-failed"
   | "handshake-deadline" | "link-broken" | "malformed-message" | "replaced" | "idle" | "write-stalled" | "peer-withdrawn" | "throttled"
-  | "dropped-request" | "dropped-reply" | "refused-call"
+  | "message-too-long" | "dropped-request" | "dropped-reply" | "refused-call"
 
 const counter = Metric.counter("link_events", { incremental: true })
 

@@ -91,13 +91,16 @@ export class TcpLink {
   }
 
   /**
-   * Queues a message. False when it is dropped: the queue or all queues together are full. `always` is for small messages that must not be lost, whose
-   * number is bounded by that of open calls. @throws for a message that cannot be encoded or is longer than any peer accepts
+   * Queues a message. False when it is dropped: the queue or all queues together are full, or it is longer than any peer accepts. `always` is for
+   * small messages that must not be lost, whose number is bounded by that of open calls. @throws for a message that cannot be encoded
    */
   send(message: Envelope, always = false): boolean {
     const bytes = encodeEnvelope(message)
-    if (bytes.length - 4 > this.#context.limits.messageBytes) throw new RangeError("message too long for a link")
     if (this.#ended) return false
+    if (bytes.length > this.#context.limits.messageBytes) {
+      this.#context.count("message-too-long")
+      return false
+    }
     if (!always && !this.#hold(bytes.length)) return false
     const queued = this.#queue.offer(bytes, always)
     this.#account()
