@@ -40,6 +40,15 @@ interface Held {
 const FIRST_RETRY_MS = 20
 const LONGEST_RETRY_MS = 2_000
 
+/** The first of the documents offered for `epoch` that can be believed. */
+const firstCredible = (config: DirectoryViewConfig, epoch: number, nowEpoch: Epoch, offered: ReadonlyArray<Uint8Array>): Held | undefined => {
+  for (const certificate of offered) {
+    const document = verifyCertificate(config.crypto, certificate, config.authorityKeys, config.threshold, nowEpoch)
+    if (Either.isRight(document) && document.right.epoch === epoch) return { document: document.right, certificate }
+  }
+  return undefined
+}
+
 /** Starts following the directory in the caller's scope. */
 export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<DirectoryView, never, Directory | Scope.Scope> =>
   Effect.gen(function*() {
@@ -47,22 +56,13 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
     const documents = new Map<number, Held>()
     const arrived = yield* Effect.makeLatch(false)
 
-    /** Takes the first of the bytes offered for `epoch` that can be believed. */
-    const accept = (epoch: number, nowEpoch: Epoch, offered: ReadonlyArray<Uint8Array>): boolean => {
-      for (const certificate of offered) {
-        const document = verifyCertificate(config.crypto, certificate, config.authorityKeys, config.threshold, nowEpoch)
-        if (Either.isLeft(document) || document.right.epoch !== epoch) continue
-        documents.set(epoch, { document: document.right, certificate })
-        return true
-      }
-      return false
-    }
-
     const fetch = (epoch: number) =>
       Effect.gen(function*() {
         const offered = yield* Effect.catchAll(directory.getConsensus(epoch), () => Effect.succeed([]))
         const nowEpoch = epochAt(config.params, yield* Clock.currentTimeMillis)
-        return accept(epoch, nowEpoch, offered)
+        const held = firstCredible(config, epoch, nowEpoch, offered)
+        if (held !== undefined) documents.set(epoch, held)
+        return held !== undefined
       })
 
     /** Asks until the document of `epoch` is held or the epoch is over; waits double up to a limit. */

@@ -56,7 +56,8 @@ describe("dedup cache", () => {
   it("a success replaces an error, an error a former error, and nothing a success (K9)", () => {
     const cache = new DedupCache()
     const entry = cache.insert(hashOf(1), [3, 7], 0)
-    for (const [reply, kept] of [[error(8), error(8)], [error(5), error(5)], [success(1), success(1)], [error(8), success(1)], [success(2), success(1)]] as const) {
+    const steps = [[error(8), error(8)], [error(5), error(5)], [success(1), success(1)], [error(8), success(1)], [success(2), success(1)]] as const
+    for (const [reply, kept] of steps) {
       cache.record(hashOf(1), 3, reply, 1)
       expect(entry.replies[0]).toEqual(kept)
     }

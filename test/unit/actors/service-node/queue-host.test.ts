@@ -153,7 +153,8 @@ describe("the link to the service", () => {
   })
   it("a reader that stands still costs ticks, and no dispatch", () => {
     const seen: Array<number> = []
-    withHost((frame) => frame._tag === "Deliver" ? Effect.zipRight(Effect.sync(() => seen.push(frame.dispatch[0] as number)), Effect.sleep(60)) : Effect.sleep(200),
+    const note = (frame: QueueFrame) => Effect.sync(() => { if (frame._tag === "Deliver") seen.push(frame.dispatch[0] as number) })
+    withHost((frame) => Effect.zipRight(note(frame), Effect.sleep(frame._tag === "Deliver" ? 60 : 200)),
       (host) => Effect.gen(function*() {
         yield* Effect.sleep(20_000)
         for (const value of [1, 2, 3]) yield* take(host, value, 60_000)
