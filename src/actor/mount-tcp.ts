@@ -12,8 +12,7 @@
  * @module
  */
 import { Context, Effect, FiberSet, Layer, Schedule, type Scope } from "effect"
-import { Crypto } from "../crypto/crypto-service.ts"
-import { EntropySource } from "../crypto/entropy.ts"
+import { type LinkRequirements, linkServices } from "../link/link-services.ts"
 import { COMMAND_HEADER_BYTES } from "../link/padding.ts"
 import { ActorUnavailable, type MountError } from "./actor.ts"
 import { makeCallDeadlines } from "./call-deadlines.ts"
@@ -30,7 +29,11 @@ const DEFAULT_COMMAND_BYTES = 4_096
 /** Less than this cannot carry a message's length. */
 const LEAST_COMMAND_BYTES = COMMAND_HEADER_BYTES + 4
 
-const makeServe = (options: TcpMountOptions, memory: MountService, node: TcpNode, current: { served: Served | undefined }, callMs: number): MountService["serve"] =>
+interface Current {
+  served: Served | undefined
+}
+
+const makeServe = (options: TcpMountOptions, memory: MountService, node: TcpNode, current: Current, callMs: number): MountService["serve"] =>
   (name, group, handlers) => Effect.gen(function*() {
     if (name !== options.self.name) return yield* new MountFailed({ name, reason: "address-unavailable" })
     const codecs = codecsOf(group)
@@ -58,19 +61,19 @@ const makeConnect = (options: TcpMountOptions, memory: MountService, node: TcpNo
   })
 }
 
-const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never, Crypto | Scope.Scope> =>
+const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never, LinkRequirements | Scope.Scope> =>
   Effect.gen(function*() {
     const limits = { ...DEFAULT_TCP_LIMITS, ...options.limits }
     const sizes = options.sizes ?? { fromInitiatorBytes: DEFAULT_COMMAND_BYTES, fromResponderBytes: DEFAULT_COMMAND_BYTES }
     if (Math.min(sizes.fromInitiatorBytes, sizes.fromResponderBytes) < LEAST_COMMAND_BYTES) throw new RangeError("commands of a link are too short")
     const memory = Context.get(yield* Layer.build(layerMountMemory()), Mount)
-    const current: { served: Served | undefined } = { served: undefined }
+    const current: Current = { served: undefined }
     const node = yield* makeTcpNode(options, {
       limits,
       sizes,
-      crypto: yield* Crypto,
-      entropy: yield* EntropySource,
+      services: yield* linkServices,
       clock: yield* Effect.clock,
+      scope: yield* Effect.scope,
       runtime: yield* Effect.runtime<never>(),
       fork: yield* FiberSet.makeRuntime<never>(),
       served: () => current.served
@@ -80,6 +83,6 @@ const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never,
   })
 
 /** The mount of one process that is one actor of the network. Its links end with the layer's scope; it listens from the first `serve` on. */
-export const layerMountTcp = (options: TcpMountOptions): Layer.Layer<Mount, never, Crypto> => Layer.scoped(Mount, makeMount(options))
+export const layerMountTcp = (options: TcpMountOptions): Layer.Layer<Mount, never, LinkRequirements> => Layer.scoped(Mount, makeMount(options))
 
 export type { PeerDirectory, TcpMountOptions } from "./tcp-options.ts"

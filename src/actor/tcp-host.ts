@@ -10,7 +10,7 @@
  * @module
  */
 import type { Rpc, RpcGroup } from "@effect/rpc"
-import { Cause, Chunk, Effect, Either, Exit, type Fiber, FiberId, Option, Runtime, Scope, Stream } from "effect"
+import { Cause, Chunk, Effect, Either, ExecutionStrategy, Exit, type Fiber, FiberId, Option, Runtime, Scope, Stream } from "effect"
 import { ActorUnavailable, CallTimedOut, type Client } from "./actor.ts"
 import { reportCrash } from "./crash-report.ts"
 import type { MountService } from "./mount.ts"
@@ -49,6 +49,8 @@ export interface HostContext {
   readonly limits: TcpLimits
   readonly count: (count: TcpCount) => void
   readonly runtime: Runtime.Runtime<never>
+  /** Of the mount. */
+  readonly scope: Scope.Scope
   readonly fork: (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown>
 }
 
@@ -73,7 +75,7 @@ export class HostedLink {
     this.#link = link
     this.#caller = caller
     this.#context = context
-    this.#scope = Runtime.runSync(context.runtime)(Scope.make())
+    this.#scope = Runtime.runSync(context.runtime)(Scope.fork(context.scope, ExecutionStrategy.sequential))
   }
 
   /** False when the message breaks the protocol. */
@@ -117,7 +119,8 @@ export class HostedLink {
     const client = this.#clientOf(actor)
     const handled = Effect.suspend(() => {
       const answer = client[call]?.(decoded.right)
-      return Effect.isEffect(answer) ? answer : Stream.runForEachChunk(answer as Stream.Stream<unknown, unknown>, (items) => this.#items(id, hosted, codec, actor, items))
+      if (Effect.isEffect(answer)) return answer
+      return Stream.runForEachChunk(answer as Stream.Stream<unknown, unknown>, (items) => this.#items(id, hosted, codec, actor, items))
     })
     const fiber = fork(Effect.flatMap(Effect.exit(handled), (exit) => this.#reply(id, call, codec, actor, exit)))
     hosted.fiber = fiber

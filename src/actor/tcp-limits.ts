@@ -51,7 +51,7 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   connectionsPerAddress: 256,
   halfOpen: 128,
   handshakeMs: 3_000,
-  handshakes: { capacity: 64, perS: 16 },
+  handshakes: { capacity: 256, perS: 64 },
   commands: { capacity: 20_000, perS: 10_000 },
   messageBytes: 4 << 20,
   queueBytes: 8 << 20,

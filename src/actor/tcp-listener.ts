@@ -138,7 +138,11 @@ export const peerKeyOf = (peer: HandshakePeer, keyHash: string): string => `${ke
  * Listens; `onSocket` gets every connection.
  * @errors MountFailed `address-unavailable`
  */
-export const listen = (name: string, at: TcpAddress, onSocket: (socket: Socket) => void): Effect.Effect<{ readonly server: Server; readonly address: TcpAddress }, MountFailed> =>
+export const listen = (
+  name: string,
+  at: TcpAddress,
+  onSocket: (socket: Socket) => void
+): Effect.Effect<{ readonly server: Server; readonly address: TcpAddress }, MountFailed> =>
   Effect.async((resume) => {
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, onSocket)
     const refused = (): void => resume(Effect.fail(new MountFailed({ name, reason: "address-unavailable" })))

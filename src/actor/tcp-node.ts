@@ -10,10 +10,9 @@
 import { connect as connectSocket, type Server, type Socket } from "node:net"
 import { type Clock, Effect, type Fiber, type Runtime, type Scope } from "effect"
 import { toHex } from "../bytes/hex.ts"
-import type { CryptoBackend } from "../crypto/backend.ts"
-import type { Entropy } from "../crypto/entropy.ts"
 import type { HandshakeIdentity, HandshakePeer } from "../link/handshake.ts"
 import { LinkEnd, type LinkSizes } from "../link/link-end.ts"
+import { type LinkServices, uniformFrom } from "../link/link-services.ts"
 import type { PeerCheck } from "../link/peer-check.ts"
 import { TokenBuckets } from "../link/token-bucket.ts"
 import type { MountFailed } from "./mount.ts"
@@ -27,8 +26,9 @@ import { type Dialled, Route, type RouteContext } from "./tcp-route.ts"
 export interface NodeParts {
   readonly limits: TcpLimits
   readonly sizes: LinkSizes
-  readonly crypto: CryptoBackend
-  readonly entropy: Entropy
+  readonly services: LinkServices
+  /** Of the mount; what hangs on a link hangs on a child of it. */
+  readonly scope: Scope.Scope
   readonly clock: Clock.Clock
   readonly runtime: Runtime.Runtime<never>
   /** Starts a fiber that ends with the mount. */
@@ -51,7 +51,6 @@ interface Known {
   readonly isAdmitted: (peer: HandshakePeer) => boolean
 }
 
-const TWO_32 = 2 ** 32
 const SLOWEST_SWEEP_MS = 250
 const FASTEST_SWEEP_MS = 10
 
@@ -59,6 +58,8 @@ class Links {
   readonly options: TcpMountOptions
   readonly parts: NodeParts
   readonly known = new Map<TcpLink, Known>()
+  /** Every socket that is not closed yet. */
+  readonly sockets = new Set<Socket>()
   readonly routes = new Map<string, Route>()
   readonly admission: Admission
   readonly #handshakes: TokenBuckets
@@ -95,7 +96,8 @@ class Links {
       return
     }
     this.#count("accepted")
-    const { limits, runtime, fork, served } = this.parts
+    this.#track(socket)
+    const { limits, runtime, fork, scope, served } = this.parts
     let hosted: HostedLink | undefined
     const end = LinkEnd.responder({
       ...this.#endConfig(this.#ownIdentity(), this.options.peers.accept),
@@ -104,9 +106,9 @@ class Links {
     const link: TcpLink = new TcpLink(socket, end, this.#linkContext(address), {
       onOpen: (peer) => {
         const mayCall = this.options.peers.mayCall ?? (() => true)
-        hosted = new HostedLink(link, peer.name, { served, mayCall, limits, count: this.#count, runtime, fork })
+        hosted = new HostedLink(link, peer.name, { served, mayCall, limits, count: this.#count, runtime, fork, scope })
         this.#count("opened")
-        this.admission.opened(link, peerKeyOf(peer, toHex(this.parts.crypto.blake2b256(peer.linkKey))))
+        this.admission.opened(link, peerKeyOf(peer, toHex(this.parts.services.crypto.blake2b256(peer.linkKey))))
         this.#encourage(peer.name)
       },
       onMessage: (message) => {
@@ -133,7 +135,7 @@ class Links {
       limits: this.parts.limits,
       count: this.#count,
       nowMs: () => this.nowMs(),
-      uniform: () => new DataView(this.parts.entropy(4).buffer).getUint32(0) / TWO_32,
+      uniform: () => uniformFrom(this.parts.services.entropy),
       dial: (events) => this.#dial(to, credentials ?? this.#ownIdentity(), events, () => route.inUse)
     })
     this.routes.set(key, route)
@@ -165,6 +167,7 @@ class Links {
     const address = this.options.addresses(to)
     if (address === undefined) return undefined
     const socket = connectSocket({ host: address.host, port: address.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
+    this.#track(socket)
     let link: TcpLink | undefined
     let over = false
     const failed = (): void => {
@@ -197,6 +200,11 @@ class Links {
     return { abandon: () => { if (link === undefined) failed(); else link.end() } }
   }
 
+  #track(socket: Socket): void {
+    this.sockets.add(socket)
+    socket.once("close", () => this.sockets.delete(socket))
+  }
+
   /** A peer that calls us can be called. */
   #encourage(name: string): void {
     for (const [key, route] of this.routes) if (name !== "" && key.endsWith(`\u0000${name}`)) route.encourage()
@@ -208,8 +216,8 @@ class Links {
   }
 
   #endConfig(identity: HandshakeIdentity, check: PeerCheck) {
-    const { crypto, entropy, sizes } = this.parts
-    return { crypto, entropy, identity, check, sizes, unixTimeS: () => Math.floor(this.nowMs() / 1000) }
+    const { services, sizes } = this.parts
+    return { ...services, identity, check, sizes, unixTimeS: () => Math.floor(this.nowMs() / 1000) }
   }
 
   /** Peers without a name share the bucket of their address. */
@@ -225,7 +233,16 @@ class Links {
   }
 }
 
-const closed = (server: Server): Effect.Effect<void> => Effect.async((resume) => { server.close(() => resume(Effect.void)) })
+/** Time in which the last words of links may leave when the mount ends. */
+const FAREWELL_MS = 500
+
+/** Waits for the sockets to close by themselves, then closes those that did not. */
+const farewell = (sockets: ReadonlySet<Socket>, leftMs: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (sockets.size === 0) return Effect.void
+    if (leftMs > 0) return Effect.delay(farewell(sockets, leftMs - FASTEST_SWEEP_MS), FASTEST_SWEEP_MS)
+    return Effect.sync(() => { for (const socket of sockets) socket.destroy() })
+  })
 
 /** The links of a mount; they end with the scope. */
 export const makeTcpNode = (options: TcpMountOptions, parts: NodeParts): Effect.Effect<TcpNode, never, Scope.Scope> =>
@@ -234,9 +251,9 @@ export const makeTcpNode = (options: TcpMountOptions, parts: NodeParts): Effect.
     let server: Server | undefined
     const turn = yield* Effect.makeSemaphore(1)
     yield* Effect.addFinalizer(() => Effect.suspend(() => {
-      const closing = server === undefined ? Effect.void : closed(server)
+      server?.close()
       links.close()
-      return closing
+      return farewell(links.sockets, FAREWELL_MS)
     }))
     const at = options.listen ?? options.addresses(options.self.name) ?? { host: "127.0.0.1", port: 0 }
     const listening = turn.withPermits(1)(Effect.suspend(() =>

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import type { XWingPrivateKey } from "../crypto/backend.ts"
 import type { HandshakeIdentity } from "../link/handshake.ts"
 import type { LinkSizes } from "../link/link-end.ts"
+import type { LinkKey } from "../link/link-services.ts"
 import type { PeerCheck, PeerClaim } from "../link/peer-check.ts"
 import type { TcpCount, TcpLimits } from "./tcp-limits.ts"
 
@@ -29,7 +29,7 @@ export interface PeerDirectory {
 }
 
 export interface TcpMountOptions {
-  readonly self: { readonly name: string; readonly linkKey: XWingPrivateKey; readonly identityHash: Uint8Array }
+  readonly self: { readonly name: string; readonly linkKey: LinkKey; readonly identityHash: Uint8Array }
   /** Where an actor listens; `undefined` for one that cannot be reached. Asked at every dialling. */
   readonly addresses: (name: string) => TcpAddress | undefined
   readonly peers: PeerDirectory

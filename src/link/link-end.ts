@@ -59,6 +59,7 @@ type Phase =
   | { readonly _tag: "Frames"; readonly established: Established; readonly sealer: FrameSealer; readonly opener: FrameOpener }
   | { readonly _tag: "Dead"; readonly failure: LinkFailure }
 
+type FramesPhase = Extract<Phase, { readonly _tag: "Frames" }>
 type Waiting = Exclude<Phase["_tag"], "Frames" | "Dead">
 const MESSAGE_BYTES: Readonly<Record<Waiting, number>> =
   { Message1: MESSAGE_1_BYTES, Message2: MESSAGE_2_BYTES, Message3: MESSAGE_3_BYTES, Message4: MESSAGE_4_BYTES }
@@ -192,7 +193,7 @@ export class LinkEnd {
     if (Either.isRight(noOp)) write.push(noOp.right)
   }
 
-  #openFrames(phase: Extract<Phase, { readonly _tag: "Frames" }>, bytes: Uint8Array, write: ReadonlyArray<Uint8Array>): Either.Either<LinkProgress, LinkFailure> {
+  #openFrames(phase: FramesPhase, bytes: Uint8Array, write: ReadonlyArray<Uint8Array>): Either.Either<LinkProgress, LinkFailure> {
     const padded = phase.opener.push(bytes)
     if (Either.isLeft(padded)) return this.#broken(padded.left)
     const commands: Array<Command> = []

@@ -95,6 +95,32 @@ describe("tcp lives", () => {
     yield* Deferred.await(stopped)
     expect(yield* Effect.orDie(client.WhoAmI())).toBe("friend")
   }))
+  claim("a peer that calls us is called again at once, whatever pause was due", Effect.gen(function*() {
+    const network = yield* makeTcpNetwork(NAMES, { limits: { ...FAST, firstPauseMs: 600_000, longestPauseMs: 600_000 } })
+    yield* serveShop(network)
+    yield* network.stop("shop")
+    yield* Effect.flatMap(network.mountOf("friend"), (mount) => mount.serve("friend", Shop, Shop.toLayer(Shop.of({
+      WhoAmI: (_payload, options) => Effect.succeed(callerOf(options)),
+      Mirror: ({ frame }) => Effect.succeed({ frame }),
+      Hang: () => Effect.never,
+      Endless: () => Stream.empty
+    }))))
+    const client = yield* shopClient(network)
+    for (const _attempt of [1, 2]) expect(yield* Effect.either(client.WhoAmI())).toEqual(unavailable("not-serving"))
+    yield* serveShop(network)
+    expect(yield* Effect.either(client.WhoAmI())).toEqual(unavailable("not-serving"))
+    const back = yield* Effect.flatMap(network.mountOf("shop"), (mount) => mount.connect("shop", "friend", Shop))
+    expect(yield* Effect.orDie(back.WhoAmI())).toBe("shop")
+    expect(yield* Effect.orDie(client.WhoAmI())).toBe("friend")
+  }))
+  claim("a caller learns the callee's clock", Effect.gen(function*() {
+    const heard: Array<readonly [string, boolean]> = []
+    const network = yield* makeTcpNetwork(NAMES, { limits: FAST })
+    yield* serveShop(network)
+    const client = yield* shopClient(network, 3_000, { onSkew: (name, skewMs) => heard.push([name, Number.isFinite(skewMs)]) })
+    yield* Effect.orDie(client.WhoAmI())
+    expect(heard).toEqual([["shop", true]])
+  }))
   claim("a peer that takes connections but never answers costs a call no more than its limit", Effect.gen(function*() {
     const network = yield* makeTcpNetwork(NAMES, { limits: FAST })
     const mute = createServer((socket) => { socket.on("error", () => undefined) })
@@ -188,7 +214,8 @@ describe("tcp messages", () => {
     yield* serveShop(network)
     const client = yield* shopClient(network)
     yield* Effect.orDie(client.WhoAmI())
-    const ends = yield* Effect.all(Array.from({ length: 20 }, () => Effect.either(client.Mirror({ frame: new Uint8Array(10_000) }))), { concurrency: "unbounded" })
+    const calls = Array.from({ length: 20 }, () => Effect.either(client.Mirror({ frame: new Uint8Array(10_000) })))
+    const ends = yield* Effect.all(calls, { concurrency: "unbounded" })
     const lost = ends.filter(Either.isLeft)
     expect(lost.length).toBeGreaterThan(0)
     expect(ends.slice(0, 4).every(Either.isRight)).toBe(true)

@@ -12,9 +12,11 @@ import { Deferred, Effect, Either, Logger, LogLevel, Schema, type Scope } from "
 import { describe, expect, it } from "vitest"
 import { ActorUnavailable, callerOf, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 import type { TcpMountOptions } from "../../src/actor/mount-tcp.ts"
+import { encodeEnvelope } from "../../src/actor/tcp-envelope.ts"
 import type { TcpAddress } from "../../src/actor/tcp-options.ts"
 import { concatBytes, utf8 } from "../../src/bytes/concat.ts"
 import { systemEntropy } from "../../src/crypto/entropy.ts"
+import { frameBytes } from "../../src/link/frame.ts"
 import type { HandshakeIdentity } from "../../src/link/handshake.ts"
 import { LinkEnd } from "../../src/link/link-end.ts"
 import { CommandId } from "../../src/link/padding.ts"
@@ -90,8 +92,7 @@ const handshaken = (address: TcpAddress, identity: HandshakeIdentity, sizes = SI
     const second = yield* guest.got(2628)
     const third = Either.getOrThrow(end.receive(second.subarray(0, 2628)))
     guest.socket.write(concatBytes(...third.write))
-    const FRAME_BYTES = 256 + 36
-    const fourth = yield* guest.got(2628 + 1152 + FRAME_BYTES)
+    const fourth = yield* guest.got(2628 + 1152 + frameBytes(sizes.fromResponderBytes))
     const opened = end.receive(fourth.subarray(2628))
     if (Either.isRight(opened)) guest.socket.write(concatBytes(...opened.right.write))
     return { guest, end, opened }
@@ -156,7 +157,8 @@ describe("strangers", () => {
     const { address, counted, honest } = yield* scene()
     const guest = yield* visit(address)
     const first = initiatorOf(identityOf("friend")).firstMessage
-    yield* Effect.fork(Effect.forEach(Array.from(first), (byte) => Effect.delay(Effect.sync(() => guest.socket.write(Uint8Array.of(byte))), 2), { discard: true }))
+    const send = (byte: number) => Effect.delay(Effect.sync(() => guest.socket.write(Uint8Array.of(byte))), 2)
+    yield* Effect.fork(Effect.forEach(Array.from(first), send, { discard: true }))
     expect((yield* guest.closed).length).toBe(0)
     expect(counted("handshake-deadline")).toBe(1)
     yield* honest
@@ -210,6 +212,32 @@ describe("peers that misbehave", () => {
     const { guest } = yield* handshaken(address, identityOf("other"), { ...SIZES, fromInitiatorBytes: 1_000_000 })
     yield* guest.closed
     expect([counted("handshake-failed"), counted("opened")]).toEqual([1, 0])
+    yield* honest
+  }))
+  claim("messages that never end are held only within the budget of all links together", Effect.gen(function*() {
+    const { address, counted, honest } = yield* scene({ limits: { ...LIMITS, heldBytes: 2_000 } })
+    const { end, guest } = yield* handshaken(address, identityOf("other"))
+    const start = new Uint8Array(250)
+    start.set(Uint8Array.of(0, 15, 0, 0))
+    for (const body of [start, ...Array.from({ length: 9 }, () => new Uint8Array(250))]) {
+      guest.socket.write(Either.getOrThrow(end.seal(CommandId.Segment, body)))
+    }
+    yield* guest.closed
+    expect(counted("malformed-message") + counted("handshake-failed")).toBe(1)
+    yield* honest
+  }))
+  claim("a peer that asks and never reads is put out when it has taken nothing for a while", Effect.gen(function*() {
+    const sizes = { fromInitiatorBytes: 256, fromResponderBytes: 1_000_000 }
+    const { address, counted, honest } = yield* scene({ sizes, limits: { ...LIMITS, writeMs: 200, queueBytes: 100_000 } })
+    const { end, guest } = yield* handshaken(address, identityOf("other"), sizes)
+    guest.socket.pause()
+    yield* Effect.iterate(1, {
+      while: () => counted("write-stalled") === 0,
+      body: (id) => Effect.sync(() => {
+        guest.socket.write(Either.getOrThrow(end.seal(CommandId.Segment, encodeEnvelope({ _tag: "Request", id, call: "WhoAmI", payload: undefined }))))
+        return id + 1
+      }).pipe(Effect.delay(5))
+    })
     yield* honest
   }))
   claim("the newest link of a peer ends its older one", Effect.gen(function*() {

@@ -84,6 +84,7 @@ describe("bounds", () => {
   })
   it("pauses double from 100 ms to 2 s, times a factor from 0.5 to 1.5; the first attempt waits for nothing", () => {
     const pause = (failures: number, u: number) => redialPauseMs(DEFAULT_TCP_LIMITS, failures, u)
-    expect([pause(0, 0.9), pause(1, 0), pause(1, 0.5), pause(2, 0.5), pause(5, 0.5), pause(6, 0.5), pause(60, 0.999)]).toEqual([0, 50, 100, 200, 1600, 2000, 2998])
+    expect([pause(0, 0.9), pause(1, 0), pause(1, 0.5), pause(2, 0.5), pause(5, 0.5), pause(6, 0.5), pause(60, 0.999)])
+      .toEqual([0, 50, 100, 200, 1600, 2000, 2998])
   })
 })

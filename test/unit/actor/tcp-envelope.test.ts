@@ -35,14 +35,17 @@ describe("envelope", () => {
     })
   }
   it("byte strings come back as plain Uint8Arrays", () => {
-    const decoded = decodeEnvelope(bodyOf({ _tag: "Success", id: 1, value: { frame: Uint8Array.of(1, 2) } })) as { readonly value: { readonly frame: Uint8Array } }
+    const body = bodyOf({ _tag: "Success", id: 1, value: { frame: Uint8Array.of(1, 2) } })
+    const decoded = decodeEnvelope(body) as { readonly value: { readonly frame: Uint8Array } }
     expect(Object.getPrototypeOf(decoded.value.frame)).toBe(Uint8Array.prototype)
     expect(decoded.value.frame.slice()).toEqual(Uint8Array.of(1, 2))
   })
   it("lists of another shape are refused", () => {
-    for (const list of [[], [0], [0, 1], [0, 1, 2, 3], [0, 1, "Call"], [0, 1, "Call", 1, 1], [1, -1, 0], [1, 1.5, 0], [7, 1], [6, 1, 1], [5, 1, -1], [3, 1, 5], [4, 1, 1], "text", { 0: 1 }]) {
-      expect(decodeEnvelope(packPlain(list))).toBeUndefined()
-    }
+    const wrong = [
+      [], [0], [0, 1], [0, 1, 2, 3], [0, 1, "Call"], [0, 1, "Call", 1, 1], [1, -1, 0], [1, 1.5, 0], [7, 1], [6, 1, 1], [5, 1, -1], [3, 1, 5], [4, 1, 1],
+      "text", { 0: 1 }
+    ]
+    for (const list of wrong) expect(decodeEnvelope(packPlain(list))).toBeUndefined()
   })
   it("one flipped bit never throws", () => {
     const body = bodyOf(ENVELOPES[0] as Envelope)
@@ -76,7 +79,8 @@ describe("envelope", () => {
 
 describe("assembler and queue", () => {
   it("messages survive any cutting into bodies", () => {
-    fc.assert(fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 90 }), { maxLength: 12 }), fc.integer({ min: 1, max: 64 }), (payloads, bodyBytes) => {
+    const values = fc.array(fc.uint8Array({ minLength: 1, maxLength: 90 }), { maxLength: 12 })
+    fc.assert(fc.property(values, fc.integer({ min: 1, max: 64 }), (payloads, bodyBytes) => {
       const queue = new Outgoing(1 << 20)
       const envelopes = payloads.map((value, id): Envelope => ({ _tag: "Success", id, value }))
       for (const envelope of envelopes) expect(queue.offer(encodeEnvelope(envelope))).toBe(true)
