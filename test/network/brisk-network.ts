@@ -1,8 +1,7 @@
 /**
  * A small and brisk network for the tests of this folder, and what a person does with it.
  *
- * Times are half of tiny's and the one compute service takes one small job a quantum, so that several such networks can run beside each other: an
- * inference takes about five seconds, and a service that is silent for good is reported after about twenty.
+ * One mix layer and one compute service that takes one small job a quantum: about 70 packets a second, and seven seconds of virtual time for an inference.
  *
  * @module
  */
@@ -26,10 +25,11 @@ import { makeSessionPool, SessionPool } from "../../src/session/session-pool.ts"
 import { makeBoxStore } from "../../src/storage/box-store.ts"
 import { network, type NetworkChoice } from "../../src/topology/builder.ts"
 import type { Topology } from "../../src/topology/topology.ts"
+import { runVirtually } from "./virtual-run.ts"
 
 export const briskParams: MixnetParams = {
   ...tinyParams, muPerMs: 0.1, lambdaPPerMs: 0.032, lambdaLPerMs: 0.001, lambdaRPerMs: 0.012, answerMs: 500, sendSlackMs: 2000,
-  mixLayers: 2, geometry: { ...tinyParams.geometry, hopCount: 4 }
+  mixLayers: 1, geometry: { ...tinyParams.geometry, hopCount: 3 }
 }
 
 /** One service for small jobs; the models that a test needs. */
@@ -39,7 +39,7 @@ export const briskTopology = (models: ReadonlyArray<string>, choice: Partial<Net
     params: briskParams,
     serviceNodes: [{ couriers: 2 }],
     computes: [{
-      deadlinesMs: [2000, 4000, 10_000],
+      deadlinesMs: [2000, 4000, 6000],
       releaseWindowMs: 1000,
       profiles: [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }],
       workers: 2,
@@ -48,9 +48,17 @@ export const briskTopology = (models: ReadonlyArray<string>, choice: Partial<Net
     ...choice
   })
 
-/** Runs a test in a network of its own, which ends with it. Randomness is the system's unless the options say otherwise. */
-export const inNetwork = <A, E>(topology: Topology, options: LaunchOptions, use: (network: Network) => Effect.Effect<A, E, Scope.Scope>) =>
-  Effect.runPromise(Effect.scoped(Effect.flatMap(launch(topology, options), use)).pipe(Effect.withRandom(randomFromEntropy(systemEntropy))))
+/**
+ * Runs a test in a network of its own, in virtual time, which ends with it. Randomness is the system's unless the options say otherwise.
+ * @param jumpFactor  1 for models that take their time: the clock is then never faster than the real one
+ */
+export const inNetwork = <A, E>(
+  topology: Topology, options: LaunchOptions & { readonly jumpFactor?: number }, use: (network: Network) => Effect.Effect<A, E, Scope.Scope>
+): Promise<A> =>
+  runVirtually(
+    Effect.scoped(Effect.flatMap(launch(topology, options), use)).pipe(Effect.withRandom(randomFromEntropy(systemEntropy))),
+    options.jumpFactor
+  )
 
 /** What affine is asked in these tests, and the only right answer. */
 export const affineInput = (first: number): Tensor => Either.getOrThrow(tensorOf("x", "f32", [1, 4], [first, 2, 3, 4]))

@@ -1,6 +1,6 @@
 /**
  * Goal: a compute service that crashes at any time between acceptance and release answers all the same; one that stays away is reported.
- * Method: brisk networks in real time with real crypto; the service is stopped and started at chosen instants of its own grid.
+ * Method: brisk networks in virtual time with real crypto; the service is stopped and started at chosen instants of its own grid.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const LIMIT_MS = 90_000
 
 const sleepUntil = (instantMs: number) => Effect.flatMap(Clock.currentTimeMillis, (nowMs) => Effect.sleep(Math.max(0, instantMs - nowMs)))
 
-describe.concurrent("a network", () => {
+describe("a network", () => {
   it("answers although its compute service crashes while it fetches, between sealing and edge, and while it releases", async () => {
     await inNetwork(briskTopology(["affine"]), {}, (net) => within(LIMIT_MS)(Effect.gen(function* () {
       const { sealBeforeEdgeMs } = briskParams

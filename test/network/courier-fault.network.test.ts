@@ -1,6 +1,6 @@
 /**
  * Goal: couriers need not be trusted: the client gets the right answer as long as one of them works, and a typed error when none does.
- * Method: a brisk network in real time with real crypto; couriers are replaced by actors that answer garbage or nothing.
+ * Method: a brisk network in virtual time with real crypto; couriers are replaced by actors that answer garbage or nothing.
  *
  * @module
  */

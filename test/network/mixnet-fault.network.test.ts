@@ -1,6 +1,6 @@
 /**
  * Goal: whatever fails between a client, the directory and a compute service, the client gets the right answer or a typed error.
- * Method: brisk networks in real time with real crypto; the guarantees are taken away in turn, one job each.
+ * Method: a brisk network in virtual time with real crypto; nodes are stopped and started while a job is at each of its steps.
  *
  * @module
  */
@@ -30,7 +30,7 @@ describe("a network", () => {
     await inNetwork(briskTopology(["affine"], { params, authorities: 3 }), {}, (net) => Effect.gen(function* () {
       yield* net.stop("authority-0")
       const plans = [
-        { BoxWritten: ["mix-1-0", 1500], Uploaded: ["gateway-0", 100], EdgePassed: ["service-node-0", 1000] },
+        { BoxWritten: ["mix-0-0", 1500], Uploaded: ["gateway-0", 100], EdgePassed: ["service-node-0", 1000] },
         { BoxWritten: ["service-node-0", 500], Accepted: ["mix-0-0", 500], EdgePassed: ["gateway-0", 1000] }
       ] as const
       for (const [index, plan] of plans.entries()) {

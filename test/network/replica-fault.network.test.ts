@@ -1,6 +1,6 @@
 /**
  * Goal: a replica need not be there nor be trusted: jobs are answered without it, and storage alone gives back what was written.
- * Method: brisk networks in real time with real crypto; one replica of four is stopped, or replaced by an actor that answers garbage.
+ * Method: brisk networks in virtual time with real crypto; one replica of four is stopped, or replaced by an actor that answers garbage.
  *
  * @module
  */

@@ -1,0 +1,39 @@
+/**
+ * Goal: the bench command prints the JSON that bench/README.md documents, and nothing else.
+ * Method: the compiled program as a child process with the small size of each bench. No figure is asserted.
+ *
+ * @module
+ */
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { describe, expect, it } from "vitest"
+import { ROOT } from "./cli-process.ts"
+
+const LIMIT_MS = 120_000
+const ROWS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  unwrap: ["unwrap/x25519/2000", "unwrap/x25519/30000", "unwrap/x-wing/2000", "unwrap/x-wing/30000"],
+  infer: ["infer/affine"]
+}
+
+interface Printed {
+  readonly results: ReadonlyArray<{ readonly id: string; readonly us: number; readonly floorUs: number; readonly ratio: number }>
+  readonly machine: object
+}
+
+describe("the bench command", () => {
+  it.each(Object.entries(ROWS))("%s prints one JSON object of the documented form", async (name, ids) => {
+    const { stderr, stdout } = await promisify(execFile)(process.execPath, [join(ROOT, "dist/bench/main.js"), name, "--small", "--json"])
+    expect(stderr).toBe("")
+    const printed = JSON.parse(stdout) as Printed
+    expect(Object.keys(printed)).toEqual(["results", "machine"])
+    expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
+    expect(printed.results.map(({ id }) => id)).toEqual(ids)
+    for (const row of printed.results) {
+      expect(Object.keys(row)).toEqual(["id", "us", "floorUs", "ratio"])
+      expect(row.us).toBeGreaterThan(0)
+      expect(row.floorUs).toBeGreaterThan(0)
+      expect(row.ratio).toBe(row.us / row.floorUs)
+    }
+  }, LIMIT_MS)
+})
