@@ -7,8 +7,9 @@
  *
  * @module
  */
+import { aezBench } from "./aez.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, inferBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, inferBench]

@@ -124,6 +124,9 @@ export const aezDecrypt = (
   return isAllZero(extended.subarray(messageBytes)) ? extended.slice(0, messageBytes) : undefined
 }
 
+/** What `funion doctor` shows where these tables do the work. */
+export const TABLES_PROVIDER = "tables, not constant time"
+
 const sprp = (key: Uint8Array, iv: Uint8Array, data: Uint8Array, inverse: boolean): Uint8Array => {
   if (iv.length !== 16) throw new RangeError("the IV of the SPRP is 16 bytes")
   if (data.length < 32) throw new RangeError("the SPRP works on 32 bytes or more")

@@ -1,9 +1,9 @@
 /**
- * The native backend: libsodium through sodium-native, OpenSSL through node:crypto, and TypeScript where neither has the primitive.
+ * The native backend: libsodium through sodium-native, OpenSSL through node:crypto, WebAssembly or TypeScript where neither has the primitive.
  *
  * Contract: as `CryptoBackend`; identical to the reference backend on all inputs. Before it is handed out it passes the self-test, so that a library
  * that changed its mind is found at start and not by two replicas that disagree.
- * Not constant time: AEZ, POLYVAL, X448, ML-KEM, and the refusals decided by noble.
+ * Not constant time: POLYVAL, X448, ML-KEM, the refusals decided by noble, and AEZ where there is no WebAssembly SIMD (`providers` says so).
  * Source: backend.ts; sphinx.md §16; departures: none.
  *
  * @module
@@ -11,9 +11,9 @@
 import { shake256 } from "@noble/hashes/sha3.js"
 import { Either } from "effect"
 import { createHash } from "node:crypto"
-import { sprpDecipher, sprpEncipher } from "../aez.ts"
 import { BackendUnavailable } from "../backend-unavailable.ts"
 import type { CryptoBackend } from "../backend.ts"
+import { aezEngine } from "../wasm/aez-engine.ts"
 import { nativeCiphers } from "./native-aead.ts"
 import { nativeCurves } from "./native-curves.ts"
 import { nativeHashes, plainBytes } from "./native-hash.ts"
@@ -34,6 +34,7 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
   const curves = nativeCurves(sodium)
   const { mlKem768, provider } = nodeMlKem768()
   const verifyByOpenssl = opensslFollowsGo()
+  const aez = aezEngine()
   const bySodium = `sodium-native ${version}`
   const byOpenssl = `OpenSSL ${process.versions.openssl}`
   const byNoble = "@noble, JavaScript"
@@ -41,14 +42,14 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
     name: "native",
     providers: {
       hashes: `${bySodium}, ${byOpenssl}`, hmac: `${bySodium}, ${byOpenssl}`, hkdf: bySodium, "aes-256-ctr": byOpenssl, chacha20: bySodium,
-      "chacha20-poly1305": bySodium, "aes-256-gcm-siv": `AES ${byOpenssl}, POLYVAL funion, JavaScript`, sprp: "funion AEZ v5, JavaScript",
+      "chacha20-poly1305": bySodium, "aes-256-gcm-siv": `AES ${byOpenssl}, POLYVAL funion, JavaScript`, aez: aez.provider,
       x25519: bySodium, x448: byNoble, "ml-kem-768": provider, ed25519: bySodium,
       "ed25519 verification": verifyByOpenssl ? byOpenssl : byNoble, edwards25519: bySodium
     },
     ...nativeHashes(sodium),
     ...nativeCiphers(sodium),
-    sprpEncipher,
-    sprpDecipher,
+    sprpEncipher: aez.sprpEncipher,
+    sprpDecipher: aez.sprpDecipher,
     ...curves,
     ...makeXWing({
       x25519: curves.x25519,

@@ -17,7 +17,7 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512, sha512_256 } from "@noble/hashes/sha2.js"
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js"
 import { concatBytes } from "../../bytes/concat.ts"
-import { sprpDecipher, sprpEncipher } from "../aez.ts"
+import { sprpDecipher, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { requireLength } from "./length.ts"
 import {
@@ -95,7 +95,7 @@ export const referenceBackend: CryptoBackend = {
   name: "reference",
   providers: {
     hashes: NOBLE, hmac: NOBLE, hkdf: NOBLE, "aes-256-ctr": NOBLE, chacha20: NOBLE, "chacha20-poly1305": NOBLE, "aes-256-gcm-siv": NOBLE,
-    sprp: "funion AEZ v5, JavaScript", x25519: NOBLE, x448: NOBLE, "ml-kem-768": NOBLE, ed25519: NOBLE, "ed25519 verification": NOBLE, edwards25519: NOBLE
+    aez: TABLES_PROVIDER, x25519: NOBLE, x448: NOBLE, "ml-kem-768": NOBLE, ed25519: NOBLE, "ed25519 verification": NOBLE, edwards25519: NOBLE
   },
 
   sha256: (...parts) => sha256(concatBytes(...parts)),
