@@ -38,7 +38,7 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^@effect\/rpc/, [/^src\/actor\//]],
   [/^@effect\/cli/, [/^actors\//]],
   [/^@effect\/platform/, [/^src\/(link|actor)\//, /^actors\//]],
-  [/^msgpackr/, [/^src\/(pki|inference)\//]],
+  [/^msgpackr/, [/^src\/(pki|inference|actor)\//]],
   [/^jiti$/, [/^actors\//]],
   [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
 ]
