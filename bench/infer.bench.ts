@@ -30,7 +30,7 @@ import { topology as tiny } from "../topologies/tiny.ts"
 import { topology as tinyReference } from "../topologies/tiny-reference.ts"
 import { checksumOfBytes, median, type Bench, type BenchOptions, type BenchRow } from "./harness.ts"
 
-const RUN_COUNT = 5
+const RUN_COUNT = 3
 const LINE_HEIGHT = 48
 const LINE_WIDTH = 300
 

@@ -85,7 +85,6 @@ describe("a network", () => {
       }
       expect(Math.min(idleGaps.length, busyGaps.length)).toBeGreaterThan(200)
       expect(distanceBetween(idleGaps, busyGaps)).toBeLessThan(criticalDistanceOf(idleGaps, busyGaps))
-console.log(success.envelopeCount, failure.envelopeCount, idleGaps.length, busyGaps.length, distanceBetween(idleGaps, busyGaps), criticalDistanceOf(idleGaps, busyGaps))
 
       const { packetBytes, userPayloadBytes } = net.setting.geometry
       expect(ear.sizes.get("Forward request")).toEqual(new Set([packetBytes]))

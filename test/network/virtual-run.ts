@@ -13,6 +13,8 @@ import { DueHeap } from "../../src/mixnet/due-heap.ts"
 const START_MS = Date.UTC(2026, 0, 1)
 /** See `runVirtually`; for tests whose workers have next to nothing to do. */
 const JUMP_FACTOR = 20
+/** The clock may be ahead of its pace by this much. */
+const CREDIT_LIMIT_MS = 50
 /** How long to wait for workers before the next look. */
 const WORKER_LOOK_MS = 1
 
@@ -21,12 +23,13 @@ const rest = (): Promise<void> => new Promise((done) => setTimeout(done, WORKER_
 
 /**
  * Runs `effect` to its end.
- * @param jumpFactor  no jump is longer than this many times what has really passed since the last one, so that other threads get their time: work of
- * theirs that takes 10 ms takes at most this many times 10 ms of the clock
+ * @param jumpFactor  the clock is at most this many times as fast as the real one, so that other threads get their time: work of theirs that takes
+ * 100 ms takes at most this many times 100 ms of the clock, and 50 ms
  */
 export const runVirtually = async <A, E>(effect: Effect.Effect<A, E>, jumpFactor = JUMP_FACTOR): Promise<A> => {
   let nowMs = START_MS
-  let jumpedMs = performance.now()
+  let lookedMs = performance.now()
+  let creditMs = 0
   let tasks: Array<() => void> = []
   const sleepers = new DueHeap<() => void>()
   const scheduler: Scheduler.Scheduler = {
@@ -55,14 +58,17 @@ export const runVirtually = async <A, E>(effect: Effect.Effect<A, E>, jumpFactor
     if (tasks.length > 0) continue
     await turn()
     if (tasks.length > 0 || exit !== undefined) continue
+    const realMs = performance.now()
+    creditMs += jumpFactor * (realMs - lookedMs)
+    lookedMs = realMs
     const next = sleepers.head
-    if (next === undefined || next.dueMs - nowMs > jumpFactor * (performance.now() - jumpedMs)) {
+    if (next === undefined || next.dueMs - nowMs > creditMs) {
       await rest()
       continue
     }
     sleepers.pop()
+    creditMs = Math.min(creditMs - Math.max(0, next.dueMs - nowMs), CREDIT_LIMIT_MS)
     nowMs = Math.max(nowMs, next.dueMs)
-    jumpedMs = performance.now()
     next.item()
   }
   return Exit.getOrElse(exit, (cause) => {
