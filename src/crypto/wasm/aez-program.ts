@@ -12,7 +12,7 @@
 import { makeRounds, type Rounds } from "./aes-rounds.ts"
 import {
   call, i32, ModuleBuilder, sequence, v128, when, whileLoop, xorAll, yielding, type Expression, type FunctionHandle, type FunctionScope, type Local,
-  type Statement
+  type Statement, type ValueType
 } from "./assembler.ts"
 import { unshiftRows } from "./nibble-aes.ts"
 
@@ -138,7 +138,7 @@ type PassBody = (pass: Pass, laneCount: number) => Statement
 
 /** A function over all pairs that leaves the sum of the blocks that `bodyOf` adds. */
 const addPass = (
-  { aes4, module, relaxed }: Parts, parameterTypes: ReadonlyArray<"i32" | "v128">, bodyOf: (scope: FunctionScope) => PassBody
+  { aes4, module, relaxed }: Parts, parameterTypes: ReadonlyArray<ValueType>, bodyOf: (scope: FunctionScope) => PassBody
 ): FunctionHandle<"v128"> =>
   module.addFunction(parameterTypes, "v128", (scope) => {
     const left = scope.parameter("i32", 0)

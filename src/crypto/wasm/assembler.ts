@@ -11,10 +11,10 @@
  * @module
  */
 
-export type ValueType = "i32" | "i64" | "v128"
+export type ValueType = "i32" | "v128"
 
-/** Bytes, in nested pieces: an expression shares the pieces that it is made of. */
-type Code = ReadonlyArray<number | Code>
+/** Bytes as a string of one character each: engines join long strings without copying them. */
+type Code = string
 
 /** Code that leaves a value of type `T`, or none. */
 export interface Expression<T extends ValueType | "none"> {
@@ -23,7 +23,9 @@ export interface Expression<T extends ValueType | "none"> {
 }
 export type Statement = Expression<"none">
 
-const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, v128: 0x7b }
+const bytesOf = (...bytes: ReadonlyArray<number>): Code => String.fromCharCode(...bytes)
+
+const TYPE_CODES: Readonly<Record<ValueType, Code>> = { i32: bytesOf(0x7f), v128: bytesOf(0x7b) }
 
 /** Unsigned LEB128 of an integer from 0 to 2^32 - 1. */
 export const unsignedLeb = (value: number): ReadonlyArray<number> => {
@@ -50,23 +52,20 @@ export const signedLeb = (value: number): ReadonlyArray<number> => {
   return [...bytes, rest & 0x7f]
 }
 
-const code = <T extends ValueType | "none">(type: T, ...parts: Code): Expression<T> => ({ type, code: parts })
+const unsigned = (value: number): Code => bytesOf(...unsignedLeb(value))
 
-const flatten = (pieces: Code, bytes: Array<number> = []): ReadonlyArray<number> => {
-  for (const piece of pieces) {
-    if (typeof piece === "number") bytes.push(piece)
-    else flatten(piece, bytes)
-  }
-  return bytes
-}
+const code = <T extends ValueType | "none">(type: T, text: Code): Expression<T> => ({ type, code: text })
 
 type I32 = Expression<"i32">
 type V128 = Expression<"v128">
 
-const binaryI32 = (opcode: number) => (a: I32, b: I32): I32 => code("i32", a.code, b.code, opcode)
+const binaryI32 = (opcode: number): ((a: I32, b: I32) => I32) => {
+  const instruction = bytesOf(opcode)
+  return (a, b) => code("i32", a.code + b.code + instruction)
+}
 
 export const i32 = {
-  const: (value: number): I32 => code("i32", 0x41, signedLeb(value)),
+  const: (value: number): I32 => code("i32", bytesOf(0x41, ...signedLeb(value))),
   equal: binaryI32(0x46),
   lessUnsigned: binaryI32(0x49),
   greaterUnsigned: binaryI32(0x4b),
@@ -78,33 +77,33 @@ export const i32 = {
   shrUnsigned: binaryI32(0x76)
 }
 
-const SIMD = 0xfd
-const simd = (opcode: number): Code => [SIMD, ...unsignedLeb(opcode)]
+/** A vector instruction: the prefix and its number. */
+const simd = (opcode: number): Code => bytesOf(0xfd, ...unsignedLeb(opcode))
 const binaryV128 = (opcode: number): ((a: V128, b: V128) => V128) => {
   const instruction = simd(opcode)
-  return (a, b) => code("v128", a.code, b.code, instruction)
+  return (a, b) => code("v128", a.code + b.code + instruction)
 }
 const shiftV128 = (opcode: number): ((a: V128, bitCount: number) => V128) => {
   const instruction = simd(opcode)
-  return (a, bitCount) => code("v128", a.code, i32.const(bitCount).code, instruction)
+  return (a, bitCount) => code("v128", a.code + i32.const(bitCount).code + instruction)
 }
 
 /** Any alignment is allowed; a constant offset is added to the address. */
-const unaligned = (offsetBytes: number): Code => [0, unsignedLeb(offsetBytes)]
+const unaligned = (offsetBytes: number): Code => bytesOf(0, ...unsignedLeb(offsetBytes))
 
 export const v128 = {
   /** Sixteen bytes, the first at the lowest address. */
   const: (bytes: ReadonlyArray<number>): V128 => {
     if (bytes.length !== 16) throw new RangeError("a vector has 16 bytes")
-    return code("v128", SIMD, 0x0c, bytes)
+    return code("v128", simd(0x0c) + bytesOf(...bytes))
   },
-  load: (address: I32, offsetBytes = 0): V128 => code("v128", address.code, SIMD, 0x00, unaligned(offsetBytes)),
-  store: (address: I32, value: V128, offsetBytes = 0): Statement => code("none", address.code, value.code, SIMD, 0x0b, unaligned(offsetBytes)),
+  load: (address: I32, offsetBytes = 0): V128 => code("v128", address.code + simd(0x00) + unaligned(offsetBytes)),
+  store: (address: I32, value: V128, offsetBytes = 0): Statement => code("none", address.code + value.code + simd(0x0b) + unaligned(offsetBytes)),
   /** Byte i of the result is `table[index[i]]`, 0 for an index above 15. */
   swizzle: binaryV128(0x0e),
   /** As `swizzle` for indexes below 16 and above 127; engines differ on those between. */
   swizzleRelaxed: binaryV128(0x100),
-  splatBytes: (value: I32): V128 => code("v128", value.code, SIMD, 0x0f),
+  splatBytes: (value: I32): V128 => code("v128", value.code + simd(0x0f)),
   equalBytes: binaryV128(0x23),
   lessUnsignedBytes: binaryV128(0x26),
   and: binaryV128(0x4e),
@@ -128,22 +127,27 @@ export interface Local<T extends ValueType> {
   readonly tee: (value: Expression<T>) => Expression<T>
 }
 
+const joined = (parts: ReadonlyArray<Expression<ValueType | "none">>): Code => parts.reduce((text, part) => text + part.code, "")
+
 /** Statements in turn. */
-export const sequence = (...statements: ReadonlyArray<Statement>): Statement => code("none", ...statements.map((statement) => statement.code))
+export const sequence = (...statements: ReadonlyArray<Statement>): Statement => code("none", joined(statements))
 
 /** Statements in turn, then a value. */
 export const yielding = <T extends ValueType>(statements: ReadonlyArray<Statement>, value: Expression<T>): Expression<T> =>
-  code(value.type, ...statements.map((statement) => statement.code), value.code)
+  code(value.type, joined(statements) + value.code)
 
-const EMPTY_BLOCK = 0x40
-const END = 0x0b
+const IF = bytesOf(0x04, 0x40)
+const LOOP = bytesOf(0x03, 0x40)
+/** To the start of the innermost loop, if the value on the stack is not 0. */
+const AGAIN = bytesOf(0x0d, 0)
+const END = bytesOf(0x0b)
 
-export const when = (condition: I32, ...body: ReadonlyArray<Statement>): Statement =>
-  code("none", condition.code, 0x04, EMPTY_BLOCK, sequence(...body).code, END)
+/** Runs the body if the condition is not 0. */
+export const when = (condition: I32, ...body: ReadonlyArray<Statement>): Statement => code("none", condition.code + IF + joined(body) + END)
 
 /** Runs the body as long as the condition holds before it. */
 export const whileLoop = (condition: I32, ...body: ReadonlyArray<Statement>): Statement =>
-  when(condition, code("none", 0x03, EMPTY_BLOCK, sequence(...body).code, condition.code, 0x0d, 0, END))
+  when(condition, code("none", LOOP + joined(body) + condition.code + AGAIN + END))
 
 type ResultType = ValueType | "none"
 
@@ -158,7 +162,7 @@ export const call = <R extends ResultType>(callee: FunctionHandle<R>, ...paramet
   if (parameters.length !== callee.parameterTypes.length || parameters.some(({ type }, i) => type !== callee.parameterTypes[i])) {
     throw new RangeError("the parameters are not those of the function")
   }
-  return code(callee.result, ...parameters.map((parameter) => parameter.code), 0x10, unsignedLeb(callee.index))
+  return code(callee.result, joined(parameters) + bytesOf(0x10) + unsigned(callee.index))
 }
 
 /** The local variables of one function. */
@@ -172,11 +176,12 @@ export class FunctionScope {
   }
 
   #handle<T extends ValueType>(type: T, index: number): Local<T> {
-    const at = unsignedLeb(index)
+    const at = unsigned(index)
+    const [get, set, tee] = [bytesOf(0x20) + at, bytesOf(0x21) + at, bytesOf(0x22) + at] as const
     return {
-      get: code(type, 0x20, at),
-      set: (value) => code("none", value.code, 0x21, at),
-      tee: (value) => code(type, value.code, 0x22, at)
+      get: code(type, get),
+      set: (value) => code("none", value.code + set),
+      tee: (value) => code(type, value.code + tee)
     }
   }
 
@@ -192,35 +197,32 @@ export class FunctionScope {
 
   /** The declaration of the variables in the binary format. */
   get declaration(): Code {
-    const locals = this.#types.slice(this.#parameterCount)
-    return vector(locals.map((type) => [1, TYPE_CODES[type]]))
+    return vector(this.#types.slice(this.#parameterCount).map((type) => bytesOf(1) + TYPE_CODES[type]))
   }
 }
 
-const vector = (items: ReadonlyArray<Code>): Code => [unsignedLeb(items.length), items]
-const sized = (content: Code): Code => {
-  const bytes = flatten(content)
-  return [unsignedLeb(bytes.length), bytes]
-}
-const section = (id: number, content: Code): Code => [id, sized(content)]
-const name = (text: string): Code => sized([...new TextEncoder().encode(text)])
+const vector = (items: ReadonlyArray<Code>): Code => unsigned(items.length) + items.join("")
+const sized = (content: Code): Code => unsigned(content.length) + content
+const section = (id: number, content: Code): Code => bytesOf(id) + sized(content)
+/** Names are ASCII here. */
+const name = sized
 
 interface AssembledFunction {
   readonly type: Code
   readonly body: Code
 }
 
-const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]
+const MAGIC_AND_VERSION = bytesOf(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
 
 /** A module with functions and one memory, exported as `memory`. */
 export class ModuleBuilder {
   readonly #functions: Array<AssembledFunction> = []
-  readonly #exports: Array<Code> = [[name("memory"), 0x02, 0]]
+  readonly #exports: Array<Code> = [name("memory") + bytesOf(0x02, 0)]
   readonly #memory: Code
 
   /** @param pagesMin  pages of 64 KiB at the start; `pagesMax` is as far as the memory can grow */
   constructor(pagesMin: number, pagesMax: number) {
-    this.#memory = [0x01, unsignedLeb(pagesMin), unsignedLeb(pagesMax)]
+    this.#memory = bytesOf(0x01) + unsigned(pagesMin) + unsigned(pagesMax)
   }
 
   /** Adds a function; `build` gives its body and may call the functions added before. */
@@ -229,27 +231,28 @@ export class ModuleBuilder {
   ): FunctionHandle<R> {
     const scope = new FunctionScope(parameterTypes)
     const body = build(scope)
-    const results = body.type === "none" ? [] : [[TYPE_CODES[body.type as ValueType]]]
+    const results = body.type === "none" ? [] : [TYPE_CODES[body.type as ValueType]]
     this.#functions.push({
-      type: [0x60, vector(parameterTypes.map((type) => [TYPE_CODES[type]])), vector(results)],
-      body: sized([scope.declaration, body.code, END])
+      type: bytesOf(0x60) + vector(parameterTypes.map((type) => TYPE_CODES[type])) + vector(results),
+      body: sized(scope.declaration + body.code + END)
     })
     return { index: this.#functions.length - 1, parameterTypes, result }
   }
 
   exportFunction(exportName: string, callee: FunctionHandle<ResultType>): void {
-    this.#exports.push([name(exportName), 0x00, unsignedLeb(callee.index)])
+    this.#exports.push(name(exportName) + bytesOf(0x00) + unsigned(callee.index))
   }
 
   /** The module in the binary format. */
   assemble(): Uint8Array {
-    return new Uint8Array(flatten([
-      MAGIC_AND_VERSION,
-      section(1, vector(this.#functions.map(({ type }) => type))),
-      section(3, vector(this.#functions.map((_, index) => unsignedLeb(index)))),
-      section(5, vector([this.#memory])),
-      section(7, vector(this.#exports)),
+    const text = MAGIC_AND_VERSION +
+      section(1, vector(this.#functions.map(({ type }) => type))) +
+      section(3, vector(this.#functions.map((_, index) => unsigned(index)))) +
+      section(5, vector([this.#memory])) +
+      section(7, vector(this.#exports)) +
       section(10, vector(this.#functions.map(({ body }) => body)))
-    ]))
+    const bytes = new Uint8Array(text.length)
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i)
+    return bytes
   }
 }
