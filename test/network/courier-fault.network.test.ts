@@ -38,7 +38,8 @@ const silentCourier = (net: Network, name: string) =>
 
 describe("a network", () => {
   it("answers while one of four couriers answers garbage and one never answers; when none works it says so", async () => {
-    await inNetwork(briskTopology(["affine"], { params: { ...briskParams, retransmitSlackMs: 700 }, serviceNodes: [{ couriers: 4 }] }), {}, (net) => Effect.gen(function* () {
+    const params = { ...briskParams, retransmitSlackMs: 700 }
+    await inNetwork(briskTopology(["affine"], { params, serviceNodes: [{ couriers: 4 }] }), {}, (net) => Effect.gen(function* () {
       yield* lyingCourier(net, "courier-0")
       yield* silentCourier(net, "courier-1")
       const ending = yield* within(LIMIT_MS)(askAffine(net, 1))

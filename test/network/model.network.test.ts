@@ -1,6 +1,7 @@
 /**
  * Goal: every shipped model gives through the network what it gives directly, several jobs at once.
- * Method: the tiny topology with real crypto, two clients, in time that is never faster than the real one; the direct runs are of the same inputs in a process of their own.
+ * Method: the tiny topology with real crypto, two clients, in time that is never faster than the real one; the
+ * direct runs are of the same inputs in a process of their own.
  *
  * @module
  */

@@ -65,7 +65,8 @@ describe("a network", () => {
     const good = Either.getOrThrow(codec.encodeInput(card, { text: "Once upon a time" }, { maxTokens: 4 }))
     // Ids beyond the vocabulary: of the right shape and type, so that only the model can refuse them.
     const bad = good.map((tensor, index) => (index === 0 ? { ...tensor, data: new Uint8Array(tensor.data.length).fill(0x7f) } : tensor))
-    await inNetwork(briskTopology(["tiny-lm"], { clients: 2 }), { tap: ear.tap, seed: 20_251_123, jumpFactor: 2 }, (net) => within(LIMIT_MS)(Effect.gen(function* () {
+    const options = { tap: ear.tap, seed: 20_251_123, jumpFactor: 2 }
+    await inNetwork(briskTopology(["tiny-lm"], { clients: 2 }), options, (net) => within(LIMIT_MS)(Effect.gen(function* () {
       const person = yield* net.client()
       const ask = (inputs: typeof good) =>
         Effect.map(endingOf(person.Infer({ model: "tiny-lm", inputs })), (ending) => ({ ending, envelopeCount: ear.takeEnvelopeCount() }))
