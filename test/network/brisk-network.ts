@@ -33,13 +33,15 @@ export const briskParams: MixnetParams = {
 }
 
 /** One service for small jobs; the models that a test needs. */
-export const briskTopology = (models: ReadonlyArray<string>, choice: Partial<NetworkChoice> = {}): Topology =>
+export const briskTopology = (
+  models: ReadonlyArray<string>, choice: Partial<NetworkChoice> = {}, deadlinesMs: ReadonlyArray<number> = [2000, 4000, 6000]
+): Topology =>
   network({
     name: "brisk",
     params: briskParams,
     serviceNodes: [{ couriers: 2 }],
     computes: [{
-      deadlinesMs: [2000, 4000, 6000],
+      deadlinesMs,
       releaseWindowMs: 1000,
       profiles: [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }],
       workers: 2,
