@@ -2,8 +2,9 @@
  * The link of a compute service to one of its queue hosts.
  *
  * Contract: one frame of fixed size leaves per λR tick, an answer when one waits and a decoy else; the traffic says nothing about jobs. The
- * stream of deliveries is opened again, after growing pauses, whenever it ends. Waiting answers are bounded; beyond that the newest is lost
- * and the host fills in.
+ * stream of deliveries is opened again, after growing pauses, whenever it ends. It is read as fast as it comes, however long an admission takes,
+ * so that the pace of the reading tells nothing either. Waiting dispatches and answers are bounded; beyond that the newest is lost and the host
+ * fills in.
  * Knows nothing of: what a dispatch holds.
  * Source: funion.md §1, §6.1, §7 (O6); departures: none.
  *
@@ -12,18 +13,22 @@
 import { Effect, Either, Queue, Random, Stream, type Scope } from "effect"
 import type { Client, RpcGroup } from "../../src/actor/actor.ts"
 import { makeOutbox } from "../../src/actor/outbox.ts"
-import { decodeQueueFrame, encodeQueueFrame } from "../../src/inference/queue-frame.ts"
+import { decodeQueueFrame, encodeQueueFrame, type QueueFrame } from "../../src/inference/queue-frame.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
 import { recipientId } from "../../src/sphinx/geometry.ts"
 import type { ServiceNode } from "../service-node/protocol.ts"
 
+/** Dispatches that may wait to be decided. */
+export const DISPATCH_CAPACITY = 256
 /** Answers that may wait for a tick. */
 const ANSWER_CAPACITY = 256
 /** Frames whose sending is not acknowledged. */
 const OUTBOX_CAPACITY = 16
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5_000
+
+type Deliver = Extract<QueueFrame, { readonly _tag: "Deliver" }>
 
 export interface QueueLinkConfig<E> extends Pick<NetworkSetting, "params" | "geometry"> {
   readonly client: Pick<Client<RpcGroup.Rpcs<typeof ServiceNode>>, "QueueDeliveries" | "QueueAnswer">
@@ -50,14 +55,17 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
     const onTick = Effect.map(Queue.poll(answers), (frame) => {
       outbox.offer(frame._tag === "Some" ? frame.value : decoy)
     })
-    const onFrame = (bytes: Uint8Array): Effect.Effect<void, E> =>
-      Effect.gen(function*() {
+    const dispatches = yield* Queue.dropping<Deliver>(DISPATCH_CAPACITY)
+    const onFrame = (bytes: Uint8Array): Effect.Effect<void> =>
+      Effect.sync(() => {
         const frame = decodeQueueFrame(bytes, userPayloadBytes)
-        if (Either.isLeft(frame) || frame.right._tag !== "Deliver") return
-        const { dispatch, queryId } = frame.right
-        const reply = yield* config.answer(dispatch)
-        if (reply !== undefined) yield* Queue.offer(answers, encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
+        if (Either.isRight(frame) && frame.right._tag === "Deliver") Queue.unsafeOffer(dispatches, frame.right)
       })
+    const decide = Effect.gen(function*() {
+      const { dispatch, queryId } = yield* Queue.take(dispatches)
+      const reply = yield* config.answer(dispatch)
+      if (reply !== undefined) yield* Queue.offer(answers, encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
+    })
     const listen = Effect.gen(function*() {
       let pauseMs = FIRST_PAUSE_MS
       while (true) {
@@ -71,5 +79,5 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
       }
     })
     const ticking = poissonTicks(params.lambdaRPerMs, onTick, { sendSlackMs: params.sendSlackMs })
-    return yield* Effect.zipRight(Effect.all([listen, ticking], { concurrency: "unbounded", discard: true }), Effect.never)
+    return yield* Effect.zipRight(Effect.all([listen, Effect.forever(decide), ticking], { concurrency: "unbounded", discard: true }), Effect.never)
   })

@@ -96,6 +96,20 @@ describe("the queue link", () => {
     }
   })
 
+  it("is read as fast as it comes while an admission takes its time, and answers in order afterwards", () => {
+    let unread = Number.NaN
+    const { sent } = runLink({
+      answer: (dispatch) => Effect.as(Effect.sleep(500), new Uint8Array(93).fill(dispatch[0] ?? 0)),
+      feed: (frames) => Effect.gen(function* () {
+        for (const byte of [1, 2, 3, 4, 5, 6]) yield* Effect.zipRight(Queue.offer(frames, deliver(byte)), Effect.sleep(40))
+        unread = yield* Queue.size(frames)
+      })
+    })
+    // a reader that waits counts as -1
+    expect(unread).toBe(-1)
+    expect(sent.flatMap(({ frame }) => (frame._tag === "Answer" ? [frame.reply[0]] : []))).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
   it("ends with the error of an answer that could not be made durable", () => {
     const { end } = runLink({ answer: () => Effect.fail("gone" as const), feed: (frames) => Queue.offer(frames, deliver(1)) })
     expect(end).toEqual(Either.left("gone"))
