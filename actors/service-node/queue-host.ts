@@ -29,7 +29,6 @@ const READER_CAPACITY = 16
 
 interface Outstanding {
   readonly dueMs: number
-  readonly frame: Uint8Array
   reply: Uint8Array | undefined
 }
 
@@ -51,29 +50,37 @@ export interface QueueHost {
   /** One frame per λR tick, while somebody reads. */
   readonly deliveries: Stream.Stream<Uint8Array>
   readonly answered: (frame: Uint8Array) => Effect.Effect<void>
+  /** Dispatches that wait for a tick of the link now. */
+  readonly waiting: () => number
 }
 
 /** The dispatches of one queue that wait for the service's word, and those among them that it has not heard of yet. */
 class Book {
   readonly #outstanding = new Map<string, Outstanding>()
-  #undelivered: Array<string> = []
+  /** Oldest first. */
+  readonly #undelivered = new Map<string, Uint8Array>()
+
+  /** Dispatches that the service has not heard of and may still answer. */
+  get undelivered(): number {
+    return this.#undelivered.size
+  }
 
   /** False when there is no room. */
-  add(id: string, entry: Outstanding, nowMs: number): boolean {
+  add(id: string, frame: Uint8Array, dueMs: number, nowMs: number): boolean {
     if (this.#outstanding.size >= OUTSTANDING_LIMIT) this.#forgetBefore(nowMs)
     if (this.#outstanding.size >= OUTSTANDING_LIMIT) return false
-    this.#outstanding.set(id, entry)
-    this.#undelivered.push(id)
+    this.#outstanding.set(id, { dueMs, reply: undefined })
+    this.#undelivered.set(id, frame)
     return true
   }
 
   /** The frame of the oldest dispatch that is still of use. */
   next(): Uint8Array | undefined {
-    for (;;) {
-      const id = this.#undelivered.shift()
-      const entry = id === undefined ? undefined : this.#outstanding.get(id)
-      if (id === undefined || entry !== undefined) return entry?.frame
+    for (const [id, frame] of this.#undelivered) {
+      this.#undelivered.delete(id)
+      return frame
     }
+    return undefined
   }
 
   answer(id: string, reply: Uint8Array): void {
@@ -84,14 +91,18 @@ class Book {
   /** The service's word on a dispatch, which is settled with it. */
   settle(id: string): Uint8Array | undefined {
     const reply = this.#outstanding.get(id)?.reply
-    this.#outstanding.delete(id)
+    this.#forget(id)
     return reply
   }
 
   /** Forgets what was due and has been dropped instead of answered. */
   #forgetBefore(nowMs: number): void {
-    for (const [id, { dueMs }] of this.#outstanding) if (dueMs < nowMs) this.#outstanding.delete(id)
-    this.#undelivered = this.#undelivered.filter((id) => this.#outstanding.has(id))
+    for (const [id, { dueMs }] of this.#outstanding) if (dueMs < nowMs) this.#forget(id)
+  }
+
+  #forget(id: string): void {
+    this.#outstanding.delete(id)
+    this.#undelivered.delete(id)
   }
 }
 
@@ -117,7 +128,7 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
         const id = toHex(queryId)
         const dueMs = lastDelayMs + answerMs
         const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
-        if (!book.add(id, { dueMs: dueMs + sendSlackMs, frame, reply: undefined }, nowMs)) config.drops.count("service-queue-full")
+        if (!book.add(id, frame, dueMs + sendSlackMs, nowMs)) config.drops.count("service-queue-full")
         return due.offer({ id, surb }, dueMs)
       })
     let reader: Deferred.Deferred<void> | undefined
@@ -141,5 +152,5 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
         const frame = decodeQueueFrame(bytes, userPayloadBytes)
         if (Either.isRight(frame) && frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
       })
-    return { take, deliveries, answered }
+    return { take, deliveries, answered, waiting: () => book.undelivered }
   })

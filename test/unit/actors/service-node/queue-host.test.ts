@@ -112,6 +112,20 @@ describe("answers", () => {
   })
 })
 
+describe("a service that is away", () => {
+  it("leaves nothing behind of the dispatches whose answers have gone out", () => {
+    withHost(undefined, (host, answers) => Effect.gen(function*() {
+      for (let round = 0; round < 3; round++) {
+        for (let number = 0; number < 200; number++) yield* Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs))
+        expect(host.waiting()).toBe(200)
+        yield* Effect.sleep(1000)
+        expect(host.waiting()).toBe(0)
+      }
+      expect(answers).toHaveLength(600)
+    }))
+  })
+})
+
 describe("the link to the service", () => {
   const gapsOf = (busy: boolean, count: number): ReadonlyArray<number> =>
     withHost(undefined, (host) => Effect.gen(function*() {
