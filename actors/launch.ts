@@ -304,9 +304,11 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
     )
     for (const [plan, host] of hosts) lives.set(plan.name, computeLife(launching, plan, host))
     const supervisor = yield* makeSupervisor
+    /** The network's, whoever starts an actor: the caller's may be Effect's own, which is predictable. */
+    const random = yield* Effect.random
     const start = (name: string): Effect.Effect<void> => {
       const life = lives.get(name)
-      return life === undefined ? Effect.die(new RangeError(`no actor ${name}`)) : supervisor.start(name, life)
+      return life === undefined ? Effect.die(new RangeError(`no actor ${name}`)) : Effect.withRandom(supervisor.start(name, life), random)
     }
     yield* Effect.forEach(lives.keys(), start, { discard: true })
     yield* awaitUp(supervisor, lives.keys())
