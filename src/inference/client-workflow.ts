@@ -2,7 +2,8 @@
  * The client's workflow, whole: one inference in one go, or its three steps apart.
  *
  * Contract: a job that may have been sent runs to its end whether or not anybody waits, so that nothing outside shows who left; before that, leaving
- * stops it at once. What a restart finds unfinished goes on in the background, and its answer is dropped. At most `JOB_LIMIT` jobs are unfinished.
+ * stops it at once. What a restart finds unfinished goes on in the background, and its answer is dropped. At most `JOB_LIMIT` jobs are unfinished; of
+ * those whose steps are taken apart the oldest that are handed over make way for new ones, since nobody says when they are over.
  * Knows nothing of: calls, packets, text.
  * Source: funion.md §2, §7 (O10), §8; departures: the upload starts at once, so a chat that must not chain its turns by timing (O17) waits outside.
  *
@@ -13,7 +14,7 @@ import { decodeWriteCap, encodeReadCap, readCapOf } from "../bacap/capability.ts
 import { toHex } from "../bytes/hex.ts"
 import type { Listener } from "./client-event.ts"
 import { nobody } from "./client-event.ts"
-import { jobFailed, type JobFailed } from "./client-failure.ts"
+import { jobFailed, type JobFailed, type JobStep } from "./client-failure.ts"
 import { inputSlotsHash, type ActiveClientJob } from "./client-job.ts"
 import { boxCountsOf, findOffer, offersOf, planJob, type JobPlan, type JobRequest, type Offer } from "./client-plan.ts"
 import { activeJob, appendRecord, closeJob, commission, outcomeOfFailure, runJob } from "./client-run.ts"
@@ -46,13 +47,25 @@ export interface ClientWorkflow {
   readonly close: Effect.Effect<void>
 }
 
+/** Whether a step of a job is being taken at this moment. */
+type IsBusy = (jobId: Uint8Array) => boolean
+
+/** Makes sure that one more job may begin: forgets the oldest job that was given away with a ticket, else with an upload record. */
+const makeRoom = (setting: ClientSetting, step: JobStep, isBusy: IsBusy): Effect.Effect<void, JobFailed> =>
+  Effect.gen(function* () {
+    const active = setting.journal.activeJobs()
+    if (active.length < JOB_LIMIT) return
+    const givenAway = active.filter(({ planned, uploadedAtMs }) => planned.stepwise === true && uploadedAtMs !== undefined && !isBusy(planned.jobId))
+    const oldest = givenAway.find(({ accepted }) => accepted !== undefined) ?? givenAway[0]
+    if (oldest === undefined) return yield* jobFailed(step, "internal", `this client has ${JOB_LIMIT} unfinished jobs; wait until one of them is over`)
+    yield* closeJob(setting, oldest.planned.jobId, "handed-over")
+  })
+
 /** The plan of a job, durable. */
-const planDurably = (setting: ClientSetting, request: JobRequest, stepwise: boolean): Effect.Effect<JobPlan, JobFailed> =>
+const planDurably = (setting: ClientSetting, request: JobRequest, stepwise: boolean, isBusy: IsBusy): Effect.Effect<JobPlan, JobFailed> =>
   Effect.gen(function* () {
     const document = yield* documentOf(setting, "plan")
-    if (setting.journal.activeJobs().length >= JOB_LIMIT) {
-      return yield* jobFailed("plan", "internal", `this client has ${JOB_LIMIT} unfinished jobs; wait until one of them is over`)
-    }
+    yield* makeRoom(setting, "plan", isBusy)
     const plan = yield* planJob(setting.crypto, document, request, yield* Random.next, setting.entropy)
     yield* appendRecord(setting, "plan", { _tag: "Planned", ...plan.planned, ...(stepwise ? { stepwise: true as const } : {}) })
     return plan
@@ -70,9 +83,9 @@ const recordOf = (plan: JobPlan): UploadRecord => {
 }
 
 /** Step 1, in the caller's fiber. */
-const uploadOnly = (setting: ClientSetting, request: JobRequest, isClosing: () => boolean): Effect.Effect<Uint8Array, JobFailed> =>
+const uploadOnly = (setting: ClientSetting, request: JobRequest, isBusy: IsBusy, isClosing: () => boolean): Effect.Effect<Uint8Array, JobFailed> =>
   Effect.uninterruptibleMask((restore) => Effect.gen(function* () {
-    const plan = yield* planDurably(setting, request, true)
+    const plan = yield* planDurably(setting, request, true, isBusy)
     const { jobId } = plan.planned
     const record = encodeUploadRecord(setting.crypto, recordOf(plan))
     const write = Effect.flatMap(documentOf(setting, "upload"), ({ params }) => uploadInput(setting, plan.planned, { params, onWritten: () => Effect.void }))
@@ -85,11 +98,12 @@ const uploadOnly = (setting: ClientSetting, request: JobRequest, isClosing: () =
   }))
 
 /** The journal's job of a record; one that another client uploaded is entered as it stands. */
-const jobOfRecord = (setting: ClientSetting, record: UploadRecord): Effect.Effect<ActiveClientJob, JobFailed> =>
+const jobOfRecord = (setting: ClientSetting, record: UploadRecord, isBusy: IsBusy): Effect.Effect<ActiveClientJob, JobFailed> =>
   Effect.gen(function* () {
     const { profileId: _, ...fields } = record
     const { jobId } = record
     if (setting.journal.job(jobId) === undefined) {
+      yield* makeRoom(setting, "dispatch", isBusy)
       const planned = { ...fields, staged: false, attested: false, inputSlots: [], payloadHash: inputSlotsHash(setting.crypto, []), stepwise: true as const }
       yield* appendRecord(setting, "dispatch", { _tag: "Planned", ...planned })
       yield* appendRecord(setting, "dispatch", { _tag: "Uploaded", jobId, confirmedAtMs: yield* Clock.currentTimeMillis })
@@ -110,9 +124,9 @@ const ticketOf = (setting: ClientSetting, record: UploadRecord, acceptedAtMs: nu
   })
 
 /** Step 2, in the caller's fiber. */
-const dispatchOnly = (setting: ClientSetting, record: UploadRecord): Effect.Effect<Uint8Array, JobFailed> =>
+const dispatchOnly = (setting: ClientSetting, record: UploadRecord, isBusy: IsBusy): Effect.Effect<Uint8Array, JobFailed> =>
   Effect.gen(function* () {
-    const job = yield* jobOfRecord(setting, record)
+    const job = yield* jobOfRecord(setting, record, isBusy)
     if (job.accepted !== undefined) return yield* ticketOf(setting, record, job.accepted.acceptedAtMs)
     const document = yield* documentOf(setting, "dispatch")
     const offer = findOffer(setting.crypto, document, record.serviceId, record.modelIdHash)
@@ -141,6 +155,7 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
   Effect.gen(function* () {
     const jobs = yield* FiberSet.make<void, JobFailed>()
     const dispatching = new Set<string>()
+    const isBusy: IsBusy = (jobId) => dispatching.has(toHex(jobId))
     let closing = false
     let doneCount = 0
     const close = Effect.sync(() => {
@@ -157,7 +172,7 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
 
     const infer: ClientWorkflow["infer"] = (request, listener) =>
       Effect.uninterruptibleMask((restore) => Effect.gen(function* () {
-        const plan = yield* planDurably(setting, request, false)
+        const plan = yield* planDurably(setting, request, false, isBusy)
         const { jobId } = plan.planned
         let committed = false
         const onCommitted = () => {
@@ -177,7 +192,7 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
         const key = toHex(record.jobId)
         if (dispatching.has(key)) return yield* jobFailed("dispatch", "internal", "this upload is being dispatched at this moment")
         dispatching.add(key)
-        return yield* Effect.ensuring(dispatchOnly(setting, record), Effect.sync(() => dispatching.delete(key)))
+        return yield* Effect.ensuring(dispatchOnly(setting, record, isBusy), Effect.sync(() => dispatching.delete(key)))
       })
 
     const resumeOne = (job: ActiveClientJob, nowMs: number, boxLifeMs: number): Effect.Effect<void> => {
@@ -192,7 +207,7 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
     return {
       offers: Effect.map(documentOf(setting, "plan"), (document) => offersOf(setting.crypto, document)),
       infer,
-      upload: (request) => Effect.ensuring(uploadOnly(setting, request, () => closing), tidy),
+      upload: (request) => Effect.ensuring(uploadOnly(setting, request, isBusy, () => closing), tidy),
       dispatch,
       fetch: (ticket, listener) => fetchByTicket(setting, ticket, listener),
       resume: Effect.gen(function* () {

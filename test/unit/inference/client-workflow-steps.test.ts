@@ -9,6 +9,7 @@
 import { Effect, Either, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
+import { JOB_LIMIT } from "../../../src/inference/client-workflow.ts"
 import { memoryJournal } from "../../../src/inference/journal-file.ts"
 import { decodeTicket, encodeTicket, TICKET_BYTES } from "../../../src/inference/ticket.ts"
 import { decodeUploadRecord, UPLOAD_RECORD_BYTES } from "../../../src/inference/upload-record.ts"
@@ -61,6 +62,35 @@ describe("client workflow: separate steps", () => {
       expect(yield* stranger.workflow.dispatch(record)).toEqual(ticket)
     }))
     expect(new Set(world.sent.map(({ dispatch }) => dispatch.outputWriteCap.join())).size).toBe(1)
+  })
+
+  it("may take its steps apart for ever: the oldest job that was given away makes way, and one that is being dispatched never does", () => {
+    const world = new World()
+    inVirtual(Effect.gen(function* () {
+      const { setting, workflow } = yield* makeLife(world)
+      const dispatched = yield* workflow.upload(REQUEST)
+      yield* workflow.dispatch(dispatched)
+      const waiting = yield* workflow.upload(REQUEST)
+      for (let job = 2; job < JOB_LIMIT; job++) yield* workflow.upload(REQUEST)
+      const dispatching = yield* Effect.fork(workflow.dispatch(waiting))
+      yield* Effect.sleep(1)
+      const jobOf = (record: Uint8Array) => setting.journal.job(Either.getOrThrow(decodeUploadRecord(crypto, record)).jobId)?._tag ?? "Done"
+      expect([jobOf(dispatched), jobOf(waiting)]).toEqual(["Active", "Active"])
+      const newest = [yield* workflow.upload(REQUEST), yield* workflow.upload(REQUEST)]
+      expect([jobOf(dispatched), jobOf(waiting), ...newest.map(jobOf)]).toEqual(["Done", "Active", "Active", "Active"])
+      expect(setting.journal.activeJobs()).toHaveLength(JOB_LIMIT)
+      expect(yield* Fiber.join(dispatching)).toHaveLength(TICKET_BYTES)
+    }))
+  })
+
+  it("a client that only dispatches what others uploaded keeps no more than its limit", () => {
+    inVirtual(Effect.gen(function* () {
+      const world = new World()
+      const uploader = yield* makeLife(world)
+      const { setting, workflow } = yield* makeLife(world, memoryJournal(), undefined, 2)
+      for (let job = 0; job < JOB_LIMIT + 3; job++) yield* workflow.dispatch(yield* uploader.workflow.upload(REQUEST))
+      expect(setting.journal.activeJobs()).toHaveLength(JOB_LIMIT)
+    }))
   })
 
   it("goes on with an unanswered dispatch under the same jobId, and not beyond its first notAfter + 16 q", () => {
