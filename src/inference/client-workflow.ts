@@ -5,7 +5,7 @@
  * stops it at once. What a restart finds unfinished goes on in the background, and its answer is dropped. At most `JOB_LIMIT` jobs are unfinished; of
  * those whose steps are taken apart the oldest that are handed over make way for new ones, since nobody says when they are over.
  * Knows nothing of: calls, packets, text.
- * Source: funion.md §2, §7 (O10), §8; departures: the upload starts at once, so a chat that must not chain its turns by timing (O17) waits outside.
+ * Source: funion.md §2, §7 (O10, O15, O17), §8; departures: the upload of a client's first job starts at once.
  *
  * @module
  */
@@ -18,6 +18,7 @@ import { jobFailed, type JobFailed, type JobStep } from "./client-failure.ts"
 import { inputSlotsHash, type ActiveClientJob } from "./client-job.ts"
 import { boxCountsOf, findOffer, offersOf, planJob, type JobPlan, type JobRequest, type Offer } from "./client-plan.ts"
 import { activeJob, appendRecord, closeJob, commission, outcomeOfFailure, runJob } from "./client-run.ts"
+import { makeClientRest, type ClientRest } from "./client-rest.ts"
 import { documentOf, type ClientSetting } from "./client-setting.ts"
 import { fetchByTicket } from "./client-ticket.ts"
 import { uploadInput } from "./client-upload.ts"
@@ -82,14 +83,23 @@ const recordOf = (plan: JobPlan): UploadRecord => {
   return { bucket, profileId: plan.profile.id, inputClass, outputClass, modelVersion, jobId, serviceId, modelIdHash, inputWriteCap, outputWriteCap }
 }
 
-/** Step 1, in the caller's fiber. */
-const uploadOnly = (setting: ClientSetting, request: JobRequest, isBusy: IsBusy, isClosing: () => boolean): Effect.Effect<Uint8Array, JobFailed> =>
+const restBeforeUpload = (setting: ClientSetting, rest: ClientRest): Effect.Effect<void, JobFailed> =>
+  Effect.flatMap(documentOf(setting, "upload"), ({ params }) => rest.beforeUpload(params.quantumMs))
+
+/** Step 1, in the caller's fiber. @param rest  waits until the upload may start */
+const uploadOnly = (
+  setting: ClientSetting,
+  request: JobRequest,
+  rest: Effect.Effect<void, JobFailed>,
+  isBusy: IsBusy,
+  isClosing: () => boolean
+): Effect.Effect<Uint8Array, JobFailed> =>
   Effect.uninterruptibleMask((restore) => Effect.gen(function* () {
     const plan = yield* planDurably(setting, request, true, isBusy)
     const { jobId } = plan.planned
     const record = encodeUploadRecord(setting.crypto, recordOf(plan))
     const write = Effect.flatMap(documentOf(setting, "upload"), ({ params }) => uploadInput(setting, plan.planned, { params, onWritten: () => Effect.void }))
-    yield* restore(write).pipe(
+    yield* restore(Effect.zipRight(rest, write)).pipe(
       Effect.tapError(() => closeJob(setting, jobId, "upload-failed")),
       Effect.onInterrupt(() => (isClosing() ? Effect.void : closeJob(setting, jobId, "cancelled")))
     )
@@ -155,6 +165,8 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
   Effect.gen(function* () {
     const jobs = yield* FiberSet.make<void, JobFailed>()
     const dispatching = new Set<string>()
+    const rest = makeClientRest()
+    const ready = restBeforeUpload(setting, rest)
     const isBusy: IsBusy = (jobId) => dispatching.has(toHex(jobId))
     let closing = false
     let doneCount = 0
@@ -178,7 +190,9 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
         const onCommitted = () => {
           committed = true
         }
-        const work = Effect.ensuring(runJob(setting, jobId, { listener, onCommitted }), tidy)
+        const work = Effect.zipRight(ready, runJob(setting, jobId, { listener, onCommitted })).pipe(
+          Effect.zipLeft(rest.noteAnswer), Effect.tapError(rest.noteFailure), Effect.ensuring(tidy)
+        )
         const fiber = yield* FiberSet.run(jobs, Effect.interruptible(Effect.zipRight(tellPlan(plan, listener), work)))
         const leave = Effect.suspend(() =>
           closing || committed ? Effect.void : Effect.zipRight(Fiber.interrupt(fiber), closeJob(setting, jobId, "cancelled")))
@@ -192,7 +206,7 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
         const key = toHex(record.jobId)
         if (dispatching.has(key)) return yield* jobFailed("dispatch", "internal", "this upload is being dispatched at this moment")
         dispatching.add(key)
-        return yield* Effect.ensuring(dispatchOnly(setting, record, isBusy), Effect.sync(() => dispatching.delete(key)))
+        return yield* Effect.ensuring(Effect.tapError(dispatchOnly(setting, record, isBusy), rest.noteFailure), Effect.sync(() => dispatching.delete(key)))
       })
 
     const resumeOne = (job: ActiveClientJob, nowMs: number, boxLifeMs: number): Effect.Effect<void> => {
@@ -207,9 +221,9 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
     return {
       offers: Effect.map(documentOf(setting, "plan"), (document) => offersOf(setting.crypto, document)),
       infer,
-      upload: (request) => Effect.ensuring(uploadOnly(setting, request, isBusy, () => closing), tidy),
+      upload: (request) => Effect.ensuring(Effect.tapError(uploadOnly(setting, request, ready, isBusy, () => closing), rest.noteFailure), tidy),
       dispatch,
-      fetch: (ticket, listener) => fetchByTicket(setting, ticket, listener),
+      fetch: (ticket, listener) => Effect.tapError(Effect.zipLeft(fetchByTicket(setting, ticket, listener), rest.noteAnswer), rest.noteFailure),
       resume: Effect.gen(function* () {
         const { params } = yield* documentOf(setting, "plan")
         const nowMs = yield* Clock.currentTimeMillis
