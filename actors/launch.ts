@@ -3,12 +3,13 @@
  *
  * Contract: `launch` returns when the directory document of the current epoch is there and every client is up; everything ends with the scope. What an
  * actor would keep on disk (boxes, ballots, keys with their replay filters, journals) outlives a crash of that actor here too. Identities are drawn anew
- * at every launch.
+ * at every launch. With a data directory, boxes and envelope keys of replicas are on disk.
  * The only file that maps roles to behaviours.
  * Source: style.md §1.1, §1.2; departures: none.
  *
  * @module
  */
+import { join } from "node:path"
 import { Clock, Context, Data, Effect, Either, Layer, type Scope } from "effect"
 import type { Client, RpcGroup } from "../src/actor/actor.ts"
 import type { Tap } from "../src/actor/call-tap.ts"
@@ -49,7 +50,8 @@ import { mix } from "./mix/mix.ts"
 import { openPacketPort } from "./packet-port.ts"
 import { makeMemoryBoxTable } from "./replica/box-table-memory.ts"
 import { EnvelopeKeys } from "./replica/envelope-keys.ts"
-import { replica } from "./replica/replica.ts"
+import { openReplicaDisk } from "./replica/replica-disk.ts"
+import { replica, type ReplicaConfig } from "./replica/replica.ts"
 import { serviceNode } from "./service-node/service-node.ts"
 
 export interface LaunchOptions {
@@ -63,8 +65,13 @@ export interface LaunchOptions {
   readonly modelsDirectory?: string
   /** Where models run; default threads. */
   readonly modelHost?: "threads" | "processes"
-  /** Most boxes of one replica; default 100,000. */
+  /** Most boxes of one replica in memory; default 100,000. */
   readonly boxLimit?: number
+  /**
+   * Folder in which each replica keeps boxes and envelope keys in a folder of its own name; default: all in memory. Identities are drawn anew at every
+   * launch (unless seeded), so boxes of an earlier launch may lie on replicas that are no longer asked for them.
+   */
+  readonly dataDirectory?: string
 }
 
 /** The network could not be started; `message` says why in one sentence. */
@@ -98,6 +105,8 @@ type ReadyLife = Life<unknown, Scope.Scope>
 
 /** Boxes of one replica when nothing else is said: about 180 MB at 2 KB packets. */
 const BOX_LIMIT = 100_000
+/** Size of one replica's database when nothing else is said. */
+const BOX_QUOTA_BYTES = 10 * 1_024 ** 3
 /** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
 const REPLAY_CAPACITY = 4_000_000
 const SEED_BYTES = 32
@@ -207,9 +216,28 @@ const clientLife = (launching: Launching, name: string, gatewayIndex: number): R
     })(ready).pipe(Effect.provideService(JournalFile, journal)))
 }
 
+/** What a replica keeps beyond its own crashes. */
+type ReplicaStock = Pick<ReplicaConfig, "table" | "keys">
+
+const openReplicaStock = ({ entropyOf, options, setting }: Launching, name: string): Effect.Effect<ReplicaStock, LaunchFailed, Scope.Scope> => {
+  const { boxLimit = BOX_LIMIT, dataDirectory } = options
+  const own = { params: setting.params, nike: nikeX25519(setting.crypto), entropy: entropyOf(`${name}/keys`) }
+  if (dataDirectory === undefined) {
+    return Effect.sync(() => ({ table: makeMemoryBoxTable(boxLimit), keys: new EnvelopeKeys(own.params, own.nike, own.entropy) }))
+  }
+  return openReplicaDisk({ ...own, directory: join(dataDirectory, name), quotaBytes: BOX_QUOTA_BYTES }).pipe(
+    Effect.mapError(({ message }) => new LaunchFailed({ message: `${name}: ${message}` }))
+  )
+}
+
+interface Stocks {
+  readonly pigeonhole: PigeonholeGeometry
+  readonly replicas: ReadonlyMap<string, ReplicaStock>
+}
+
 /** The life of every actor but compute services, by name. */
-const plainLives = (launching: Launching, pigeonhole: PigeonholeGeometry, genesisEpoch: Epoch): ReadonlyMap<string, ReadyLife> => {
-  const { options, setting, topology } = launching
+const plainLives = (launching: Launching, { pigeonhole, replicas }: Stocks, genesisEpoch: Epoch): ReadonlyMap<string, ReadyLife> => {
+  const { setting, topology } = launching
   const authorityNames = topology.authorities.map(({ name }) => name)
   const lives = new Map<string, ReadyLife>()
   const add = (name: string, live: (view: DirectoryView, identity: Identity) => Life<unknown, Environment | Scope.Scope>): void => {
@@ -241,9 +269,8 @@ const plainLives = (launching: Launching, pigeonhole: PigeonholeGeometry, genesi
   }
   for (const { name } of topology.couriers) add(name, (_view, identity) => courier({ ...setting, identity, pigeonhole }))
   for (const { name, replicaId } of topology.replicas) {
-    const table = makeMemoryBoxTable(options.boxLimit ?? BOX_LIMIT)
-    const keys = new EnvelopeKeys(setting.params, nikeX25519(setting.crypto), launching.entropyOf(`${name}/keys`))
-    add(name, (_view, identity) => replica({ ...setting, identity, replicaId, pigeonhole, table, keys }))
+    const stock = replicas.get(name)
+    if (stock !== undefined) add(name, (_view, identity) => replica({ ...setting, ...stock, identity, replicaId, pigeonhole }))
   }
   for (const [index, { name }] of topology.clients.entries()) lives.set(name, clientLife(launching, name, index))
   return lives
@@ -287,7 +314,7 @@ const prepare = (topology: Topology, options: LaunchOptions) =>
 /**
  * Starts a network in the caller's scope.
  * @param topology  as `validateTopology` gave it
- * @errors LaunchFailed: backend missing, a model that does not load, an actor that refuses its configuration
+ * @errors LaunchFailed: backend missing, a model that does not load, a data directory that is in use or damaged, an actor that refuses its configuration
  */
 export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.Effect<Network, LaunchFailed, Scope.Scope> =>
   Effect.gen(function*() {
@@ -296,7 +323,9 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
     const launching: Launching = { topology, options, setting, identities, mount, entropyOf, rings: [] }
     yield* Effect.addFinalizer(() => Effect.sync(() => launching.rings.forEach((ring) => ring.wipe())))
     const genesisEpoch = epochAt(topology.params, yield* Clock.currentTimeMillis)
-    const lives = new Map(plainLives(launching, pigeonhole, genesisEpoch))
+    const replicas = new Map(yield* Effect.forEach(topology.replicas, ({ name }) =>
+      Effect.map(openReplicaStock(launching, name), (stock) => [name, stock] as const)))
+    const lives = new Map(plainLives(launching, { pigeonhole, replicas }, genesisEpoch))
     const hosts = yield* Effect.forEach(topology.computes, (plan) =>
       Effect.map(openModelHost(plan, options), (host) => [plan, host] as const), { concurrency: "unbounded" }).pipe(
       Effect.provideService(Crypto, setting.crypto),

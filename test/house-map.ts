@@ -40,5 +40,7 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^@effect\/platform/, [/^src\/(link|actor)\//, /^actors\//]],
   [/^msgpackr/, [/^src\/(pki|inference|actor)\//]],
   [/^jiti$/, [/^actors\//]],
-  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^bench\//]]
+  [/^classic-level$/, [/^actors\/replica\//]],
+  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
+    /^bench\//]]
 ]

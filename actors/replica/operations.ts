@@ -82,7 +82,10 @@ export const operate = (
     const isShard = shards.includes(config.replicaId)
     const replicaEpoch = replicaEpochAt(config.params, yield* Clock.currentTimeMillis)
     if (!isShard && !fromReplica) return yield* proxied(config, document, shards, message, paddedInner)
-    if (message._tag === "Read") return readReply(yield* config.store.find(message.boxId, replicaEpoch))
+    if (message._tag === "Read") {
+      const found = yield* Effect.either(config.store.find(message.boxId, replicaEpoch))
+      return Either.isRight(found) ? readReply(found.right) : failed(message, REPLICA_ERROR.databaseFailure)
+    }
     if (!isShard) return failed(message, REPLICA_ERROR.replicationFailed)
     const { boxId, payload, signature } = message
     const box: StoredBox = { boxId, payload, signature }

@@ -4,7 +4,7 @@
  * Contract: every command frame gets one reply frame at a time that does not depend on it (see reply-slots). What the outer reply code says is 0 whenever
  * the reply carries a sealed answer; real codes are inside. Messages in work are bounded; beyond that they are dropped. Boxes and envelope keys are handed in,
  * so that they outlive a crash of the actor.
- * Source: pigeonhole.md §5.6, §5.7, §6.2; departures: as in its parts; rebalancing comes with replicas on disk.
+ * Source: pigeonhole.md §5.6, §5.7, §6.2; departures: as in its parts; no rebalancing yet.
  *
  * @module
  */
@@ -112,10 +112,14 @@ const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, fram
     return encodeLinkCommand({ _tag: "ReplicaWriteReply", errorCode }, config.pigeonhole.linkCommandBytes)
   })
 
+/** Rotates envelope keys. @returns the instant that was rotated to, Unix milliseconds */
+const rotateKeys = (config: ReplicaConfig): Effect.Effect<number> =>
+  Effect.tap(Clock.currentTimeMillis, (nowMs) =>
+    config.keys.rotate(nowMs) ? Effect.void : Effect.annotateLogs(Effect.logError("an envelope key could not be kept on disk"), { actor: config.identity.name }))
+
 const publish = (config: ReplicaConfig) =>
   publishDescriptors(config.params, config.authorityKeys.length, (epoch) =>
-    Effect.map(Clock.currentTimeMillis, (nowMs) => {
-      config.keys.rotate(nowMs)
+    Effect.map(rotateKeys(config), () => {
       const { identity, replicaId } = config
       return signDescriptor(config.crypto, identity.seed, {
         kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey,
@@ -126,9 +130,10 @@ const publish = (config: ReplicaConfig) =>
 /** Rotates envelope keys and drops expired boxes, at start and every 28th of a replica epoch. */
 const housekeeping = (config: ReplicaConfig): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const nowMs = yield* Clock.currentTimeMillis
-    config.keys.rotate(nowMs)
-    yield* config.table.dropBefore(replicaEpochAt(config.params, nowMs) - 1)
+    const nowMs = yield* rotateKeys(config)
+    yield* config.table.dropBefore(replicaEpochAt(config.params, nowMs) - 1).pipe(
+      Effect.catchTag("BoxTableFailed", () => Effect.annotateLogs(Effect.logError("expired boxes could not be dropped"), { actor: config.identity.name }))
+    )
     yield* Effect.sleep(config.params.replicaEpochPeriodMs / 28)
   })
 

@@ -2,7 +2,7 @@
  * What a replica may store and what it finds: immutable boxes, tombstones that shadow them.
  *
  * Contract: a box once stored is never replaced by other content within its two epochs, except by a tombstone that its writer signed. An identical write
- * succeeds again, on a full store too. One write per box id runs at a time.
+ * succeeds again, on a full store too. One write per box id runs at a time. A table that fails is answered `databaseFailure`, which is worth a retry.
  * Knows nothing of: envelopes, peers, sharding.
  * Source: pigeonhole.md §5.6 (store), §7 R1–R6; departures: a box id that is no point is answered `invalidBoxId`; the stored box is compared before a
  * full store refuses.
@@ -17,7 +17,7 @@ import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { REPLICA_ERROR, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
-import type { BoxTable } from "./box-table.ts"
+import type { BoxTable, BoxTableFailed } from "./box-table.ts"
 
 export interface StoreConfig {
   readonly crypto: CryptoBackend
@@ -39,7 +39,7 @@ export class Store {
   }
 
   /** The box under an id, in the current or the previous replica epoch. */
-  find(boxId: BoxId, replicaEpoch: number): Effect.Effect<StoredBox | undefined> {
+  find(boxId: BoxId, replicaEpoch: number): Effect.Effect<StoredBox | undefined, BoxTableFailed> {
     return this.#config.table.get(boxId, heldEpochs(replicaEpoch))
   }
 
@@ -47,7 +47,8 @@ export class Store {
   write(box: StoredBox, replicaEpoch: number): Effect.Effect<ReplicaErrorCode> {
     const refusal = this.#refusal(box)
     if (refusal !== undefined) return Effect.succeed(refusal)
-    return this.#locked(box.boxId, this.#writeChecked(box, replicaEpoch))
+    const written = Effect.orElseSucceed(this.#writeChecked(box, replicaEpoch), () => REPLICA_ERROR.databaseFailure)
+    return this.#locked(box.boxId, written)
   }
 
   #refusal(box: StoredBox): ReplicaErrorCode | undefined {
@@ -57,7 +58,7 @@ export class Store {
     return verifyBox(crypto, box.boxId, box.payload, box.signature) ? undefined : REPLICA_ERROR.invalidSignature
   }
 
-  #writeChecked(box: StoredBox, replicaEpoch: number): Effect.Effect<ReplicaErrorCode> {
+  #writeChecked(box: StoredBox, replicaEpoch: number): Effect.Effect<ReplicaErrorCode, BoxTableFailed> {
     return Effect.gen(this, function*() {
       const held = yield* this.find(box.boxId, replicaEpoch)
       if (held !== undefined) {
