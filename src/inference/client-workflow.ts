@@ -206,7 +206,9 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
         const key = toHex(record.jobId)
         if (dispatching.has(key)) return yield* jobFailed("dispatch", "internal", "this upload is being dispatched at this moment")
         dispatching.add(key)
-        return yield* Effect.ensuring(Effect.tapError(dispatchOnly(setting, record, isBusy), rest.noteFailure), Effect.sync(() => dispatching.delete(key)))
+        return yield* dispatchOnly(setting, record, isBusy).pipe(
+          Effect.tapError(rest.noteFailure), Effect.ensuring(Effect.sync(() => dispatching.delete(key))), Effect.ensuring(tidy)
+        )
       })
 
     const resumeOne = (job: ActiveClientJob, nowMs: number, boxLifeMs: number): Effect.Effect<void> => {

@@ -88,8 +88,10 @@ describe("client workflow: separate steps", () => {
       const world = new World()
       const uploader = yield* makeLife(world)
       const { setting, workflow } = yield* makeLife(world, memoryJournal(), undefined, 2)
-      for (let job = 0; job < JOB_LIMIT + 3; job++) yield* workflow.dispatch(yield* uploader.workflow.upload(REQUEST))
+      for (let job = 0; job < JOB_LIMIT + 20; job++) yield* workflow.dispatch(yield* uploader.workflow.upload(REQUEST))
       expect(setting.journal.activeJobs()).toHaveLength(JOB_LIMIT)
+      // what is dropped by rewriting the journal now was not dropped before
+      expect(yield* setting.journal.compact).toBeLessThan(20)
     }))
   })
 
