@@ -3,7 +3,8 @@
  *
  * Contract: the first sending is at a uniform instant of the quantum after the upload was confirmed. Every transmission has a fresh KEM ciphertext,
  * the notAfter of its own quantum and a uniformly drawn queue host; a notAfter is on disk before it is first sent, and none lies more than 16 q
- * after the first. What does not open is no answer. A reply that no correct service sends ends the job.
+ * after the first. What does not open is no answer: the next sealing goes out after a random pause. A reply that no correct service sends ends
+ * the job.
  * Knows nothing of: packets, reply blocks, the journal's form.
  * Source: funion.md §6.1, §6.2, §7 (O5, O6, O22), §8; departures: after reason 6 the next try is in a later quantum; a client without tokens
  * stops at reasons 4 and 5.
@@ -21,7 +22,7 @@ import { NodeId, recipientId } from "../sphinx/geometry.ts"
 import { NOT_AFTER_LIMIT_QUANTA, notAfterFor, notAfterForResend, retryInstantMs, uniformInNextQuantumMs } from "./bucket.ts"
 import { jobFailed, rejectionSentence, type JobFailed } from "./client-failure.ts"
 import type { ActiveClientJob, PlannedJob } from "./client-job.ts"
-import { documentOf, sleepUntil, type ClientSetting } from "./client-setting.ts"
+import { documentOf, pauseExponential, sleepUntil, type ClientSetting } from "./client-setting.ts"
 import { findService } from "./client-plan.ts"
 import { openReply, reactionTo } from "./dispatch-reply.ts"
 import { sealDispatchPlaintext } from "./dispatch-seal.ts"
@@ -171,7 +172,7 @@ class Dispatcher {
 
 const fullSentence = (rejected: RejectedJob): JobFailed => jobFailed("dispatch", "dispatch-rejected", rejectionSentence(rejected.reason))
 
-/** One exchange after the other until a reply opens. */
+/** One exchange after the other until a reply opens; between two a pause, as after silence, so that a service that is away is not asked without end. */
 const awaitReply = (setting: ClientSetting, dispatcher: Dispatcher) =>
   Effect.gen(function* () {
     while (true) {
@@ -180,6 +181,7 @@ const awaitReply = (setting: ClientSetting, dispatcher: Dispatcher) =>
       const payload = yield* setting.exchange(request)
       const reply = yield* dispatcher.judge(params.quantumMs, payload)
       if (reply !== undefined) return reply
+      yield* pauseExponential(params.retransmitSlackMs)
     }
   })
 

@@ -16,8 +16,8 @@ import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 import { crypto } from "./sample-job.ts"
 import {
-  DEADLINES, DOCUMENT, hear, makeLife, OUTPUT, PROFILES, Q, REQUEST, RESULT, SERVICE, START_MS, WINDOW_MS, World, type Behaviour, type Heard, type Life,
-  type Script
+  DEADLINES, DOCUMENT, hear, makeLife, OUTPUT, PARAMS, PROFILES, Q, REQUEST, RESULT, SERVICE, START_MS, WINDOW_MS, World, type Behaviour, type Heard,
+  type Life, type Script
 } from "./client-world.ts"
 
 const inVirtual = <A>(effect: Effect.Effect<A, unknown>): A =>
@@ -104,6 +104,19 @@ describe("client workflow: a job", () => {
 
 describe("client workflow: answers to a dispatch", () => {
   const answers = (...list: ReadonlyArray<Behaviour>) => ({ answers: (n: number) => list[n] ?? ("accept" as const) })
+
+  it("does not answer filler at once, nor in one rhythm: the next sealing comes after Exp(retransmission slack)", () => {
+    const { world } = inferIn({ answers: () => "filler" })
+    // of the world: a message and its answer take 60 ms each
+    const pausesMs = world.sent.slice(1).map(({ atMs }, index) => atMs - world.sent[index]!.atMs - 120)
+    const slackMs = PARAMS.retransmitSlackMs
+    expect(pausesMs.length).toBeGreaterThan(5)
+    expect(pausesMs.length).toBeLessThan((4 * 24 * Q) / slackMs)
+    const meanMs = pausesMs.reduce((sum, pauseMs) => sum + pauseMs, 0) / pausesMs.length
+    expect(meanMs).toBeGreaterThan(slackMs / 3)
+    expect(meanMs).toBeLessThan(slackMs * 3)
+    expect(Math.max(...pausesMs)).toBeGreaterThan(2 * Math.min(...pausesMs) + 60)
+  })
 
   it("asks again after filler and after silence, sealed anew under the same jobId", () => {
     const { heard, world } = inferIn(answers("filler", "lost", "filler"))
