@@ -8,8 +8,9 @@
  * @module
  */
 import { aezBench } from "./aez.bench.ts"
+import { bacapBench } from "./bacap.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, inferBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, bacapBench, inferBench]

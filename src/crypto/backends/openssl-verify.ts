@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { verify } from "node:crypto"
+import { createPublicKey, verify, type JsonWebKeyInput } from "node:crypto"
 import { isCanonicalScalar } from "./length.ts"
 import { ed25519VerifyGo } from "./noble-edwards.ts"
 
@@ -32,12 +32,23 @@ const isLowOrder = (encoded: Uint8Array): boolean => {
   return LOW_ORDER_Y.has(hexOf(y))
 }
 
+/** As a JSON web key: importing that takes a tenth of the time of DER. */
+const keyInput = (publicKey: Uint8Array): JsonWebKeyInput => ({
+  key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(publicKey.buffer, publicKey.byteOffset, 32).toString("base64url") },
+  format: "jwk"
+})
+
+/** OpenSSL's check alone, the key imported beforehand and no rule but OpenSSL's own: what `opensslVerify` is measured by. */
+export const opensslChecker = (publicKey: Uint8Array): ((message: Uint8Array, signature: Uint8Array) => boolean) => {
+  const key = createPublicKey(keyInput(publicKey))
+  return (message, signature) => verify(null, message, key, signature)
+}
+
 export const opensslVerify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
   if (publicKey.length !== 32 || signature.length !== 64 || !isCanonicalScalar(signature.subarray(32))) return false
   if (isLowOrder(publicKey) || isLowOrder(signature.subarray(0, 32))) return ed25519VerifyGo(publicKey, message, signature)
-  const x = Buffer.from(publicKey.buffer, publicKey.byteOffset, 32).toString("base64url")
   try {
-    return verify(null, message, { key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }, signature)
+    return verify(null, message, keyInput(publicKey), signature)
   } catch {
     return false
   }
