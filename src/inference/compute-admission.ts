@@ -3,6 +3,7 @@
  *
  * Contract: an Accepted leaves only after its Admitted record is durable. A rejected or repeated dispatch leaves no trace but a count, and a
  * body that does not open gets no answer: the queue host fills in. At most one admission per jobId, however many dispatches come at once.
+ * What a dispatch held of secrets is overwritten when it is answered; an admitted job's caps are in the journal alone.
  * Knows nothing of: queues, frames, what happens to an admitted job.
  * Source: funion.md §3, §6.1, §6.2, §7 (O6, O7, O14), §8; departures: none.
  *
@@ -16,7 +17,7 @@ import { admittedRecord } from "./compute-job.ts"
 import type { DispatchSuite } from "./dispatch.ts"
 import { decideAdmission, replyTo, withoutTokens, type AdmissionDecision, type AdmissionState } from "./dispatch-check.ts"
 import { REJECT_REASONS, sealReply } from "./dispatch-reply.ts"
-import { openDispatch, type JobPrivateKey, type OpenedDispatch } from "./dispatch-seal.ts"
+import { openDispatch, wipeOpenedDispatch, type JobPrivateKey, type OpenedDispatch } from "./dispatch-seal.ts"
 import type { PublishedCard } from "./compute-run.ts"
 import type { ComputeState, ComputeStopped } from "./compute-state.ts"
 
@@ -88,10 +89,12 @@ export const answerDispatch = (
       state.counters.unreadable += 1
       return undefined
     }
-    const decision = yield* state.admitting.withPermits(1)(Effect.gen(function* () {
-      const decided = decideAdmission(crypto, opened.right, admissionState(state, setting, yield* Clock.currentTimeMillis))
-      return decided._tag === "Admit" ? yield* admit(state, opened.right, decided) : decided
-    }))
-    state.counters[countOf(decision)] += 1
-    return sealReply(crypto, opened.right.replyKey, serviceId, replyTo(decision), setting.entropy)
+    return yield* Effect.gen(function* () {
+      const decision = yield* state.admitting.withPermits(1)(Effect.gen(function* () {
+        const decided = decideAdmission(crypto, opened.right, admissionState(state, setting, yield* Clock.currentTimeMillis))
+        return decided._tag === "Admit" ? yield* admit(state, opened.right, decided) : decided
+      }))
+      state.counters[countOf(decision)] += 1
+      return sealReply(crypto, opened.right.replyKey, serviceId, replyTo(decision), setting.entropy)
+    }).pipe(Effect.ensuring(Effect.sync(() => wipeOpenedDispatch(opened.right))))
   })

@@ -176,6 +176,12 @@ export interface OpenedDispatch {
   readonly keyDigest: Uint8Array
 }
 
+/** Overwrites what an opened dispatch holds of secrets: caps and reply key. Its ids and digests stay. */
+export const wipeOpenedDispatch = ({ dispatch, plaintext, replyKey }: OpenedDispatch): void => {
+  zeroize(plaintext, replyKey)
+  if (Either.isRight(dispatch)) zeroize(dispatch.right.inputReadCap, dispatch.right.outputWriteCap)
+}
+
 /**
  * Opens the body of one delivery.
  * @param candidates  the job keys in the order to try, see `jobKeyCandidates`
