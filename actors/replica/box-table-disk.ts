@@ -57,6 +57,8 @@ const BATCH_LIMIT = 1_024
 const EPOCH_BYTES = 8
 const KEY_BYTES = 40
 const FIRST_KEY = new Uint8Array(EPOCH_BYTES)
+/** After every key: no epoch has that number. */
+const BEYOND_KEYS = new Uint8Array(KEY_BYTES).fill(255)
 
 const epochPrefix = (replicaEpoch: number): Uint8Array => new ByteWriter(EPOCH_BYTES).u64(BigInt(Math.max(0, replicaEpoch))).finish()
 const keyOf = (replicaEpoch: number, boxId: BoxId): Uint8Array => new ByteWriter(KEY_BYTES).bytes(epochPrefix(replicaEpoch)).bytes(boxId).finish()
@@ -157,11 +159,15 @@ const getFrom = (level: Level): BoxTable["get"] => (boxId, replicaEpochs) =>
 const holdsBefore = async (level: Level, end: Uint8Array): Promise<boolean> =>
   (await level.keys({ lt: end, limit: 1 }).all()).length > 0 || (await level.approximateSize(FIRST_KEY, end)) > 0
 
+/** Brings the log into table files: boxes and their removal in one and the same table would not be merged away. */
+const flush = (level: Level): Promise<void> => level.compactRange(BEYOND_KEYS, BEYOND_KEYS)
+
 const dropBefore = (level: Level, room: DiskRoom): BoxTable["dropBefore"] => (replicaEpoch) => {
   const end = epochPrefix(replicaEpoch)
   return Effect.tryPromise({
     try: async () => {
       if (!await holdsBefore(level, end)) return false
+      await flush(level)
       await level.clear({ lt: end })
       await level.compactRange(FIRST_KEY, end)
       return true
