@@ -19,7 +19,7 @@ import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { opensslChecker } from "../src/crypto/backends/openssl-verify.ts"
 import { seededEntropy, type Entropy } from "../src/crypto/entropy.ts"
 import { decapsulate, encapsulate, nikeX25519, type Encapsulation } from "../src/crypto/mkem.ts"
-import { polyval } from "../src/crypto/polyval.ts"
+import { polyvalEngine } from "../src/crypto/wasm/polyval-engine.ts"
 import { pigeonholeGeometry, type PigeonholeGeometry } from "../src/pigeonhole/geometry.ts"
 import { compare, type Bench, type BenchOptions, type BenchRow, type Operation } from "./harness.ts"
 
@@ -49,6 +49,7 @@ const writeOperation = (crypto: CryptoBackend, streams: ReadonlyArray<Stream>): 
 const writeFloor = (crypto: CryptoBackend, streams: ReadonlyArray<Stream>, entropy: Entropy): Operation => {
   const [key, nonce, iv, wide] = [entropy(32), entropy(12), entropy(16), entropy(64)]
   const hashKey = entropy(16)
+  const { polyval } = polyvalEngine()
   const [d, scalar] = [crypto.sha512(key), crypto.scalarReduce(wide)]
   const signedBytes = (plaintext: Uint8Array): Uint8Array => entropy(plaintext.length + 16)
   const signed = streams.map(({ plaintext }) => signedBytes(plaintext))

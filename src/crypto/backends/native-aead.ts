@@ -1,8 +1,8 @@
 /**
- * Ciphers of the native backend: AES-256-CTR and the AES of GCM-SIV by OpenSSL, ChaCha20 and ChaCha20-Poly1305 by libsodium, POLYVAL in TypeScript.
+ * Ciphers of the native backend: AES-256-CTR and the AES of GCM-SIV by OpenSSL, ChaCha20 and ChaCha20-Poly1305 by libsodium, POLYVAL in WebAssembly.
  *
  * Contract: as `CryptoBackend`; a sealed text that was altered or is too short is answered with `undefined`.
- * Not constant time: POLYVAL (table look-ups).
+ * Constant time, as far as OpenSSL and libsodium are; not so POLYVAL where there is no WebAssembly (polyval-engine says so).
  * Source: RFC 8452 §4–§5, RFC 8439; sphinx.md §4; departures: none.
  *
  * @module
@@ -10,7 +10,7 @@
 import { createCipheriv } from "node:crypto"
 import { constantTimeEqual } from "../../bytes/equal.ts"
 import type { CryptoBackend } from "../backend.ts"
-import { polyval } from "../polyval.ts"
+import type { Polyval } from "../wasm/polyval-engine.ts"
 import { requireLength } from "./length.ts"
 import { plainBytes } from "./native-hash.ts"
 import type { Sodium } from "./sodium.ts"
@@ -26,7 +26,7 @@ const aesEcb = (key: Uint8Array): AesEcb => {
   return (blocks) => cipher.update(blocks)
 }
 
-/** The two keys of one nonce: for POLYVAL (16 bytes) and for AES (32 bytes). */
+/** The two keys of one nonce: for POLYVAL (16 bytes) and for AES (32 bytes). Six blocks, of which the first halves count, in one call. */
 const deriveKeys = (key: Uint8Array, nonce: Uint8Array): { readonly hashKey: Uint8Array; readonly aes: AesEcb } => {
   const blocks = new Uint8Array(6 * 16)
   for (let i = 0; i < 6; i++) {
@@ -34,16 +34,16 @@ const deriveKeys = (key: Uint8Array, nonce: Uint8Array): { readonly hashKey: Uin
     blocks.set(nonce, 16 * i + 4)
   }
   const output = aesEcb(key)(blocks)
-  const halves = new Uint8Array(48)
-  for (let i = 0; i < 6; i++) halves.set(output.subarray(16 * i, 16 * i + 8), 8 * i)
-  const aes = aesEcb(halves.subarray(16))
-  const hashKey = halves.slice(0, 16)
+  for (let i = 1; i < 6; i++) output.copyWithin(8 * i, 16 * i, 16 * i + 8)
+  const aes = aesEcb(output.subarray(16, 48))
+  const hashKey = plainBytes(output).slice(0, 16)
   output.fill(0)
-  halves.fill(0)
   return { hashKey, aes }
 }
 
-const gcmSivTag = (hashKey: Uint8Array, aes: AesEcb, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array => {
+const gcmSivTag = (
+  polyval: Polyval, hashKey: Uint8Array, aes: AesEcb, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array
+): Uint8Array => {
   const lengths = new Uint8Array(16)
   const view = new DataView(lengths.buffer)
   view.setBigUint64(0, BigInt(aad.length) * 8n, true)
@@ -54,19 +54,41 @@ const gcmSivTag = (hashKey: Uint8Array, aes: AesEcb, nonce: Uint8Array, aad: Uin
   return aes(hash)
 }
 
-/** XORs `text` in place with the keystream: the counter is the first four bytes of the tag, little-endian, modulo 2^32. */
-const applyKeystream = (aes: AesEcb, tag: Uint8Array, text: Uint8Array): void => {
-  const counters = new Uint8Array(16 * Math.ceil(text.length / 16))
-  const view = new DataView(counters.buffer)
-  const first = new Uint8Array(tag)
-  first[15] = (first[15] as number) | 0x80
-  const start = new DataView(first.buffer).getUint32(0, true)
-  for (let at = 0, i = 0; at < counters.length; at += 16, i++) {
-    counters.set(first, at)
-    view.setUint32(at, start + i, true)
+/** True where the words of typed arrays have their low byte first. */
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
+
+/** The blocks to encipher for `byteCount` bytes: the counter is the first four bytes of the tag, little-endian, modulo 2^32. */
+const counterBlocks = (tag: Uint8Array, byteCount: number): Uint8Array => {
+  const blocks = new Uint8Array(16 * Math.ceil(byteCount / 16))
+  const view = new DataView(tag.buffer, tag.byteOffset, 16)
+  const start = view.getUint32(0, true)
+  const [w1, w2, w3] = [view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true) | 0x80000000]
+  if (!LITTLE_ENDIAN) {
+    const counters = new DataView(blocks.buffer)
+    for (let at = 0; at < blocks.length; at += 16) [start + at / 16, w1, w2, w3].forEach((word, i) => counters.setInt32(at + 4 * i, word, true))
+    return blocks
   }
-  const keystream = aes(counters)
-  for (let i = 0; i < text.length; i++) text[i] = (text[i] as number) ^ (keystream[i] as number)
+  const words = new Int32Array(blocks.buffer)
+  for (let i = 0, counter = start; i < words.length; i += 4, counter++) {
+    words[i] = counter
+    words[i + 1] = w1
+    words[i + 2] = w2
+    words[i + 3] = w3
+  }
+  return blocks
+}
+
+/** XORs the first `byteCount` bytes of `text` with the keystream. */
+const applyKeystream = (aes: AesEcb, tag: Uint8Array, text: Uint8Array, byteCount: number): void => {
+  const keystream = aes(counterBlocks(tag, byteCount))
+  const aligned = text.byteOffset % 4 === 0 && keystream.byteOffset % 4 === 0
+  const wordCount = aligned ? Math.floor(byteCount / 4) : 0
+  if (aligned) {
+    const words = new Int32Array(text.buffer, text.byteOffset, wordCount)
+    const keyWords = new Int32Array(keystream.buffer, keystream.byteOffset, wordCount)
+    for (let i = 0; i < wordCount; i++) words[i] = (words[i] as number) ^ (keyWords[i] as number)
+  }
+  for (let i = 4 * wordCount; i < byteCount; i++) text[i] = (text[i] as number) ^ (keystream[i] as number)
 }
 
 const checkAead = (key: Uint8Array, nonce: Uint8Array): void => {
@@ -74,14 +96,14 @@ const checkAead = (key: Uint8Array, nonce: Uint8Array): void => {
   requireLength("AEAD nonce", nonce, 12)
 }
 
-const gcmSiv: Pick<CryptoBackend, "aes256GcmSivSeal" | "aes256GcmSivOpen"> = {
+const gcmSiv = (polyval: Polyval): Pick<CryptoBackend, "aes256GcmSivSeal" | "aes256GcmSivOpen"> => ({
   aes256GcmSivSeal: (key, nonce, aad, plaintext) => {
     checkAead(key, nonce)
     const { hashKey, aes } = deriveKeys(key, nonce)
-    const tag = gcmSivTag(hashKey, aes, nonce, aad, plaintext)
+    const tag = gcmSivTag(polyval, hashKey, aes, nonce, aad, plaintext)
     const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
     sealed.set(plaintext)
-    applyKeystream(aes, tag, sealed.subarray(0, plaintext.length))
+    applyKeystream(aes, tag, sealed, plaintext.length)
     sealed.set(tag, plaintext.length)
     return sealed
   },
@@ -91,12 +113,12 @@ const gcmSiv: Pick<CryptoBackend, "aes256GcmSivSeal" | "aes256GcmSivOpen"> = {
     const { hashKey, aes } = deriveKeys(key, nonce)
     const plaintext = sealed.slice(0, sealed.length - TAG_BYTES)
     const tag = sealed.subarray(sealed.length - TAG_BYTES)
-    applyKeystream(aes, tag, plaintext)
-    if (constantTimeEqual(gcmSivTag(hashKey, aes, nonce, aad, plaintext), tag)) return plaintext
+    applyKeystream(aes, tag, plaintext, plaintext.length)
+    if (constantTimeEqual(gcmSivTag(polyval, hashKey, aes, nonce, aad, plaintext), tag)) return plaintext
     plaintext.fill(0)
     return undefined
   }
-}
+})
 
 type Ciphers = Pick<
   CryptoBackend,
@@ -105,7 +127,7 @@ type Ciphers = Pick<
 
 const ZERO_NONCE = new Uint8Array(8)
 
-export const nativeCiphers = (sodium: Sodium): Ciphers => ({
+export const nativeCiphers = (sodium: Sodium, polyval: Polyval): Ciphers => ({
   aes256Ctr: (key, iv, data) => {
     requireLength("AES key", key, 32)
     requireLength("AES IV", iv, 16)
@@ -134,5 +156,5 @@ export const nativeCiphers = (sodium: Sodium): Ciphers => ({
       return undefined
     }
   },
-  ...gcmSiv
+  ...gcmSiv(polyval)
 })

@@ -3,7 +3,7 @@
  *
  * Contract: as `CryptoBackend`; identical to the reference backend on all inputs. Before it is handed out it passes the self-test, so that a library
  * that changed its mind is found at start and not by two replicas that disagree.
- * Not constant time: POLYVAL, X448, ML-KEM, the refusals decided by noble, and AEZ where there is no WebAssembly SIMD (`providers` says so).
+ * Not constant time: X448, ML-KEM, the refusals decided by noble, and AEZ and POLYVAL where there is no WebAssembly SIMD (`providers` says so).
  * Source: backend.ts; sphinx.md §16; departures: none.
  *
  * @module
@@ -14,6 +14,7 @@ import { createHash } from "node:crypto"
 import { BackendUnavailable } from "../backend-unavailable.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { aezEngine } from "../wasm/aez-engine.ts"
+import { polyvalEngine } from "../wasm/polyval-engine.ts"
 import { nativeCiphers } from "./native-aead.ts"
 import { nativeCurves } from "./native-curves.ts"
 import { nativeHashes, plainBytes } from "./native-hash.ts"
@@ -35,6 +36,7 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
   const { mlKem768, provider } = nodeMlKem768()
   const verifyByOpenssl = opensslFollowsGo()
   const aez = aezEngine()
+  const { polyval, provider: polyvalProvider } = polyvalEngine()
   const bySodium = `sodium-native ${version}`
   const byOpenssl = `OpenSSL ${process.versions.openssl}`
   const byNoble = "@noble, JavaScript"
@@ -42,12 +44,12 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
     name: "native",
     providers: {
       hashes: `${bySodium}, ${byOpenssl}`, hmac: `${bySodium}, ${byOpenssl}`, hkdf: bySodium, "aes-256-ctr": byOpenssl, chacha20: bySodium,
-      "chacha20-poly1305": bySodium, "aes-256-gcm-siv": `AES ${byOpenssl}, POLYVAL funion, JavaScript`, aez: aez.provider,
+      "chacha20-poly1305": bySodium, "aes-256-gcm-siv": `AES ${byOpenssl}, POLYVAL ${polyvalProvider}`, aez: aez.provider,
       x25519: bySodium, x448: byNoble, "ml-kem-768": provider, ed25519: bySodium,
       "ed25519 verification": verifyByOpenssl ? byOpenssl : byNoble, edwards25519: bySodium
     },
     ...nativeHashes(sodium),
-    ...nativeCiphers(sodium),
+    ...nativeCiphers(sodium, polyval),
     sprpEncipher: aez.sprpEncipher,
     sprpDecipher: aez.sprpDecipher,
     ...curves,

@@ -11,7 +11,7 @@
  * @module
  */
 
-export type ValueType = "i32" | "v128"
+export type ValueType = "i32" | "i64" | "v128"
 
 /** Bytes as a string of one character each: engines join long strings without copying them. */
 type Code = string
@@ -25,7 +25,7 @@ export type Statement = Expression<"none">
 
 const bytesOf = (...bytes: ReadonlyArray<number>): Code => String.fromCharCode(...bytes)
 
-const TYPE_CODES: Readonly<Record<ValueType, Code>> = { i32: bytesOf(0x7f), v128: bytesOf(0x7b) }
+const TYPE_CODES: Readonly<Record<ValueType, Code>> = { i32: bytesOf(0x7f), i64: bytesOf(0x7e), v128: bytesOf(0x7b) }
 
 /** Unsigned LEB128 of an integer from 0 to 2^32 - 1. */
 export const unsignedLeb = (value: number): ReadonlyArray<number> => {
@@ -37,6 +37,18 @@ export const unsignedLeb = (value: number): ReadonlyArray<number> => {
     rest = Math.floor(rest / 128)
   }
   return [...bytes, rest]
+}
+
+/** Signed LEB128 of an integer from -2^63 to 2^63 - 1. */
+export const signedLebWide = (value: bigint): ReadonlyArray<number> => {
+  if (value !== BigInt.asIntN(64, value)) throw new RangeError("not a signed integer of 64 bits")
+  const bytes: Array<number> = []
+  let rest = value
+  while (rest < -0x40n || rest > 0x3fn) {
+    bytes.push(Number(rest & 0x7fn) | 0x80)
+    rest >>= 7n
+  }
+  return [...bytes, Number(rest & 0x7fn)]
 }
 
 /** Signed LEB128 of an integer from -2^31 to 2^31 - 1. */
@@ -57,6 +69,7 @@ const unsigned = (value: number): Code => bytesOf(...unsignedLeb(value))
 const code = <T extends ValueType | "none">(type: T, text: Code): Expression<T> => ({ type, code: text })
 
 type I32 = Expression<"i32">
+type I64 = Expression<"i64">
 type V128 = Expression<"v128">
 
 const binaryI32 = (opcode: number): ((a: I32, b: I32) => I32) => {
@@ -77,6 +90,16 @@ export const i32 = {
   shrUnsigned: binaryI32(0x76)
 }
 
+const binaryI64 = (opcode: number): ((a: I64, b: I64) => I64) => {
+  const instruction = bytesOf(opcode)
+  return (a, b) => code("i64", a.code + b.code + instruction)
+}
+const i64Const = (value: bigint): I64 => code("i64", bytesOf(0x42, ...signedLebWide(BigInt.asIntN(64, value))))
+const shiftI64 = (opcode: number): ((a: I64, bitCount: number) => I64) => {
+  const shift = binaryI64(opcode)
+  return (a, bitCount) => shift(a, i64Const(BigInt(bitCount)))
+}
+
 /** A vector instruction: the prefix and its number. */
 const simd = (opcode: number): Code => bytesOf(0xfd, ...unsignedLeb(opcode))
 const binaryV128 = (opcode: number): ((a: V128, b: V128) => V128) => {
@@ -90,6 +113,19 @@ const shiftV128 = (opcode: number): ((a: V128, bitCount: number) => V128) => {
 
 /** Any alignment is allowed; a constant offset is added to the address. */
 const unaligned = (offsetBytes: number): Code => bytesOf(0, ...unsignedLeb(offsetBytes))
+
+export const i64 = {
+  /** Taken modulo 2^64. */
+  const: i64Const,
+  load: (address: I32, offsetBytes = 0): I64 => code("i64", address.code + bytesOf(0x29) + unaligned(offsetBytes)),
+  store: (address: I32, value: I64, offsetBytes = 0): Statement => code("none", address.code + value.code + bytesOf(0x37) + unaligned(offsetBytes)),
+  mul: binaryI64(0x7e),
+  and: binaryI64(0x83),
+  or: binaryI64(0x84),
+  xor: binaryI64(0x85),
+  shl: shiftI64(0x86),
+  shrUnsigned: shiftI64(0x88)
+}
 
 export const v128 = {
   /** Sixteen bytes, the first at the lowest address. */
