@@ -9,13 +9,13 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
-import type { BoxTable } from "../../../../actors/replica/box-table.ts"
+import { BoxTableFailed, type BoxTable } from "../../../../actors/replica/box-table.ts"
 import { Store } from "../../../../actors/replica/store.ts"
 import { BoxId } from "../../../../src/bacap/box-id.ts"
 import { REPLICA_ERROR } from "../../../../src/pigeonhole/error-code.ts"
 import { boxAt, crypto, pigeonhole, tombstoneAt } from "./sample-box.ts"
 
-const { boxAlreadyExists, invalidBoxId, invalidPayload, invalidSignature, storageFull, success } = REPLICA_ERROR
+const { boxAlreadyExists, databaseFailure, invalidBoxId, invalidPayload, invalidSignature, storageFull, success } = REPLICA_ERROR
 const storeOver = (table: BoxTable): Store => new Store({ crypto, table, boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
 const fresh = (boxLimit = 100): Store => storeOver(makeMemoryBoxTable(boxLimit))
 const box = boxAt(0, 1)
@@ -115,5 +115,24 @@ describe("a full store (R7)", () => {
     expect(await run(store.write(tombstone, 5))).toBe(success)
     await run(table.dropBefore(7))
     expect(await run(store.write(next, 7))).toBe(success)
+  })
+})
+
+describe("a table that fails", () => {
+  it("is answered as a database failure, to reads and to writes, and the box id is free again afterwards", async () => {
+    const table = makeMemoryBoxTable(10)
+    let broken: "get" | "put" | undefined = "get"
+    const failing = (operation: "get" | "put") => new BoxTableFailed({ operation })
+    const store = storeOver({
+      ...table,
+      get: (...args) => (broken === "get" ? failing("get") : table.get(...args)),
+      put: (...args) => (broken === "put" ? failing("put") : table.put(...args))
+    })
+    expect(await run(store.write(box, 5))).toBe(databaseFailure)
+    expect(await run(Effect.flip(store.find(box.boxId, 5)))).toEqual(failing("get"))
+    broken = "put"
+    expect(await run(store.write(box, 5))).toBe(databaseFailure)
+    broken = undefined
+    expect(await run(store.write(box, 5))).toBe(success)
   })
 })
