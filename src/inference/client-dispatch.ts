@@ -13,6 +13,7 @@
  */
 import { Clock, Data, Effect, Either, Random } from "effect"
 import { decodeWriteCap, encodeReadCap, readCapOf } from "../bacap/capability.ts"
+import { zeroize } from "../crypto/zeroize.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { ComputeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
@@ -146,6 +147,7 @@ class Dispatcher {
     const sealed = yield* Either.mapLeft(sealDispatchPlaintext(crypto, target, plaintext, entropy), () =>
       jobFailed("dispatch", "service-broke-the-rules", "the service publishes a job key that is none"))
     this.#digest = contentDigest(crypto, plaintext)
+    zeroize(plaintext)
     this.#sealed.push({ replyKey: sealed.replyKey, notAfterMs })
     return sealed.message
   })
@@ -168,6 +170,9 @@ class Dispatcher {
     }
     return Either.right(undefined)
   }
+
+  /** Overwrites the keys of all answers. */
+  readonly wipe: Effect.Effect<void> = Effect.sync(() => zeroize(...this.#sealed.map(({ replyKey }) => replyKey)))
 }
 
 const fullSentence = (rejected: RejectedJob): JobFailed => jobFailed("dispatch", "dispatch-rejected", rejectionSentence(rejected.reason))
@@ -231,5 +236,5 @@ export const dispatchJob = (setting: ClientSetting, options: DispatchOptions): E
     const { params } = yield* documentOf(setting, "dispatch")
     if (options.afterMs !== undefined) yield* sleepUntil(uniformInNextQuantumMs(params.quantumMs, options.afterMs, yield* Random.next))
     const dispatcher = new Dispatcher(setting, options)
-    return yield* converse(setting, dispatcher, params.quantumMs)
+    return yield* Effect.ensuring(converse(setting, dispatcher, params.quantumMs), dispatcher.wipe)
   }).pipe(Effect.catchTag("SessionClosed", () => Effect.fail(internal("the way into the mix network is closed"))))

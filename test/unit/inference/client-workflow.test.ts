@@ -8,9 +8,12 @@
  */
 import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
+import type { CryptoBackend } from "../../../src/crypto/backend.ts"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import { decodeWriteCap, readCapOf } from "../../../src/bacap/capability.ts"
 import { isOnGrid } from "../../../src/inference/bucket.ts"
+import { makeClientWorkflow } from "../../../src/inference/client-workflow.ts"
+import { dispatchPlaintextBytes } from "../../../src/inference/dispatch.ts"
 import { slotIndexes } from "../../../src/inference/job-capabilities.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { runVirtual } from "../session/virtual-time.ts"
@@ -125,6 +128,29 @@ describe("client workflow: answers to a dispatch", () => {
     expect(new Set(world.sent.map(({ dispatch }) => dispatch.jobId.join())).size).toBe(1)
     expect(new Set(world.sent.map(({ message }) => message)).size).toBe(4)
     expect(world.sent.every(({ atMs, dispatch }) => dispatch.notAfterMs === (Math.floor((atMs - 60) / Q) + 8) * Q)).toBe(true)
+  })
+
+  it("leaves neither plaintexts nor reply keys of its transmissions behind", () => {
+    const secrets: Array<Uint8Array> = []
+    const watching: CryptoBackend = {
+      ...crypto,
+      chacha20Poly1305Seal: (key, nonce, aad, plaintext) => {
+        if (plaintext.length === dispatchPlaintextBytes(1)) secrets.push(plaintext)
+        return crypto.chacha20Poly1305Seal(key, nonce, aad, plaintext)
+      },
+      chacha20Poly1305Open: (key, nonce, aad, sealed) => {
+        if (sealed.length === 64 + 16) secrets.push(key)
+        return crypto.chacha20Poly1305Open(key, nonce, aad, sealed)
+      }
+    }
+    const world = new World(answers("filler", "accept"))
+    withLife(world, ({ setting }) => Effect.scoped(Effect.gen(function* () {
+      const workflow = yield* makeClientWorkflow({ ...setting, crypto: watching })
+      expect((yield* hear((listener) => workflow.infer(REQUEST, listener))).failure).toBeUndefined()
+    })))
+    // two plaintexts, and the key that opened the answer
+    expect(secrets).toHaveLength(3)
+    expect(secrets.filter((bytes) => bytes.some((byte) => byte !== 0))).toEqual([])
   })
 
   it("draws the queue host anew for every transmission", () => {
