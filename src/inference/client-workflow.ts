@@ -157,6 +157,17 @@ const dispatchOnly = (setting: ClientSetting, record: UploadRecord, isBusy: IsBu
 const isStale = (job: ActiveClientJob, nowMs: number, boxLifeMs: number): boolean =>
   job.uploadedAtMs === undefined || nowMs > Math.max(job.uploadedAtMs, job.dispatched?.lastNotAfterMs ?? 0) + boxLifeMs
 
+/** Run when a job is over, or a step of it: rewrites the journal now and then. */
+const makeTidy = ({ journal }: ClientSetting): Effect.Effect<void> => {
+  let doneCount = 0
+  return Effect.suspend(() => {
+    doneCount += 1
+    if (doneCount < COMPACT_AFTER) return Effect.void
+    doneCount = 0
+    return Effect.ignore(journal.compact)
+  })
+}
+
 /**
  * A workflow whose jobs live as long as the scope.
  * @cost one fiber per unfinished job
@@ -169,19 +180,12 @@ export const makeClientWorkflow = (setting: ClientSetting): Effect.Effect<Client
     const ready = restBeforeUpload(setting, rest)
     const isBusy: IsBusy = (jobId) => dispatching.has(toHex(jobId))
     let closing = false
-    let doneCount = 0
     const close = Effect.sync(() => {
       closing = true
     })
     yield* Effect.addFinalizer(() => close)
 
-    const tidy = Effect.suspend(() => {
-      doneCount += 1
-      if (doneCount < COMPACT_AFTER) return Effect.void
-      doneCount = 0
-      return Effect.ignore(setting.journal.compact)
-    })
-
+    const tidy = makeTidy(setting)
     const infer: ClientWorkflow["infer"] = (request, listener) =>
       Effect.uninterruptibleMask((restore) => Effect.gen(function* () {
         const plan = yield* planDurably(setting, request, false, isBusy)
