@@ -115,7 +115,9 @@ const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, fram
 /** Rotates envelope keys. @returns the instant that was rotated to, Unix milliseconds */
 const rotateKeys = (config: ReplicaConfig): Effect.Effect<number> =>
   Effect.tap(Clock.currentTimeMillis, (nowMs) =>
-    config.keys.rotate(nowMs) ? Effect.void : Effect.annotateLogs(Effect.logError("an envelope key could not be kept on disk"), { actor: config.identity.name }))
+    config.keys.rotate(nowMs)
+      ? Effect.void
+      : Effect.annotateLogs(Effect.logError("an envelope key could not be kept on disk"), { actor: config.identity.name }))
 
 const publish = (config: ReplicaConfig) =>
   publishDescriptors(config.params, config.authorityKeys.length, (epoch) =>

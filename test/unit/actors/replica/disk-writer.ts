@@ -25,7 +25,8 @@ export const startWriter = (
   directory: string,
   { fileLimitKb, perRound, rounds }: { readonly fileLimitKb?: number; readonly perRound: number; readonly rounds: number }
 ): ChildProcessByStdio<null, Readable, Readable> => {
-  const program = `import { createJiti } from "jiti"; const { write } = await createJiti(process.cwd() + "/x", { fsCache: false }).import(${JSON.stringify(HERE)});
+  const program = `import { createJiti } from "jiti"
+    const { write } = await createJiti(process.cwd() + "/writer", { fsCache: false }).import(${JSON.stringify(HERE)})
     await write(process.argv[1], Number(process.argv[2]), Number(process.argv[3]))`
   const limit = fileLimitKb === undefined ? "" : `ulimit -f ${fileLimitKb}; `
   const words = [process.execPath, "--input-type=module", "-e", program, directory, String(perRound), String(rounds)]

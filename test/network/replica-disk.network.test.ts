@@ -1,0 +1,55 @@
+/**
+ * Goal: what replicas took is there for the next network on the same data directory, and two networks never share one.
+ * Method: brisk networks in virtual time with real crypto and real databases; a fixed seed, so that the second launch has the identities of the first.
+ *
+ * @module
+ */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join as joinPath } from "node:path"
+import { Effect, Either } from "effect"
+import { describe, expect, it } from "vitest"
+import { launch, LaunchFailed } from "../../actors/launch.ts"
+import { newWriteCap, readCapOf } from "../../src/bacap/capability.ts"
+import { referenceBackend } from "../../src/crypto/backends/reference.ts"
+import { seededEntropy } from "../../src/crypto/entropy.ts"
+import { boxPlaintextBytes } from "../../src/params/mixnet-params.ts"
+import { BoxStore } from "../../src/storage/box-store.ts"
+import { deriveIndexes, readSlots, windowCountFor, writeSlots } from "../../src/storage/box-stream.ts"
+import { briskParams, briskTopology, inNetwork, join, within } from "./brisk-network.ts"
+
+const LIMIT_MS = 90_000
+const SLOTS = 4
+const writeCap = newWriteCap(referenceBackend, seededEntropy("disk", "cap"))
+const slots = Array.from({ length: SLOTS }, (_, slotIndex) => ({ slotIndex, plaintext: new Uint8Array(boxPlaintextBytes(briskParams)).fill(slotIndex + 1) }))
+const indexes = Either.getOrThrow(deriveIndexes(referenceBackend, writeCap, SLOTS))
+const windowCount = windowCountFor(briskParams, 2)
+const topology = briskTopology([], { computes: [], clients: 0 })
+
+describe("a network with a data directory", () => {
+  it("finds the boxes of the network before it; a second one beside it is refused by name", async () => {
+    const dataDirectory = mkdtempSync(joinPath(tmpdir(), "funion-data-"))
+    try {
+      const options = { dataDirectory, seed: 7 }
+      await inNetwork(topology, options, (net) => within(LIMIT_MS)(Effect.gen(function* () {
+        const { store } = yield* join(net, "guest", 2)
+        const written = yield* Effect.provideService(writeSlots(writeCap, indexes, slots, { windowCount }), BoxStore, store)
+        expect(new Set(written.values())).toEqual(new Set(["stored"]))
+        const second = yield* Effect.flip(Effect.scoped(launch(topology, options)))
+        expect(second).toBeInstanceOf(LaunchFailed)
+        expect(second.message).toMatch(/^replica-0: .*replica-0\/boxes: another process uses these boxes/)
+      })))
+      expect(readdirSync(dataDirectory).sort()).toEqual(topology.replicas.map(({ name }) => name).sort())
+      expect(readdirSync(joinPath(dataDirectory, "replica-0", "keys"))).toHaveLength(2)
+      await inNetwork(topology, options, (net) => within(LIMIT_MS)(Effect.gen(function* () {
+        const { store } = yield* join(net, "other guest", 2)
+        const read = yield* readSlots(readCapOf(writeCap), indexes, slots.map(({ slotIndex }) => slotIndex), {
+          windowCount, retryMisses: false, missPauseMs: 200
+        }).pipe(Effect.provideService(BoxStore, store))
+        expect(slots.map(({ slotIndex }) => (read.get(slotIndex) as Uint8Array)[0])).toEqual([1, 2, 3, 4])
+      })))
+    } finally {
+      rmSync(dataDirectory, { recursive: true })
+    }
+  }, 4 * LIMIT_MS)
+})
