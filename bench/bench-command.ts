@@ -1,7 +1,7 @@
 /**
  * The bench command: reads its arguments, runs benches and prints their rows.
  *
- * Contract: with `--json` standard output is exactly one JSON object and nothing else; without, a table. An unknown bench or option: a message on
+ * Contract: with `--json` standard output is exactly one JSON object and nothing else; without, one table. An unknown bench or option: a message on
  * standard error, status 2. No name means all benches.
  * Knows nothing of: what any bench measures.
  * Source: style.md §2.8; departures: none.
@@ -47,14 +47,15 @@ export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invo
 export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string =>
   JSON.stringify({ results: rows.map(({ floorUs, id, ratio, us }) => ({ id, us, floorUs, ratio })), machine })
 
-/** The rows for people. */
-export const renderTable = (bench: Bench, rows: ReadonlyArray<BenchRow>): string => {
+/** The rows for people: the questions, then one table. */
+export const renderTable = (asked: ReadonlyArray<Bench>, rows: ReadonlyArray<BenchRow>): string => {
   const idWidth = Math.max(...rows.map(({ id }) => id.length), 2)
   const line = (id: string, ...columns: ReadonlyArray<string>): string => [id.padEnd(idWidth), ...columns.map((text) => text.padStart(10))].join("  ")
   return [
-    bench.question,
-    line("id", "us", "floor us", "ratio", "checksum"),
-    ...rows.map(({ checksum, floorUs, id, ratio, us }) => line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), checksum))
+    ...asked.map(({ name, question }) => `${name}: ${question}`),
+    line("id", "us", "floor us", "ratio", "bytes/op", "checksum"),
+    ...rows.map(({ allocatedBytes, checksum, floorUs, id, ratio, us }) =>
+      line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), allocatedBytes === undefined ? "-" : String(allocatedBytes), checksum))
   ].join("\n")
 }
 
@@ -74,12 +75,10 @@ export const runBenchCommand = async (args: ReadonlyArray<string>): Promise<numb
   const machine = machineOf(crypto.right)
   const allRows: Array<BenchRow> = []
   for (const bench of chosen) {
-    const rows = await bench.run({ crypto: crypto.right, small })
-    allRows.push(...rows)
-    if (!json) process.stdout.write(`${renderTable(bench, rows)}\n`)
+    allRows.push(...await bench.run({ crypto: crypto.right, small }))
   }
   process.stdout.write(json
     ? `${renderJson(allRows, machine)}\n`
-    : `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}, backend ${machine.backend}\n`)
+    : `${renderTable(chosen, allRows)}\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}, backend ${machine.backend}\n`)
   return 0
 }

@@ -22,6 +22,8 @@ export interface BenchRow {
   readonly ratio: number
   /** Of the candidate's results; the same in every run of the same work. */
   readonly checksum: string
+  /** Bytes that one operation of the candidate allocates, on the heap and in array buffers; absent where it was not measured. */
+  readonly allocatedBytes?: number
 }
 
 export interface BenchOptions {
@@ -109,6 +111,26 @@ const checksumOf = (operation: Operation, inputCount: number): string => {
   return checksum.toString(16).padStart(8, "0")
 }
 
+const ALLOCATION_WINDOW_COUNT = 31
+const ALLOCATION_WINDOW_OPERATIONS = 32
+
+const usedBytes = (): number => {
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** The median over windows of some operations; those in which the garbage collector left less than there was are not counted. */
+const allocatedBytesOf = (operation: Operation, inputCount: number, windowCount: number): number => {
+  const growths: Array<number> = []
+  for (let window = 0; window < windowCount; window++) {
+    const before = usedBytes()
+    for (let i = 0; i < ALLOCATION_WINDOW_OPERATIONS; i++) operation(i % inputCount)
+    const growth = usedBytes() - before
+    if (growth >= 0) growths.push(growth / ALLOCATION_WINDOW_OPERATIONS)
+  }
+  return Math.round(median(growths))
+}
+
 /** Measures candidate and floor side by side. */
 export const compare = ({ candidate, floor, id, inputCount, small }: Comparison): BenchRow => {
   const checksum = checksumOf(candidate, inputCount)
@@ -124,5 +146,6 @@ export const compare = ({ candidate, floor, id, inputCount, small }: Comparison)
   }
   const us = median(candidateUs)
   const floorMedianUs = median(floorUs)
-  return { id, us, floorUs: floorMedianUs, ratio: us / floorMedianUs, checksum }
+  const allocatedBytes = allocatedBytesOf(candidate, inputCount, small ? 1 : ALLOCATION_WINDOW_COUNT)
+  return { id, us, floorUs: floorMedianUs, ratio: us / floorMedianUs, checksum, allocatedBytes }
 }

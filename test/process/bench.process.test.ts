@@ -13,6 +13,9 @@ import { ROOT } from "./cli-process.ts"
 const LIMIT_MS = 120_000
 const ROWS: Readonly<Record<string, ReadonlyArray<string>>> = {
   unwrap: ["unwrap/x25519/2000", "unwrap/x25519/30000", "unwrap/x-wing/2000", "unwrap/x-wing/30000"],
+  bacap: [
+    "bacap/write/2000", "bacap/verify/2000", "bacap/write/30000", "bacap/verify/30000", "mkem/encapsulate/2000", "mkem/decapsulate/2000"
+  ],
   infer: ["infer/affine"]
 }
 

@@ -1,10 +1,10 @@
 /**
  * POLYVAL as a WebAssembly module: products of polynomials over GF(2) by the integer multiplications of the machine.
  *
- * A word is cut into four parts, each with every fourth bit, moved to bits 0, 4, 8 …: x = x0 + x1·t + x2·t² + x3·t³. In an integer product of two parts at most
- * sixteen bits are summed in one place, and no carry reaches the next bit that counts; what stands between is masked away. Karatsuba's trick, twice, makes
- * nine such products do for sixteen. Only the low half of a product is exact, so the high half is the low half of the product of the words with their
- * bits reversed, reversed and shifted by one. A block of two words takes three products of words and three reversed ones (Karatsuba again).
+ * A word is cut into four parts, each with every fourth bit, moved to bits 0, 4, 8 …: x = x0 + x1·t + x2·t² + x3·t³. In an integer product of two parts at
+ * most sixteen bits are summed in one place, and no carry reaches the next bit that counts; what stands between is masked away. Karatsuba's trick, twice,
+ * makes nine such products do for sixteen. Only the low half of a product is exact, so the high half is the low half of the product of the words with
+ * their bits reversed, reversed and shifted by one. A block of two words takes three products of words and three reversed ones (Karatsuba again).
  *
  * Four blocks are taken together, (Z + A)·H^4 + B·H^3 + C·H^2 + D·H, so that masking, reversing and reducing are done once for all four.
  *

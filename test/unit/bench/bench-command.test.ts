@@ -6,6 +6,7 @@
  */
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
+import { bacapBench } from "../../../bench/bacap.bench.ts"
 import { parseInvocation, renderJson, renderTable } from "../../../bench/bench-command.ts"
 import { compare, machineOf, median } from "../../../bench/harness.ts"
 import { unwrapBench } from "../../../bench/unwrap.bench.ts"
@@ -23,6 +24,16 @@ describe("bench", () => {
     expect(again.map(({ checksum }) => checksum)).toEqual(rows.map(({ checksum }) => checksum))
   })
 
+  it("the bacap bench gives its six rows, with the same checksums every time", async () => {
+    const rows = await bacapBench.run({ crypto: fastest, small: true })
+    expect(rows.map(({ id }) => id)).toEqual([
+      "bacap/write/2000", "bacap/verify/2000", "bacap/write/30000", "bacap/verify/30000", "mkem/encapsulate/2000", "mkem/decapsulate/2000"
+    ])
+    for (const row of rows) expect(row.ratio).toBe(row.us / row.floorUs)
+    const again = await bacapBench.run({ crypto: fastest, small: true })
+    expect(again.map(({ checksum }) => checksum)).toEqual(rows.map(({ checksum }) => checksum))
+  })
+
   it("JSON has results and machine and nothing else; the table has a line per row", () => {
     const row = compare({ id: "a/b", candidate: (i) => i, floor: (i) => i + 1, inputCount: 2, small: true })
     const machine = machineOf(fastest)
@@ -30,7 +41,7 @@ describe("bench", () => {
     expect(Object.keys(printed)).toEqual(["results", "machine"])
     expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio"])
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
-    expect(renderTable(unwrapBench, [row]).split("\n")).toHaveLength(3)
+    expect(renderTable([unwrapBench], [row]).split("\n")).toHaveLength(3)
   })
 
   it("arguments choose benches; unknown names and options are explained", () => {
