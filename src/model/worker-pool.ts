@@ -2,7 +2,8 @@
  * The model host proper: jobs wait in one line, workers take them in order, lost workers are replaced.
  *
  * Contract: at most `queueCapacity` jobs wait (one more fails with code 4, reason `queue-full`); a worker has one job at a time; each run is cut at
- * its limit: text is asked for as far as it got and given `graceMs` to arrive, then the job fails with code 5. A worker that can be killed is killed and
+ * its limit: text is asked for as far as it got, and what arrives within `graceMs` more still counts (this loop may be late itself), then the job fails
+ * with code 5. A worker that can be killed is killed and
  * replaced then; a thread finishes its run unheard, since cutting it would end the whole process. A worker that dies fails its job with code 4
  * and is started anew, after a pause that doubles up to 5 s while starting fails. Closing the scope fails all jobs and waits for the workers' end.
  * Knows nothing of: threads, processes, the runtime.
@@ -224,11 +225,9 @@ const runJob = (pool: Pool, link: WorkerLink, job: Job): Effect.Effect<void> =>
     }))
     const inTime = yield* Effect.timeoutOption(Fiber.join(answer), job.limitMs)
     if (Option.isSome(inTime)) return settle(job, outcomeOf(job.card, inTime.value))
-    if (job.card.kind === "generate") {
-      stop()
-      const partial = yield* Effect.timeoutOption(Fiber.join(answer), pool.graceMs)
-      if (Option.isSome(partial)) return settle(job, outcomeOf(job.card, partial.value))
-    }
+    if (job.card.kind === "generate") stop()
+    const partial = yield* Effect.timeoutOption(Fiber.join(answer), pool.graceMs)
+    if (Option.isSome(partial)) return settle(job, outcomeOf(job.card, partial.value))
     settle(job, Either.left(new ModelFailed({ code: 5, reason: "time-limit" })))
     link.kill?.()
     yield* Fiber.join(answer)

@@ -1,0 +1,30 @@
+// Two groups, one after the other: everything that computes shares the cores and one module graph per worker; what starts real networks in real
+// processes has the machine to itself, because those networks keep real time.
+import { defineConfig } from "vitest/config"
+
+const realTime = "test/process/**/*.test.ts"
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "compute",
+          include: ["test/**/*.test.ts"],
+          exclude: [realTime],
+          isolate: false,
+          sequence: { groupOrder: 0 },
+          poolOptions: { forks: { isolate: false, minForks: 2, maxForks: 2 } }
+        }
+      },
+      {
+        test: {
+          name: "real-time",
+          include: [realTime],
+          sequence: { groupOrder: 1 },
+          poolOptions: { forks: { singleFork: true } }
+        }
+      }
+    ]
+  }
+})
