@@ -2,7 +2,8 @@
  * Step 5, fetch: the releases of one job, from the edge on.
  *
  * Contract: nothing is polled before the edge and its window; the manifest's box first, after Exp(mean q), again after Exp(mean q) each, until the
- * end of polling. Once it is there all other slots of the release are read in one shuffle, whatever it says. Damage is read once more, whole.
+ * end of polling. Once it is there all other slots of the release are read in one shuffle, whatever it says. A release of which storage could not
+ * give a slot is read once more, whole; one that its writer filled with something else is not, since reading twice would show it (O10, O18).
  * What comes out is checked: manifest, slots, hash. Ends within its limits.
  * Knows nothing of: who asked for the job, the journal.
  * Source: funion.md §3, §6.4, §7 (O4, O10); pigeonhole.md §8.4; departures: none.
@@ -57,7 +58,7 @@ export interface ReleaseOptions {
 
 /** Name for a tensor that came alone when no card names it. */
 const UNNAMED = "output"
-/** Readings of a release: the first, and one more when it was damaged. */
+/** Readings of a release: the first, and one more when storage did not give all of it. */
 const READ_ATTEMPTS = 2
 
 const NOT_FOUND = jobFailed("fetch", "output-not-found", "storage does not hold the answer; the service did not deliver it, or it has expired")
@@ -83,6 +84,9 @@ const expectedOf = (output: OutputStream, releaseIndex: number): ExpectedManifes
 /** There is a box, if only one whose writer filled it with garbage. */
 const isThere = (fate: ReadFate): boolean =>
   fate instanceof Uint8Array || fate._tag === "Tombstone" || (fate._tag === "StorageError" && fate.reason === "box-invalid")
+
+/** The writer's own bytes, which another reading would give again. */
+const isWritten = (fate: ReadFate | undefined): boolean => fate instanceof Uint8Array || (fate?._tag === "StorageError" && fate.reason === "box-invalid")
 
 /** The box of the manifest, as soon as there is something in it. @errors JobFailed `output-not-found` */
 const pollManifest = (
@@ -159,9 +163,10 @@ export const readRelease = (setting: ClientSetting, output: OutputStream, option
     const expected = expectedOf(output, releaseIndex)
     let fates = new Map<number, ReadFate>([...(yield* readThese(others)), [0, manifest]])
     for (let attempt = 1; ; attempt++) {
-      const reading = judge(setting, expected, Array.from({ length: slotCount }, (_, slot) => fates.get(slot)))
+      const found = Array.from({ length: slotCount }, (_, slot) => fates.get(slot))
+      const reading = judge(setting, expected, found)
       if (Either.isRight(reading)) return reading.right
-      if (reading.left === WITHDRAWN || attempt >= READ_ATTEMPTS) return yield* reading.left
+      if (found.every(isWritten) || reading.left === WITHDRAWN || attempt >= READ_ATTEMPTS) return yield* reading.left
       fates = new Map(yield* readThese([0, ...others]))
     }
   })

@@ -16,6 +16,7 @@ import { makeClientWorkflow } from "../../../src/inference/client-workflow.ts"
 import { dispatchPlaintextBytes } from "../../../src/inference/dispatch.ts"
 import { slotIndexes } from "../../../src/inference/job-capabilities.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
+import { StorageError } from "../../../src/storage/storage-error.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 import { crypto } from "./sample-job.ts"
 import {
@@ -283,12 +284,28 @@ describe("client workflow: what fails before and after", () => {
     ["a box that is too short", (slot, bytes) => (slot === 2 ? bytes.subarray(1) : bytes)]
   ]
   for (const [title, tamper] of tampers) {
-    it(`reads ${title} once more and ends with output-damaged`, () => {
+    it(`reads ${title} as often as an answer, and ends with output-damaged`, () => {
       const { heard, world } = inferIn({ tamper })
       expect(heard.failure).toMatchObject({ step: "fetch", reason: "output-damaged" })
-      expect(timesRead(world)).toEqual(Array<number>(BOXES_OUT).fill(2))
+      expect(timesRead(world)).toEqual(Array<number>(BOXES_OUT).fill(1))
     })
   }
+
+  it("reads a release once more, whole, when storage refused one of its slots", () => {
+    const world = new World()
+    const heard = withLife(world, ({ setting }) => Effect.scoped(Effect.gen(function* () {
+      let refused = false
+      const read: typeof setting.store.read = (readCap, index) => {
+        if (refused || !reads(world).some(({ found }) => found)) return setting.store.read(readCap, index)
+        refused = true
+        return Effect.fail(new StorageError({ reason: "replica-refused" }))
+      }
+      const workflow = yield* makeClientWorkflow({ ...setting, store: { ...setting.store, read } })
+      return yield* hear((listener) => workflow.infer(REQUEST, listener))
+    })))
+    expect(heard.failure).toBeUndefined()
+    expect([...timesRead(world)].sort()).toEqual([1, ...Array<number>(BOXES_OUT - 1).fill(2)])
+  })
 
   it("ends with output-damaged when the tensors are not those of the card", () => {
     const content = { ...(RESULT as { content: object }).content, shape: { dtype: "f32", dims: [2, 2] } }
