@@ -6,7 +6,7 @@
  *
  * Contract: as `BoxTable`. Boxes that come while a batch is being synced go into the next batch; `put` returns when its batch is synced. A box that is being
  * written is not found before. Expired epochs go in one range, and the range is compacted, so that the disk gets its space back. After a failed batch the
- * database is closed and opened again before the next one, since its log may end in a torn record.
+ * database is closed and opened again, since its log may end in a torn record; when that fails it is tried again with every batch and every sample.
  * A record that does not parse counts as missing, so that it can be written or repaired again.
  * Knows nothing of: signatures, immutability, shards.
  * Source: pigeonhole.md §5.6 (store), §7 R5, R7, R8; departures: none.
@@ -97,13 +97,19 @@ const openLevel = (directory: string): Effect.Effect<Level, BoxTableUnusable, Sc
     (level) => Effect.ignoreLogged(Effect.tryPromise(() => level.close()))
   )
 
-/** Writes one batch and syncs it. A database that was closed after a failure is opened first. */
-const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise<void> => {
+/** A database that could not be opened again after a failure gets another chance. */
+const reopen = async (level: Level): Promise<void> => {
   if (level.status !== "open") await level.open()
+}
+
+/** Writes one batch and syncs it. After a failure the database is opened anew, for readers too. */
+const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise<void> => {
+  await reopen(level)
   try {
     await level.batch(batch.map(({ key, value }) => ({ type: "put", key, value })), { sync: true })
   } catch (error) {
     await level.close()
+    await reopen(level)
     throw error
   }
 }
@@ -192,6 +198,7 @@ export const openDiskBoxTable = (options: DiskBoxTableOptions): Effect.Effect<Bo
     const level = yield* openLevel(directory)
     const room = yield* makeDiskRoom({ quotaBytes, reserveBytes, sampleEveryMs, probe })
     const put = yield* makeCommitter(level, room)
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(sampleEveryMs), Effect.ignore(Effect.tryPromise(() => reopen(level))))))
     return {
       get: getFrom(level),
       put,

@@ -216,7 +216,7 @@ describe("a real process", () => {
     expect(stored.length).toBeGreaterThanOrEqual(40)
     expect((await foundOf(stored)).filter((found) => !found)).toEqual([])
   }, LIMIT_MS)
-  it("whose disk refuses a batch fails those boxes, goes on with the next ones, and keeps all that it acknowledged", async () => {
+  it("whose disk refuses a batch fails those boxes, goes on with reads and the next ones, and keeps all that it acknowledged", async () => {
     const writer = startWriter(directory, { fileLimitKb: 1_024, perRound: 64, rounds: 12 })
     const ended = once(writer, "close")
     let lines = ""
@@ -229,6 +229,7 @@ describe("a real process", () => {
     expect(stored.length + refused.length).toBe(64 * 12)
     expect(refused.length).toBeGreaterThan(0)
     expect(Math.max(...stored)).toBeGreaterThan(Math.min(...refused))
+    expect(idsOf(lines, "read")).toHaveLength(12)
     expect((await foundOf(stored)).filter((found) => !found)).toEqual([])
   }, LIMIT_MS)
 })

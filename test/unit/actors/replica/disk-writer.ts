@@ -1,7 +1,8 @@
 /**
  * A process that writes boxes to a disk table and says which were acknowledged, for tests that kill or hinder it.
  *
- * Goal: one line per box on standard output, `stored ID` or `refused ID`, after `put` came back.
+ * Goal: one line per box on standard output, `stored ID` or `refused ID`, after `put` came back; after each round `read ROUND` or `missed ROUND` for the
+ * first box of all.
  * Method: started with node and jiti; arguments: folder, boxes per round, rounds.
  *
  * @module
@@ -42,5 +43,7 @@ export const write = (directory: string, perRound: number, rounds: number): Prom
         Effect.map(Effect.either(table.put(5, writtenBox(id))), (outcome) => {
           process.stdout.write(`${Either.isRight(outcome) ? "stored" : "refused"} ${id}\n`)
         }), { concurrency: "unbounded", discard: true })
+      const first = yield* Effect.either(table.get(writtenBox(0).boxId, [5]))
+      process.stdout.write(`${Either.isRight(first) && first.right !== undefined ? "read" : "missed"} ${round}\n`)
     }
   })))

@@ -8,6 +8,7 @@
  */
 import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
+import { BoxTableFailed, type BoxTable } from "../../../../actors/replica/box-table.ts"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
 import { operate, type OperationsConfig } from "../../../../actors/replica/operations.ts"
 import { OUTSTANDING_LIMIT, Proxy } from "../../../../actors/replica/proxy.ts"
@@ -34,14 +35,17 @@ const box = boxAt(0, 1)
 const shards: ReadonlyArray<number> = Either.getOrThrow(shardKeyIndexes(crypto, identityKeys, box.boxId))
 const [first, second] = shards as readonly [number, number]
 const outsider = ids.find((id) => !shards.includes(id)) as number
-const { boxAlreadyExists, boxNotFound, replicationFailed, success, tombstone } = REPLICA_ERROR
+const { boxAlreadyExists, boxNotFound, databaseFailure, replicationFailed, success, tombstone } = REPLICA_ERROR
 
 const padded = (message: ReplicaInnerMessage): Uint8Array => Either.getOrThrow(padTo(encodeReplicaInnerMessage(message), pigeonhole.innerPaddedBytes))
 const read: ReplicaInnerMessage = { _tag: "Read", boxId: box.boxId }
 const write: ReplicaInnerMessage = { _tag: "Write", ...box }
 
+/** A table on a disk that answers nothing any more. */
+const brokenTable: BoxTable = { ...makeMemoryBoxTable(0), isFull: Effect.succeed(false), get: () => new BoxTableFailed({ operation: "get" }) }
+
 /** Four replicas; `asked` and `copies` tell who asked whom and what was copied to whom. */
-const makeReplicas = (silent: ReadonlySet<number> = new Set()) => {
+const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlySet<number> = new Set()) => {
   const privateKeys = ids.map((id) => entropyOf(`envelope ${id}`)(32))
   const document = {
     epoch: Epoch(0), params,
@@ -65,7 +69,8 @@ const makeReplicas = (silent: ReadonlySet<number> = new Set()) => {
         return true
       }
     })
-    const store = new Store({ crypto, table: makeMemoryBoxTable(100), boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
+    const table = broken.has(id) ? brokenTable : makeMemoryBoxTable(100)
+    const store = new Store({ crypto, table, boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
     const replication = { send: (to: number, copy: StoredBox) => Effect.sync(() => { copies.push([to, copy]) }) }
     return { crypto, params, replicaId: id, store, proxy, replication }
   })
@@ -106,6 +111,23 @@ describe("a shard", () => {
     runVirtual(storeOf(first).write(box, 0))
     expect(runVirtual(ask(first, read))).toEqual({ _tag: "ReadReply", errorCode: success, ...box })
     expect(asked).toEqual([])
+  })
+})
+
+describe("a shard whose disk fails", () => {
+  it("says so to reads and writes, and copies nothing", () => {
+    const { ask, copies } = makeReplicas(new Set(), new Set([first]))
+    expect(runVirtual(ask(first, read))).toMatchObject({ _tag: "ReadReply", errorCode: databaseFailure })
+    expect(runVirtual(ask(first, write))).toEqual({ _tag: "WriteReply", errorCode: databaseFailure })
+    expect(copies).toEqual([])
+  })
+  it("is passed over by another replica, and not repaired", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, copies, storeOf } = makeReplicas(new Set(), new Set([first]))
+      runVirtual(storeOf(second).write(box, 0))
+      expect(runVirtual(ask(outsider, read))).toEqual({ _tag: "ReadReply", errorCode: success, ...box })
+      expect(copies).toEqual([])
+    }
   })
 })
 
