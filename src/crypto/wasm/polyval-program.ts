@@ -1,10 +1,10 @@
 /**
  * POLYVAL as a WebAssembly module: products of polynomials over GF(2) by the integer multiplications of the machine.
  *
- * A word is cut into four parts, each with every fourth bit, moved to bits 0, 4, 8 …: x = x0 + x1·t + x2·t² + x3·t³. In an integer product of two parts at
- * most sixteen bits are summed in one place, and no carry reaches the next bit that counts; what stands between is masked away. Karatsuba's trick, twice,
- * makes nine such products do for sixteen. Only the low half of a product is exact, so the high half is the low half of the product of the words with
- * their bits reversed, reversed and shifted by one. A block of two words takes three products of words and three reversed ones (Karatsuba again).
+ * A word is cut into four parts, each with every fourth bit. In an integer product of two parts at most sixteen bits are summed in one place, and no
+ * carry reaches the next bit that counts; what stands between is masked away. Sixteen products make that of two words. Only its low half is exact, so the
+ * high half is the low half of the product of the words with their bits reversed, reversed and shifted by one. A block of two words takes three products
+ * of words and three reversed ones (Karatsuba).
  *
  * Four blocks are taken together, (Z + A)·H^4 + B·H^3 + C·H^2 + D·H, so that masking, reversing and reducing are done once for all four.
  *
@@ -27,35 +27,29 @@ type Words = readonly [Variable, Variable, Variable, Variable]
 
 export const KEY_AT = 0
 export const STATE_AT = 16
-/** Powers of the key that are multiplied with: H^4 first. Each as six words in nine sums of parts. */
+/** Powers of the key that are multiplied with: H^4 first. Each as six words in four parts. */
 const POWERS_AT = 256
 /** Factors of up to four blocks, six words each. */
 const FACTORS_AT = 64
 const WORD_BYTES = 8
-const FACTOR_BYTES = 9 * WORD_BYTES
+const FACTOR_BYTES = 4 * WORD_BYTES
 const POWER_BYTES = 6 * FACTOR_BYTES
 const BLOCK_BYTES = 16
 /** Blocks that are taken together. */
 export const GROUP_BLOCK_COUNT = 4
 export const GROUP_BYTES = GROUP_BLOCK_COUNT * BLOCK_BYTES
-export const DATA_AT = 2048 // after the last power
+export const DATA_AT = 1024 // after the last power
 
-const QUARTER_MASK = i64.const(0x1111111111111111n)
-/** The sums of parts that are multiplied: by two steps of Karatsuba. */
-const PART_SUMS: ReadonlyArray<ReadonlyArray<0 | 1 | 2 | 3>> = [[0], [1], [0, 1], [2], [3], [2, 3], [0, 2], [1, 3], [0, 1, 2, 3]]
-/** Which of these products, added, belong to t^0 … t^6. */
-const COEFFICIENTS: ReadonlyArray<ReadonlyArray<number>> = [
-  [0], [2, 0, 1], [1, 6, 0, 3], [8, 6, 7, 2, 0, 1, 5, 3, 4], [7, 1, 4, 3], [5, 3, 4], [4]
-]
+const MASKS = [0x1111111111111111n, 0x2222222222222222n, 0x4444444444444444n, 0x8888888888888888n].map(i64.const)
+const QUARTERS = [0, 1, 2, 3] as const
+type Quarter = (typeof QUARTERS)[number]
 const FACTOR_INDEXES = [0, 1, 2, 3, 4, 5] as const
 const SWAPS: ReadonlyArray<readonly [bitCount: number, mask: bigint]> = [
   [1, 0x5555555555555555n], [2, 0x3333333333333333n], [4, 0x0f0f0f0f0f0f0f0fn], [8, 0x00ff00ff00ff00ffn], [16, 0x0000ffff0000ffffn]
 ]
 const powerAt = (exponent: number): number => POWERS_AT + (GROUP_BLOCK_COUNT - exponent) * POWER_BYTES
 const xor = (...words: ReadonlyArray<I64>): I64 => words.reduce(i64.xor)
-const setParts = (word: I64, parts: Words): Statement =>
-  sequence(...parts.map((part, i) => part.set(i64.and(i === 0 ? word : i64.shrUnsigned(word, i), QUARTER_MASK))))
-const partSum = (parts: Words, places: ReadonlyArray<0 | 1 | 2 | 3>): I64 => xor(...places.map((place) => parts[place].get))
+const masked = (word: I64, quarter: Quarter): I64 => i64.and(word, MASKS[quarter] as I64)
 
 /** The low and the high half of a block, each with its bits in the opposite order: nibbles by look-up, bytes by permutation. */
 const REVERSED_NIBBLES = [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15]
@@ -85,46 +79,38 @@ const storeFactors = (scope: FunctionScope): ((block: V128, to: number) => State
   )
 }
 
-/** Writes the sums of parts of each factor at `FACTORS_AT` to `to`. */
-const storeParts = (scope: FunctionScope): ((to: number) => Statement) => {
-  const word = scope.local("i64")
-  const parts: Words = [scope.local("i64"), scope.local("i64"), scope.local("i64"), scope.local("i64")]
-  return (to) => sequence(...FACTOR_INDEXES.flatMap((index) => [
-    word.set(i64.load(i32.const(0), FACTORS_AT + index * WORD_BYTES)),
-    setParts(word.get, parts),
-    ...PART_SUMS.map((places, i) => i64.store(i32.const(0), partSum(parts, places), to + index * FACTOR_BYTES + i * WORD_BYTES))
-  ]))
-}
+/** Writes the parts of each factor at `FACTORS_AT` to `to`. */
+const storeParts = (to: number): Statement =>
+  sequence(...FACTOR_INDEXES.flatMap((index) => QUARTERS.map((quarter) =>
+    i64.store(i32.const(0), masked(i64.load(i32.const(0), FACTORS_AT + index * WORD_BYTES), quarter), to + index * FACTOR_BYTES + quarter * WORD_BYTES))))
 
 /**
  * The products of the blocks whose factors are at `FACTORS_AT`, summed and reduced into the state: block number i with the power `exponents[i]`.
  */
 const makeMultiply = (scope: FunctionScope): ((exponents: ReadonlyArray<number>) => Statement) => {
   const words = (): Words => [scope.local("i64"), scope.local("i64"), scope.local("i64"), scope.local("i64")]
-  const [parts, wide] = [words(), words()]
-  const sums = PART_SUMS.map(() => scope.local("i64"))
+  const [parts, sums, wide] = [words(), words(), words()]
   const products = FACTOR_INDEXES.map(() => scope.local("i64"))
   const [w0, w1, w2, w3] = wide
   const factor = scope.local("i64")
-  const coefficient = (indexes: ReadonlyArray<number>, power: number): I64 => {
-    const sum = i64.and(xor(...indexes.map((index) => (sums[index] as Variable).get)), QUARTER_MASK)
-    return power === 0 ? sum : i64.shl(sum, power)
-  }
   /** The sum over all blocks of the products of their factors number `index`. */
   const product = (index: number, exponents: ReadonlyArray<number>): Statement => {
     const result = products[index] as Variable
     const addProduct = (exponent: number, blockIndex: number): Statement => sequence(
       factor.set(i64.load(i32.const(0), FACTORS_AT + blockIndex * 6 * WORD_BYTES + index * WORD_BYTES)),
-      setParts(factor.get, parts),
-      ...PART_SUMS.map((places, i) => {
-        const [sum, multiple] = [sums[i] as Variable, i64.load(i32.const(0), powerAt(exponent) + index * FACTOR_BYTES + i * WORD_BYTES)]
-        const added = i64.mul(partSum(parts, places), multiple)
-        return sum.set(blockIndex === 0 ? added : i64.xor(sum.get, added))
-      })
+      ...QUARTERS.map((quarter) => parts[quarter].set(masked(factor.get, quarter))),
+      ...QUARTERS.flatMap((other) => [
+        factor.set(i64.load(i32.const(0), powerAt(exponent) + index * FACTOR_BYTES + other * WORD_BYTES)),
+        ...QUARTERS.map((quarter) => {
+          const sum = sums[((quarter + other) & 3) as Quarter]
+          const added = i64.mul(parts[quarter].get, factor.get)
+          return sum.set(blockIndex === 0 && other === 0 ? added : i64.xor(sum.get, added))
+        })
+      ])
     )
     return sequence(
       ...exponents.map(addProduct),
-      result.set(xor(...COEFFICIENTS.map(coefficient))),
+      result.set(QUARTERS.map((quarter) => masked(sums[quarter].get, quarter)).reduce(i64.or)),
       ...(index < 3 ? [] : [swapBits(result), result.set(i64.shrUnsigned(result.get, 1))])
     )
   }
@@ -149,11 +135,10 @@ export const polyvalModule = ({ pagesMax, pagesMin }: { readonly pagesMin: numbe
   const multiplyByKey = module.addFunction([], "none", (scope) => makeMultiply(scope)([1]))
   const prepare = module.addFunction([], "none", (scope) => {
     const factors = storeFactors(scope)
-    const storePower = storeParts(scope)
     // H^(n+1) is what hashing H^n under H gives.
-    const powers = [2, 3, 4].flatMap((exponent) => [call(multiplyByKey), factors(loadAt(STATE_AT), FACTORS_AT), storePower(powerAt(exponent))])
+    const powers = [2, 3, 4].flatMap((exponent) => [call(multiplyByKey), factors(loadAt(STATE_AT), FACTORS_AT), storeParts(powerAt(exponent))])
     return sequence(
-      factors(loadAt(KEY_AT), FACTORS_AT), storePower(powerAt(1)), ...powers,
+      factors(loadAt(KEY_AT), FACTORS_AT), storeParts(powerAt(1)), ...powers,
       v128.store(i32.const(0), v128.const(new Array<number>(16).fill(0)), STATE_AT)
     )
   })
