@@ -6,24 +6,14 @@ const realTime = "test/process/**/*.test.ts"
 
 export default defineConfig({
   test: {
+    pool: "forks",
+    isolate: false,
+    poolOptions: { forks: { isolate: false, minForks: 2, maxForks: 2 } },
     projects: [
+      { extends: true, test: { name: "compute", include: ["test/**/*.test.ts"], exclude: [realTime], sequence: { groupOrder: 0 } } },
       {
-        test: {
-          name: "compute",
-          include: ["test/**/*.test.ts"],
-          exclude: [realTime],
-          isolate: false,
-          sequence: { groupOrder: 0 },
-          poolOptions: { forks: { isolate: false, minForks: 2, maxForks: 2 } }
-        }
-      },
-      {
-        test: {
-          name: "real-time",
-          include: [realTime],
-          sequence: { groupOrder: 1 },
-          poolOptions: { forks: { singleFork: true } }
-        }
+        extends: true,
+        test: { name: "real-time", include: [realTime], sequence: { groupOrder: 1 }, poolOptions: { forks: { singleFork: true } } }
       }
     ]
   }
