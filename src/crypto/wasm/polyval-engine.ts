@@ -108,7 +108,7 @@ const passesSelfTest = (machine: PolyvalMachine): boolean =>
 /**
  * Builds the fastest POLYVAL that works here. The memory of each belongs to the one thread that calls it.
  * @param engine  the runtime's WebAssembly; `undefined`: none. Its exceptions are refusals
- * @cost about a millisecond; a backend does it once
+ * @cost about ten milliseconds; a backend does it once
  */
 export const polyvalEngine = (engine: WasmEngine | undefined = systemWasmEngine()): PolyvalEngine => {
   try {
