@@ -2,8 +2,8 @@
  * Topology files: a TypeScript or JavaScript module anywhere on the machine that exports one constant `topology`.
  *
  * Contract: what the file exports is checked before anybody uses it; every refusal names the file, and the field where there is one. The file is run:
- * it is code that its owner trusts. It may import `effect` and the topology language of `funion` wherever it lies, and modules beside it. Nothing is
- * cached on disk.
+ * it is code that its owner trusts. It may import `effect` and the topology language of `funion` wherever it lies, and modules beside it; copies of the
+ * shipped topologies run anywhere. Nothing is cached on disk.
  * Knows nothing of: how a topology is started.
  * Source: effect-notes.md §1 (jiti, the running instances as virtual modules); departures: a named export, no default export; `funion` in a topology file
  * is the topology language alone, so that checking a file does not load the actors.
@@ -13,7 +13,7 @@
 import * as effect from "effect"
 import { Effect, Either } from "effect"
 import { existsSync, statSync } from "node:fs"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import * as epoch from "../../src/params/epoch.ts"
 import * as presets from "../../src/params/presets.ts"
 import * as sizeClass from "../../src/params/size-class.ts"
@@ -34,12 +34,20 @@ const describeFault = (thrown: unknown, path: string): string => {
   return place === undefined ? message : `${message} at ${place}`
 }
 
+/** The modules that the shipped topologies import, as they write it. */
+const SHIPPED_IMPORTS: Readonly<Record<string, unknown>> = { "../src/params/presets.ts": presets, "../src/topology/builder.ts": builder }
+
+/** So that a shipped topology can be copied anywhere: what it imports and does not find beside it. */
+const missingImports = (path: string): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(SHIPPED_IMPORTS).filter(([specifier]) => !existsSync(resolve(dirname(path), specifier))))
+
 const runModule = (path: string, shown: string): Effect.Effect<unknown, CliFailure> =>
   Effect.tryPromise({
     try: async () => {
       const { createJiti } = await import("jiti")
       const jiti = createJiti(import.meta.url, {
-        fsCache: false, interopDefault: false, sourceMaps: false, virtualModules: { effect, funion: topologyLanguage }
+        fsCache: false, interopDefault: false, sourceMaps: false,
+        virtualModules: { effect, funion: topologyLanguage, ...missingImports(path) }
       })
       return await jiti.import(path)
     },

@@ -5,7 +5,7 @@
  * @module
  */
 import { Effect } from "effect"
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
@@ -36,6 +36,11 @@ const own = (choice: string): string => [
 ].join("\n")
 
 describe("a topology file", () => {
+  it("that is a copy of a shipped one runs anywhere, although the modules it imports are not beside it", async () => {
+    const shipped = readFileSync(resolve(import.meta.dirname, "../../../topologies/tiny.ts"), "utf8")
+    const { topology } = await load(fileOf("copy.ts", shipped.replace("replicas: 4", "replicas: 5")))
+    expect(topology).toMatchObject({ name: "tiny", replicas: { length: 5 } })
+  })
   it("outside of the project imports the language of funion, effect and files beside it", async () => {
     fileOf("count.ts", "export enum Count { Replicas = 9 }\n")
     const path = fileOf("mine.ts", `import { Count } from "./count.ts"\n${own("replicas: Option.getOrElse(Option.none<number>(), () => Count.Replicas)")}`)
