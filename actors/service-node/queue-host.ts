@@ -13,7 +13,8 @@
 import { Clock, Deferred, Effect, Either, FiberId, Option, Queue, Stream, type Scope } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
-import { decodeQueueFrame, encodeQueueFrame, QUERY_ID_BYTES, QUEUE_REPLY_BYTES } from "../../src/inference/queue-frame.ts"
+import { fillerReply } from "../../src/inference/dispatch-reply.ts"
+import { decodeQueueFrame, encodeQueueFrame, QUERY_ID_BYTES } from "../../src/inference/queue-frame.ts"
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
 import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
@@ -118,7 +119,7 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       drops: config.drops,
       onDue: (batch) =>
         Effect.forEach(batch, ({ id, surb }) => {
-          const filler = config.entropy(QUEUE_REPLY_BYTES)
+          const filler = fillerReply(config.entropy)
           return config.answer(surb, book.settle(id) ?? filler)
         }, { discard: true })
     })

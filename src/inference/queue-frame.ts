@@ -17,10 +17,9 @@ import { Either } from "effect"
 import type { DecodeError } from "../bytes/decode-error.ts"
 import { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
+import { REPLY_BYTES } from "./dispatch-reply.ts"
 
 export const QUERY_ID_BYTES = 16
-/** Length of a sealed dispatch reply, and of the filler that stands for none. */
-export const QUEUE_REPLY_BYTES = 93
 const HEADER_BYTES = 6
 
 export type QueueFrame =
@@ -39,7 +38,7 @@ export const encodeQueueFrame = (frame: QueueFrame, userPayloadBytes: number): U
     case "Deliver":
       return writer.u8(1).u8(0).u32(QUERY_ID_BYTES + userPayloadBytes).bytes(frame.queryId).bytes(frame.dispatch).finish()
     case "Answer":
-      return writer.u8(2).u8(0).u32(QUERY_ID_BYTES + QUEUE_REPLY_BYTES).bytes(frame.queryId).bytes(frame.reply).zeroFill().finish()
+      return writer.u8(2).u8(0).u32(QUERY_ID_BYTES + REPLY_BYTES).bytes(frame.queryId).bytes(frame.reply).zeroFill().finish()
   }
 }
 
@@ -60,7 +59,7 @@ export const decodeQueueFrame = (bytes: Uint8Array, userPayloadBytes: number): E
       return { _tag: "Deliver", queryId, dispatch: rest }
     }
     if (kind === 2) {
-      const { queryId, rest } = read(QUERY_ID_BYTES + QUEUE_REPLY_BYTES)
+      const { queryId, rest } = read(QUERY_ID_BYTES + REPLY_BYTES)
       return { _tag: "Answer", queryId, reply: rest }
     }
     reader.require(kind === 0, "unknown-type")

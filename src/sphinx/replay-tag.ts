@@ -11,9 +11,6 @@
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { VERSION_BYTES, type Geometry } from "./geometry.ts"
 
-/** Length of a replay tag: one SHA-512/256. */
-export const REPLAY_TAG_BYTES = 32
-
 /** The tag of a packet as received, 32 bytes, or undefined when it has not the length of a packet. */
 export const replayTagOf = (crypto: CryptoBackend, geometry: Geometry, packet: Uint8Array): Uint8Array | undefined =>
   packet.length === geometry.packetBytes ? crypto.sha512_256(packet.subarray(VERSION_BYTES, VERSION_BYTES + geometry.elementBytes)) : undefined

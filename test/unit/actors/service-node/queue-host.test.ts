@@ -10,7 +10,8 @@ import { Clock, Effect, Either, Fiber, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeQueueHost, OUTSTANDING_LIMIT, type QueueHost } from "../../../../actors/service-node/queue-host.ts"
 import { randomFromEntropy, seededEntropy } from "../../../../src/crypto/entropy.ts"
-import { decodeQueueFrame, encodeQueueFrame, type QueueFrame, queueFrameBytes, QUEUE_REPLY_BYTES } from "../../../../src/inference/queue-frame.ts"
+import { REPLY_BYTES } from "../../../../src/inference/dispatch-reply.ts"
+import { decodeQueueFrame, encodeQueueFrame, type QueueFrame, queueFrameBytes } from "../../../../src/inference/queue-frame.ts"
 import { DropCounters } from "../../../../src/mixnet/drop-counters.ts"
 import { tinyParams } from "../../../../src/params/presets.ts"
 import { makeGeometry } from "../../../../src/sphinx/geometry.ts"
@@ -21,7 +22,7 @@ const geometry = Either.getOrThrow(makeGeometry(tinyParams.geometry))
 const UFPL = geometry.userPayloadBytes
 const entropy = seededEntropy("queue host tests", "entropy")
 const dispatchOf = (value: number): Uint8Array => new Uint8Array(UFPL).fill(value)
-const serviceReply = new Uint8Array(QUEUE_REPLY_BYTES).fill(0xee)
+const serviceReply = new Uint8Array(REPLY_BYTES).fill(0xee)
 
 interface Answer {
   readonly atMs: number
@@ -70,14 +71,14 @@ describe("answers", () => {
       yield* Effect.sleep(2000)
       expect(answers.map(({ surb }) => surb)).toEqual([1, 2])
       for (const [index, dueMs] of [480, 500.25].entries()) expect(Math.abs((answers[index]?.atMs ?? 0) - dueMs - tinyParams.answerMs)).toBeLessThan(0.01)
-      expect(answers.map(({ reply }) => reply.length)).toEqual([QUEUE_REPLY_BYTES, QUEUE_REPLY_BYTES])
+      expect(answers.map(({ reply }) => reply.length)).toEqual([REPLY_BYTES, REPLY_BYTES])
       expect(answers.map(({ reply }) => Buffer.from(reply).equals(serviceReply))).toEqual([served, served])
     }))
   })
   it("the first word of a service counts, and each dispatch gets its own", () => {
     const twice: Service = (frame, host) => frame._tag !== "Deliver" ? Effect.void : Effect.gen(function*() {
       for (const byte of [frame.dispatch[0] as number, 0xff]) {
-        yield* host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: new Uint8Array(QUEUE_REPLY_BYTES).fill(byte) }, UFPL))
+        yield* host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: new Uint8Array(REPLY_BYTES).fill(byte) }, UFPL))
       }
     })
     withHost(twice, (host, answers) => Effect.gen(function*() {
