@@ -66,7 +66,7 @@ const publish = (config: ComputeConfig, cards: ReadonlyArray<PublishedCard>) =>
         name: identity.name,
         version: COMPUTE_DESCRIPTOR_VERSION,
         epoch,
-        identityKey: identity.publicKey,
+        ...identity.announced,
         jobKeys: config.jobKeys.publicKeys(epoch, nowMs),
         resultKey: crypto.ed25519PublicKey(config.resultSeed),
         queues: config.queues.map(({ endpoint, serviceNodeId }) => ({ serviceNodeId, endpoint })),

@@ -124,7 +124,7 @@ const publish = (config: ReplicaConfig) =>
     Effect.map(rotateKeys(config), () => {
       const { identity, replicaId } = config
       return signDescriptor(config.crypto, identity.seed, {
-        kind: "replica", name: identity.name, replicaId, epoch, identityKey: identity.publicKey,
+        kind: "replica", name: identity.name, replicaId, epoch, ...identity.announced,
         envelopeKeys: config.keys.publicKeys(replicaEpochOf(config.params, epoch))
       })
     }))

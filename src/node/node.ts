@@ -66,7 +66,7 @@ const publishNode = (config: NodeConfig, keys: MixKeyRing) =>
         name: config.identity.name,
         role: config.role,
         epoch,
-        identityKey: config.identity.publicKey,
+        ...config.identity.announced,
         mixLayer: config.mixLayer,
         mixKeys: keys.publicKeys(epoch),
         services: config.services

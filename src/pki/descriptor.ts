@@ -9,8 +9,8 @@
  *   signature         = Ed25519 over "funion-descriptor-v1" ‖ body
  *
  * Knows nothing of: whether the identity is known to anybody, or the values fit a network (document).
- * Source: mixnet.md §12, pigeonhole.md §5.1, funion.md §6.3; departures: MessagePack instead of CBOR; no link keys and addresses until nodes are
- * apart; load weights and loop statistics are absent.
+ * Source: mixnet.md §12, pigeonhole.md §5.1, funion.md §6.3; departures: MessagePack instead of CBOR; link key and addresses are both
+ * there or both absent (a network in one process); load weights and loop statistics are absent.
  *
  * @module
  */
@@ -44,7 +44,20 @@ export interface AdvertisedService {
   readonly endpoint: string
 }
 
-export interface NodeDescriptor {
+/** How an actor is reached from other processes. */
+export interface Reach {
+  /** X-Wing public key of its links, 1216 bytes. */
+  readonly linkKey: Uint8Array
+  /** `tcp://host:port`, 1 to 4 of them. */
+  readonly addresses: ReadonlyArray<string>
+}
+
+interface Reachable {
+  /** Absent in a network that is one process. */
+  readonly reach?: Reach
+}
+
+export interface NodeDescriptor extends Reachable {
   readonly kind: "node"
   readonly name: string
   readonly role: NodeRole
@@ -59,7 +72,7 @@ export interface NodeDescriptor {
   readonly services: ReadonlyArray<AdvertisedService>
 }
 
-export interface ReplicaDescriptor {
+export interface ReplicaDescriptor extends Reachable {
   readonly kind: "replica"
   readonly name: string
   /** 0..255, pinned by the authorities. */
@@ -77,7 +90,7 @@ export interface ComputeQueue {
   readonly endpoint: string
 }
 
-export interface ComputeDescriptor {
+export interface ComputeDescriptor extends Reachable {
   readonly kind: "compute"
   readonly name: string
   /** Of this record's form: 1. */
@@ -112,12 +125,12 @@ export const COMPUTE_DESCRIPTOR_VERSION = 1
 export const nodeIdOf = (crypto: CryptoBackend, identityKey: Uint8Array): NodeId => NodeId.unsafe(crypto.blake2b256(identityKey))
 
 const SIGNED_FIELDS = ["body", "signature"]
-const NODE_FIELDS = ["kind", "name", "role", "epoch", "identityKey", "mixLayer", "mixKeys", "services"]
+const NODE_FIELDS = ["kind", "name", "role", "epoch", "identityKey", "mixLayer", "mixKeys", "services", "linkKey", "addresses"]
 const SERVICE_FIELDS = ["capability", "endpoint"]
-const REPLICA_FIELDS = ["kind", "name", "replicaId", "epoch", "identityKey", "envelopeKeys"]
+const REPLICA_FIELDS = ["kind", "name", "replicaId", "epoch", "identityKey", "envelopeKeys", "linkKey", "addresses"]
 const COMPUTE_FIELDS = [
   "kind", "name", "version", "epoch", "identityKey", "jobKeys", "resultKey", "queues", "deadlinesQuanta", "releaseWindowMs",
-  "sealBeforeEdgeMs", "profiles", "tokenIssuers", "models"
+  "sealBeforeEdgeMs", "profiles", "tokenIssuers", "models", "linkKey", "addresses"
 ]
 const QUEUE_FIELDS = ["serviceNodeId", "endpoint"]
 const PROFILE_FIELDS = ["id", "inputClass", "outputClass", "bucket", "staged", "jobsPerQuantum", "coverJobs"]
@@ -125,6 +138,9 @@ const PROFILE_FIELDS = ["id", "inputClass", "outputClass", "bucket", "staged", "
 const SIGNATURE_LABEL = utf8("funion-descriptor-v1")
 const SIGNATURE_BYTES = 64
 const IDENTITY_KEY_BYTES = 32
+const LINK_KEY_BYTES = 1216
+const ADDRESS_COUNT_LIMIT = 4
+const ADDRESS_BYTES_LIMIT = 300
 /** A body is bounded by its fields (16 cards, keys); anything longer is not parsed. */
 const BODY_BYTES_LIMIT = 1 << 16
 const EPOCH_LIMIT = 2 ** 40
@@ -138,16 +154,20 @@ const isKemOrNikeKey = (byteLength: number): boolean => byteLength === 32 || byt
 
 const hasTwins = (keys: ReadonlyArray<string | number>): boolean => new Set(keys).size !== keys.length
 
+const plainReach = ({ reach }: Reachable) => ({ linkKey: reach?.linkKey ?? new Uint8Array(0), addresses: reach?.addresses ?? [] })
+
 const plainBody = (descriptor: Descriptor): PlainValue => {
   const { kind, name, epoch, identityKey } = descriptor
   switch (kind) {
     case "node":
       return {
         kind, name, role: descriptor.role, epoch, identityKey, mixLayer: descriptor.mixLayer, mixKeys: plainNumberedKeys(descriptor.mixKeys),
-        services: descriptor.services.map(({ capability, endpoint }) => ({ capability, endpoint }))
+        services: descriptor.services.map(({ capability, endpoint }) => ({ capability, endpoint })), ...plainReach(descriptor)
       }
     case "replica":
-      return { kind, name, replicaId: descriptor.replicaId, epoch, identityKey, envelopeKeys: plainNumberedKeys(descriptor.envelopeKeys) }
+      return {
+        kind, name, replicaId: descriptor.replicaId, epoch, identityKey, envelopeKeys: plainNumberedKeys(descriptor.envelopeKeys), ...plainReach(descriptor)
+      }
     case "compute":
       return {
         kind, name, version: descriptor.version, epoch, identityKey, jobKeys: plainNumberedKeys(descriptor.jobKeys), resultKey: descriptor.resultKey,
@@ -155,7 +175,7 @@ const plainBody = (descriptor: Descriptor): PlainValue => {
         deadlinesQuanta: descriptor.deadlinesQuanta, releaseWindowMs: descriptor.releaseWindowMs, sealBeforeEdgeMs: descriptor.sealBeforeEdgeMs,
         profiles: descriptor.profiles.map(({ id, inputClass, outputClass, bucket, staged, jobsPerQuantum, coverJobs }) =>
           ({ id, inputClass, outputClass, bucket, staged, jobsPerQuantum, coverJobs })),
-        tokenIssuers: plainNumberedKeys(descriptor.tokenIssuers), models: descriptor.models
+        tokenIssuers: plainNumberedKeys(descriptor.tokenIssuers), models: descriptor.models, ...plainReach(descriptor)
       }
   }
 }
@@ -164,6 +184,17 @@ const plainBody = (descriptor: Descriptor): PlainValue => {
 const requireKeysFrom = (reader: RecordReader, keys: ReadonlyMap<number, Uint8Array>, epoch: number, span: number): void => {
   reader.require(keys.has(epoch) && [...keys.keys()].every((number) => number >= epoch && number < epoch + span), "inconsistent")
   reader.require(new Set([...keys.values()].map((key) => key.length)).size <= 1, "inconsistent")
+}
+
+const ADDRESS = /^tcp:\/\/(?:\[[0-9A-Fa-f:.%a-z]{2,60}\]|[A-Za-z0-9.-]{1,253}):\d{1,5}$/
+
+/** The reach of a descriptor, to be spread into it: the field is absent when there is none. */
+const readReach = (reader: RecordReader): Reachable => {
+  const linkKey = reader.bytes("linkKey", 0, LINK_KEY_BYTES)
+  const addresses = reader.texts("addresses", ADDRESS_COUNT_LIMIT, ADDRESS_BYTES_LIMIT)
+  reader.require(linkKey.length === 0 ? addresses.length === 0 : linkKey.length === LINK_KEY_BYTES && addresses.length > 0, "inconsistent")
+  reader.require(addresses.every((address) => ADDRESS.test(address)) && !hasTwins(addresses), "inconsistent")
+  return linkKey.length === 0 ? {} : { reach: { linkKey, addresses } }
 }
 
 const readNode = (value: PlainValue): Either.Either<NodeDescriptor, DecodeError> => {
@@ -179,7 +210,8 @@ const readNode = (value: PlainValue): Either.Either<NodeDescriptor, DecodeError>
     services: reader.parts("services", 0, SERVICE_COUNT_LIMIT, SERVICE_FIELDS, (part) => ({
       capability: part.text("capability", NAME_BYTES_LIMIT),
       endpoint: part.text("endpoint", NAME_BYTES_LIMIT)
-    }))
+    })),
+    ...readReach(reader)
   }
   reader.require((descriptor.role === "mix") === (descriptor.mixLayer >= 0), "inconsistent")
   reader.require(descriptor.role === "service-node" || descriptor.services.length === 0, "inconsistent")
@@ -196,7 +228,8 @@ const readReplica = (value: PlainValue): Either.Either<ReplicaDescriptor, Decode
     replicaId: reader.integer("replicaId", 0, 255),
     epoch: Epoch(reader.integer("epoch", 0, EPOCH_LIMIT)),
     identityKey: reader.bytes("identityKey", IDENTITY_KEY_BYTES),
-    envelopeKeys: reader.numberedKeys("envelopeKeys", 1, 3, (byteLength) => byteLength === 32)
+    envelopeKeys: reader.numberedKeys("envelopeKeys", 1, 3, (byteLength) => byteLength === 32),
+    ...readReach(reader)
   }
   const epochs = [...descriptor.envelopeKeys.keys()]
   reader.require(Math.max(...epochs) - Math.min(...epochs) <= 2, "inconsistent")
@@ -238,7 +271,8 @@ const readCompute = (value: PlainValue): Either.Either<ComputeDescriptor, Decode
     sealBeforeEdgeMs: reader.integer("sealBeforeEdgeMs", 1, WINDOW_MS_LIMIT),
     profiles: reader.parts("profiles", 1, PROFILE_COUNT_LIMIT, PROFILE_FIELDS, (part) => readProfile(part, deadlinesQuanta.length)),
     tokenIssuers: reader.numberedKeys("tokenIssuers", 0, 8, (byteLength) => byteLength > 0 && byteLength <= ISSUER_KEY_BYTES_LIMIT),
-    models: reader.byteStrings("models", 1, MODEL_COUNT_LIMIT, MODEL_CARD_BYTES_LIMIT)
+    models: reader.byteStrings("models", 1, MODEL_COUNT_LIMIT, MODEL_CARD_BYTES_LIMIT),
+    ...readReach(reader)
   }
   reader.require(deadlinesQuanta.every((deadline, index) => index === 0 || deadline > (deadlinesQuanta[index - 1] ?? 0)), "inconsistent")
   reader.require(!hasTwins(descriptor.profiles.map(({ id }) => id)), "inconsistent")

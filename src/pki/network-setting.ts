@@ -9,6 +9,7 @@
  */
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
+import type { Reach } from "./descriptor.ts"
 import type { Geometry } from "../sphinx/geometry.ts"
 
 export interface NetworkSetting {
@@ -26,12 +27,20 @@ export class Identity {
   readonly name: string
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** How other processes reach the actor; absent when there are none. */
+  readonly reach: Reach | undefined
   readonly #seed: Uint8Array
 
-  constructor(name: string, seed: Uint8Array, publicKey: Uint8Array) {
+  constructor(name: string, seed: Uint8Array, publicKey: Uint8Array, reach?: Reach) {
     this.name = name
     this.#seed = seed
     this.publicKey = publicKey
+    this.reach = reach
+  }
+
+  /** Key and reach as a descriptor has them. */
+  get announced(): { readonly identityKey: Uint8Array; readonly reach?: Reach } {
+    return this.reach === undefined ? { identityKey: this.publicKey } : { identityKey: this.publicKey, reach: this.reach }
   }
 
   /** The private seed, 32 bytes; for signing only, never to be kept or shown. */
@@ -44,4 +53,5 @@ export class Identity {
   }
 }
 
-export const makeIdentity = (crypto: CryptoBackend, name: string, seed: Uint8Array): Identity => new Identity(name, seed, crypto.ed25519PublicKey(seed))
+export const makeIdentity = (crypto: CryptoBackend, name: string, seed: Uint8Array, reach?: Reach): Identity =>
+  new Identity(name, seed, crypto.ed25519PublicKey(seed), reach)

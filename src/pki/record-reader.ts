@@ -71,7 +71,10 @@ export class RecordReader {
 
   /** A text of 1 to `mostBytes` bytes of UTF-8. */
   text(name: string, mostBytes: number): string {
-    const value = this.#fields.get(name)
+    return this.#text(this.#fields.get(name), mostBytes)
+  }
+
+  #text(value: PlainValue | undefined, mostBytes: number): string {
     if (typeof value !== "string") this.fail("unknown-type")
     else if (value.length === 0 || new TextEncoder().encode(value).length > mostBytes) this.fail("wrong-length")
     else return value
@@ -119,6 +122,11 @@ export class RecordReader {
   /** A list of byte strings of 1 to `mostBytes`. */
   byteStrings(name: string, least: number, most: number, mostBytes: number): ReadonlyArray<Uint8Array> {
     return this.list(name, least, most).map((value) => this.#bytes(value, (byteLength) => byteLength > 0 && byteLength <= mostBytes))
+  }
+
+  /** A list of texts of 1 to `mostBytes` bytes of UTF-8. */
+  texts(name: string, most: number, mostBytes: number): ReadonlyArray<string> {
+    return this.list(name, 0, most).map((value) => this.#text(value, mostBytes))
   }
 
   /** `count` lists, each of a number of byte strings in `inner`. */

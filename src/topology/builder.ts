@@ -15,6 +15,7 @@ import type { MixnetParams } from "../params/mixnet-params.ts"
 import { jobsPerFullQuantum, sessionsNeeded } from "../params/service-check.ts"
 import type { ServicePlan, ServiceProfile } from "../params/service-profile.ts"
 import { isSizeClass } from "../params/size-class.ts"
+import { type MachineChoice, placeOnMachines } from "./placement.ts"
 import type { ComputeActor, HostedModel, NamedActor, Topology } from "./topology.ts"
 
 /** A compute as a topology file states it. */
@@ -46,6 +47,8 @@ export interface NetworkChoice {
   readonly computes?: ReadonlyArray<ComputeChoice>
   /** Default 1. */
   readonly clients?: number
+  /** Who runs where, when every actor is a process of its own. Default: all in one process. */
+  readonly machines?: ReadonlyArray<MachineChoice>
 }
 
 /** A list is never built longer than this; the check refuses it with its length. */
@@ -110,7 +113,7 @@ export const network = (choice: NetworkChoice): Topology => {
     .flatMap((host) => times(host.courierCount, () => host.name))
     .map((serviceNode, index) => ({ name: `courier-${index}`, serviceNode }))
   const hostNames = hosts.map((host) => host.name)
-  return {
+  const topology: Topology = {
     name,
     params,
     authorities,
@@ -127,4 +130,5 @@ export const network = (choice: NetworkChoice): Topology => {
     computes: (choice.computes ?? [{}]).map((each, index) => compute(params, hostNames, each, index)),
     clients: named(choice.clients ?? 1, "client")
   }
+  return choice.machines === undefined ? topology : { ...topology, placement: placeOnMachines(topology, choice.machines) }
 }

@@ -89,6 +89,24 @@ const Compute = Schema.Struct({
   )
 }).annotations({ identifier: "a record with a compute" })
 
+const text = (most: number) => {
+  const identifier = `a text of 1 to ${most} characters`
+  return Schema.String.annotations({ identifier }).pipe(Schema.filter((value) => value.length >= 1 && value.length <= most, { identifier }))
+}
+const hostRule = "a host name or an IP address"
+const host = Schema.String.annotations({ identifier: hostRule }).pipe(
+  Schema.filter((value) => /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})$|^[0-9A-Fa-f:.%a-z]{2,60}$/.test(value), { identifier: hostRule })
+)
+
+const PlaceSchema = Schema.Struct({
+  machine: text(64),
+  host,
+  port: whole(1, 65_535),
+  listenHost: Schema.optionalWith(host, { exact: true }),
+  operatorPort: whole(1, 65_535),
+  operatorHost: Schema.optionalWith(host, { exact: true })
+}).annotations({ identifier: "a record with machine, host, port and operatorPort" })
+
 export const TopologySchema = Schema.Struct({
   name,
   params: Params,
@@ -102,5 +120,9 @@ export const TopologySchema = Schema.Struct({
   couriers: list(Schema.Struct({ name, serviceNode: name }).annotations({ identifier: "a record with a courier" }), "couriers", 1, ACTOR_COUNT_LIMIT),
   replicas: list(Schema.Struct({ name, replicaId: whole(0, 255) }).annotations({ identifier: "a record with a replica" }), "replicas", 0, 256),
   computes: list(Compute, "computes", 0, 256),
-  clients: list(Named, "clients", 0, ACTOR_COUNT_LIMIT)
+  clients: list(Named, "clients", 0, ACTOR_COUNT_LIMIT),
+  placement: Schema.optionalWith(
+    Schema.Record({ key: Schema.String, value: PlaceSchema }).annotations({ identifier: "a record of places by actor name, made by machines" }),
+    { exact: true }
+  )
 }).annotations({ identifier: "a topology: a record made by network(…)" })

@@ -3,7 +3,8 @@
  *
  * Contract: plain data without functions, so that it can be printed, compared and sent to another process. Names are unique in the whole topology; they
  * address actors. Only `validateTopology` says that a value of this shape can run.
- * Knows nothing of: keys, addresses, processes (an optional placement will say who runs where).
+ * `placement` says where each actor runs when every actor is a process of its own; a network in one process does not look at it.
+ * Knows nothing of: keys, processes.
  * Source: style.md §1.1, mixnet.md §1, §2; departures: none.
  *
  * @module
@@ -54,6 +55,21 @@ export interface ComputeActor extends ServicePlan {
   readonly models: ReadonlyArray<HostedModel>
 }
 
+/** Where an actor runs when every actor is a process of its own. */
+export interface Place {
+  /** What actors share whose links nobody else sees: one host, or one host's private network. */
+  readonly machine: string
+  /** Host name or address that the others dial. */
+  readonly host: string
+  readonly port: number
+  /** Where to listen; default: `host`. */
+  readonly listenHost?: string
+  /** Port of the operator's own page, at `operatorHost`. */
+  readonly operatorPort: number
+  /** Default: 127.0.0.1. */
+  readonly operatorHost?: string
+}
+
 export interface Topology {
   readonly name: string
   readonly params: MixnetParams
@@ -67,6 +83,22 @@ export interface Topology {
   readonly replicas: ReadonlyArray<ReplicaActor>
   readonly computes: ReadonlyArray<ComputeActor>
   readonly clients: ReadonlyArray<NamedActor>
+  /** By actor name; absent: the network lives in one process. Every actor has a place but clients, which may do without. */
+  readonly placement?: Readonly<Record<string, Place>>
+}
+
+/** The roles that an operator can start. */
+export const ROLES = ["authority", "gateway", "mix", "service-node", "courier", "replica", "compute", "client"] as const
+export type Role = typeof ROLES[number]
+
+/** Every actor with its role, in the order of the topology's fields. */
+export const actorsOf = (topology: Topology): ReadonlyArray<{ readonly name: string; readonly role: Role }> => {
+  const as = (role: Role, group: ReadonlyArray<NamedActor>) => group.map(({ name }) => ({ name, role }))
+  return [
+    ...as("authority", topology.authorities), ...as("gateway", topology.gateways), ...as("mix", topology.mixes),
+    ...as("service-node", topology.serviceNodes), ...as("courier", topology.couriers), ...as("replica", topology.replicas),
+    ...as("compute", topology.computes), ...as("client", topology.clients)
+  ]
 }
 
 /** The deadlines of a compute in quanta, as its descriptor carries them; exact for a validated topology. */

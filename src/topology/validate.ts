@@ -13,6 +13,7 @@ import { checkParams } from "../params/params-check.ts"
 import { checkService, warnService, type CheckProblem } from "../params/service-check.ts"
 import { memberPath, plainCopy, type CopyLimits } from "./plain-copy.ts"
 import { TopologySchema } from "./topology-schema.ts"
+import { checkPlacement } from "./placement.ts"
 import type { ComputeActor, Topology } from "./topology.ts"
 
 /** A value is no network that can run. */
@@ -170,7 +171,8 @@ const problemsOf = (topology: Topology): Problems => {
     ...checkMixes(topology),
     ...checkCouriers(topology),
     ...checkReplicas(topology),
-    ...topology.computes.flatMap((compute, index) => under(`computes[${index}]`, checkCompute(compute, topology)))
+    ...topology.computes.flatMap((compute, index) => under(`computes[${index}]`, checkCompute(compute, topology))),
+    ...checkPlacement(topology)
   ]
 }
 

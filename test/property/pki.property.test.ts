@@ -84,7 +84,7 @@ describe("records of the directory", () => {
     }), { numRuns: 500 })
   })
   it("random plain values in place of a record, and in place of its fields, never throw and are never accepted", () => {
-    const good = { kind: "replica", name: "r", replicaId: 1, epoch: 1, identityKey, envelopeKeys: [[1, identityKey]] }
+    const good = { kind: "replica", name: "r", replicaId: 1, epoch: 1, identityKey, envelopeKeys: [[1, identityKey]], linkKey: identityKey, addresses: [] }
     fc.assert(fc.property(plain, fc.constantFrom(...Object.keys(good)), (value, field) => {
       expect(Either.isLeft(openDescriptor(crypto, encodePlain(value)))).toBe(true)
       const body = encodePlain({ ...good, [field]: value })

@@ -1,0 +1,27 @@
+/**
+ * A network of two machines: the way of packets and the directory on one, storage and the models on the other. Every actor is a process of its own.
+ * It ships with loopback addresses and different ports, so that one computer can play both; put the machines' addresses in to take them apart.
+ *
+ * Contract: one constant `topology`.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import { tinyParams, tinyService } from "../src/params/presets.ts"
+import { network } from "../src/topology/builder.ts"
+
+export const topology = network({
+  name: "two-machines",
+  params: tinyParams,
+  authorities: 3,
+  gateways: 1,
+  mixLayers: [1, 1, 1],
+  serviceNodes: [{ couriers: 2 }],
+  replicas: 4,
+  computes: [tinyService],
+  clients: 1,
+  machines: [
+    { name: "entry", host: "127.0.0.1", firstPort: 47_100, actors: ["authorities", "gateways", "mixes", "clients"] },
+    { name: "compute", host: "127.0.0.1", firstPort: 47_200, actors: ["serviceNodes", "replicas", "computes"] }
+  ]
+})
