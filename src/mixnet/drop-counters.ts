@@ -9,7 +9,7 @@
  */
 export type DropReason =
   | "inbound-queue-full" | "unwrap-dwell-exceeded" | "wrong-length" | "wrong-version" | "bad-element" | "bad-mac" | "bad-command" | "bad-payload"
-  | "replay" | "replay-filter-full" | "no-mix-key" | "delay-impossible" | "not-forward" | "not-terminal" | "unknown-recipient" | "client-to-local-user"
+  | "replay" | "replay-filter-full" | "tag-not-durable" | "commit-dwell-exceeded" | "no-mix-key" | "delay-impossible" | "not-forward" | "not-terminal" | "unknown-recipient" | "client-to-local-user"
   | "rate-limited" | "delay-queue-overflow" | "deadline-blown" | "next-hop-invalid" | "outgoing-queue-full" | "outgoing-failed" | "service-queue-full"
   | "service-failed" | "surb-invalid" | "inbox-full" | "internal-error"
 

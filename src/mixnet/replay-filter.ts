@@ -45,19 +45,26 @@ export interface ReplayFilterOptions {
   readonly capacity: number
   /** A secret u32 that decides where tags lie, so that nobody can aim tags at one place. */
   readonly salt: number
+  /** Tags recorded in an earlier life, 16 bytes each, one behind the other; they count, even beyond the capacity. */
+  readonly known?: Uint8Array
+  /** Gets the kept bytes of every tag as it is recorded, known ones apart. */
+  readonly onRecorded?: (tag: Uint8Array) => void
 }
 
 export class ReplayFilter {
   readonly #capacity: number
   readonly #salt: number
+  readonly #onRecorded: ((tag: Uint8Array) => void) | undefined
   #segments: Array<Segment> = []
   #size = 0
   #zeroTagSeen = false
 
-  constructor({ capacity, salt }: ReplayFilterOptions) {
+  constructor({ capacity, known, onRecorded, salt }: ReplayFilterOptions) {
     if (!Number.isInteger(capacity) || capacity < 1) throw new RangeError("a replay filter holds at least one tag")
     this.#capacity = capacity
     this.#salt = salt
+    this.#onRecorded = onRecorded
+    if (known !== undefined) this.#load(known)
   }
 
   /** Tags recorded so far. */
@@ -78,13 +85,13 @@ export class ReplayFilter {
     if (this.#size >= this.#capacity) return "full"
     this.#size += 1
     const words = this.#wordsOf(tag)
-    if (words === undefined) {
-      this.#zeroTagSeen = true
-      return "fresh"
+    if (words === undefined) this.#zeroTagSeen = true
+    else {
+      const segment = this.#segmentWithRoom()
+      segment.words.set(words, slotOf(segment, words, this.#salt).at)
+      segment.used += 1
     }
-    const segment = this.#segmentWithRoom()
-    segment.words.set(words, slotOf(segment, words, this.#salt).at)
-    segment.used += 1
+    this.#onRecorded?.(tag.subarray(0, KEPT_TAG_BYTES))
     return "fresh"
   }
 
@@ -94,6 +101,30 @@ export class ReplayFilter {
     this.#segments = []
     this.#size = 0
     this.#zeroTagSeen = false
+  }
+
+  /** Puts all tags into one segment of the size that doubling would have led to. */
+  #load(known: Uint8Array): void {
+    if (known.length % KEPT_TAG_BYTES !== 0) throw new RangeError("known tags have 16 bytes each")
+    const count = known.length / KEPT_TAG_BYTES
+    let slotCount = FIRST_SEGMENT_SLOTS
+    while (slotCount < 2 * count) slotCount *= 2
+    const segment = makeSegment(slotCount)
+    this.#segments.push(segment)
+    const view = new DataView(known.buffer, known.byteOffset, known.byteLength)
+    for (let offset = 0; offset < known.length; offset += KEPT_TAG_BYTES) {
+      const words = [view.getUint32(offset), view.getUint32(offset + 4), view.getUint32(offset + 8), view.getUint32(offset + 12)] as const
+      if (words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0) {
+        if (!this.#zeroTagSeen) this.#size += 1
+        this.#zeroTagSeen = true
+        continue
+      }
+      const { at, found } = slotOf(segment, words, this.#salt)
+      if (found) continue
+      segment.words.set(words, at)
+      segment.used += 1
+      this.#size += 1
+    }
   }
 
   #wordsOf(tag: Uint8Array): Tag | undefined {

@@ -3,7 +3,8 @@
  *
  * Contract: `accept` returns at once whatever becomes of the packets. Packets are processed one by one, and the loop gives way between two of them, so
  * timers stay accurate. A packet either reaches `route` once or is dropped and counted under one reason; its sender learns nothing either way.
- * The replay tag is recorded only after the MAC has verified, in the filter of the key that verified.
+ * The replay tag is recorded only after the MAC has verified, in the filter of the key that verified; where keys outlive the process, a packet is routed
+ * only after its tag is durable.
  * Knows nothing of: roles, delays, next hops.
  * Source: mixnet.md §5, §6; departures: none.
  *
@@ -18,6 +19,7 @@ import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Geometry, NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 import { findCommand } from "../sphinx/routing-command.ts"
 import { unwrap, type Unwrapped } from "../sphinx/unwrap.ts"
+import { makeTagCommit } from "./tag-commit.ts"
 
 /** Who handed a packet in: a fellow node, or a client of this gateway. */
 export type PacketOrigin = "node" | "client"
@@ -37,7 +39,7 @@ export interface NodePipelineConfig<R> {
   readonly drops: DropCounters
   /** Packets that may wait; further ones are dropped as `inbound-queue-full`. */
   readonly inboundCapacity: number
-  /** Longest wait before unwrapping; a packet that waited longer is dropped as `unwrap-dwell-exceeded`. */
+  /** Longest wait before unwrapping, and again for the replay tag to be durable; a packet that waited longer is dropped as `unwrap-dwell-exceeded`. */
   readonly unwrapDwellMs: number
   readonly route: (packet: AcceptedPacket) => Effect.Effect<void, never, R>
 }
@@ -73,7 +75,11 @@ const unwrapOnce = <R>(config: NodePipelineConfig<R>, packet: Uint8Array, nowMs:
   return undefined
 }
 
-const processOne = <R>(config: NodePipelineConfig<R>, waiting: Waiting): Effect.Effect<void, never, R> =>
+const processOne = <R>(
+  config: NodePipelineConfig<R>,
+  onward: NodePipelineConfig<R>["route"],
+  waiting: Waiting
+): Effect.Effect<void, never, R> =>
   Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
     if (nowMs - waiting.receivedAtMs > config.unwrapDwellMs) {
       config.drops.count("unwrap-dwell-exceeded")
@@ -81,15 +87,17 @@ const processOne = <R>(config: NodePipelineConfig<R>, waiting: Waiting): Effect.
     }
     const unwrapped = unwrapOnce(config, waiting.packet, nowMs)
     if (unwrapped === undefined) return Effect.void
-    return config.route({ unwrapped, origin: waiting.origin, receivedAtMs: waiting.receivedAtMs })
+    return onward({ unwrapped, origin: waiting.origin, receivedAtMs: waiting.receivedAtMs })
   })
 
 /** Starts the pipeline in the caller's scope. */
 export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effect<NodePipeline, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const inbound = yield* Queue.dropping<Waiting>(config.inboundCapacity)
+    const { commit } = config.keys
+    const onward = commit === undefined ? config.route : yield* makeTagCommit({ ...config, commit, dwellMs: config.unwrapDwellMs })
     yield* Queue.take(inbound).pipe(
-      Effect.flatMap((waiting) => processOne(config, waiting)),
+      Effect.flatMap((waiting) => processOne(config, onward, waiting)),
       Effect.catchAllCause(() => Effect.sync(() => config.drops.count("internal-error"))),
       Effect.zipRight(Effect.yieldNow()),
       Effect.forever,
