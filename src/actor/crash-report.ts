@@ -10,10 +10,14 @@
  */
 import { Cause, Chunk, Effect } from "effect"
 
+/** What a name of a class looks like; a tag that does not may be contents. */
+const CLASS_NAME = /^[A-Za-z_$][A-Za-z_$0-9/]{0,63}$/
+const LONG_HEX = /[0-9A-Fa-f]{16}/
+
 const nameOf = (failure: unknown): string => {
   if (typeof failure !== "object" || failure === null) return typeof failure
-  if ("_tag" in failure && typeof failure._tag === "string") return failure._tag
-  return failure instanceof Error ? failure.constructor.name : "object"
+  const name = "_tag" in failure && typeof failure._tag === "string" ? failure._tag : failure instanceof Error ? failure.constructor.name : "object"
+  return CLASS_NAME.test(name) && !LONG_HEX.test(name) ? name : "object"
 }
 
 /** Names of the failures and defects in a cause, in order, joined by commas; `interrupted` when there are none. */

@@ -1,7 +1,8 @@
 /**
  * Counts of dropped packets by reason: the only trace a drop leaves.
  *
- * Contract: a reason is one of a small closed set of names; counts hold no instants and no identifiers.
+ * Contract: a reason is one of a small closed set of names; counts hold no instants and no identifiers. Packets of the mix network and commands of the
+ * links behind it (couriers, replicas, queues) share the reasons: what is dropped anywhere is counted here under one.
  * Knows nothing of: who reads them.
  * Source: mixnet.md §5 (drop reasons); departures: none.
  *
@@ -11,7 +12,8 @@ export type DropReason =
   | "inbound-queue-full" | "unwrap-dwell-exceeded" | "wrong-length" | "wrong-version" | "bad-element" | "bad-mac" | "bad-command" | "bad-payload"
   | "replay" | "replay-filter-full" | "tag-not-durable" | "commit-dwell-exceeded" | "no-mix-key" | "delay-impossible" | "not-forward" | "not-terminal" | "unknown-recipient" | "client-to-local-user"
   | "rate-limited" | "delay-queue-overflow" | "deadline-blown" | "next-hop-invalid" | "outgoing-queue-full" | "outgoing-failed" | "service-queue-full"
-  | "service-failed" | "surb-invalid" | "inbox-full" | "internal-error"
+  | "service-failed" | "surb-invalid" | "inbox-full" | "inbox-expired" | "reader-lost" | "link-queue-full" | "command-unreadable" | "reply-unreadable"
+  | "reply-expired" | "internal-error"
 
 export class DropCounters {
   readonly #counts = new Map<DropReason, number>()
