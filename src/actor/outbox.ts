@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Clock, Effect, Queue, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 
 export interface OutboxConfig<E> {
   /** Packets that may wait. */
@@ -35,18 +35,37 @@ interface Waiting {
 export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
-    const queue = yield* Queue.dropping<Waiting>(config.capacity)
-    const lose = (packets: number) => Effect.sync(() => { if (packets > 0) config.onLost(packets) })
-    yield* Queue.takeBetween(queue, 1, config.batchLimit).pipe(
-      Effect.zip(Clock.currentTimeMillis),
-      Effect.flatMap(([chunk, nowMs]) => {
-        const waiting = [...chunk]
-        const batch = waiting.filter(({ sinceMs }) => nowMs - sinceMs <= config.slackMs).map(({ packet }) => packet)
-        const send = batch.length === 0 ? Effect.void : Effect.suspend(() => config.send(batch))
-        return Effect.zipRight(lose(waiting.length - batch.length), Effect.catchAllCause(send, () => lose(batch.length)))
-      }),
-      Effect.forever,
-      Effect.forkScoped
-    )
-    return { offer: (packet) => Queue.unsafeOffer(queue, { packet, sinceMs: clock.unsafeCurrentTimeMillis() }) }
+    const waiting: Array<Waiting> = []
+    let wake: (() => void) | undefined
+    const lose = (packets: number): void => { if (packets > 0) config.onLost(packets) }
+    /** Until something waits. What is offered before the sender's fiber runs again leaves in the same batch. */
+    const filled = Effect.async<void>((resume) => {
+      wake = () => {
+        wake = undefined
+        resume(Effect.void)
+      }
+    })
+    const nextBatch = (): ReadonlyArray<Uint8Array> => {
+      const nowMs = clock.unsafeCurrentTimeMillis()
+      const taken = waiting.splice(0, config.batchLimit)
+      const batch: Array<Uint8Array> = []
+      for (const { packet, sinceMs } of taken) if (nowMs - sinceMs <= config.slackMs) batch.push(packet)
+      lose(taken.length - batch.length)
+      return batch
+    }
+    const sendNext = Effect.suspend(() => {
+      const batch = nextBatch()
+      if (batch.length === 0) return Effect.void
+      return Effect.catchAllCause(Effect.suspend(() => config.send(batch)), () => Effect.sync(() => lose(batch.length)))
+    })
+    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? filled : sendNext)
+    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body, step: () => undefined }))
+    return {
+      offer: (packet) => {
+        if (waiting.length >= config.capacity) return false
+        waiting.push({ packet, sinceMs: clock.unsafeCurrentTimeMillis() })
+        wake?.()
+        return true
+      }
+    }
   })

@@ -23,8 +23,7 @@ import type { Document } from "../pki/document.ts"
 import type { Identity, NetworkSetting } from "../pki/network-setting.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { publishDescriptors } from "../pki/publish.ts"
-import type { NodeId } from "../sphinx/geometry.ts"
-import { makeOutgoingLinks, type OutgoingLinks } from "./outgoing-links.ts"
+import { makeOutgoingLinks, type Outgoing, type OutgoingLinks } from "./outgoing-links.ts"
 import { forwardOrderOf, makeNodePipeline, terminalOrderOf, type NodePipeline, type PacketOrigin, type TerminalOrder } from "./pipeline.ts"
 
 export interface NodeConfig extends NetworkSetting {
@@ -50,11 +49,6 @@ export interface Node {
 
 const INBOUND_CAPACITY = 1_000
 const DELAY_CAPACITY = 8_192
-
-interface Delayed {
-  readonly nodeId: NodeId
-  readonly packet: Uint8Array
-}
 
 /** Uploads this node's descriptor of every epoch, with the mix keys it will use. */
 const publishNode = (config: NodeConfig, keys: MixKeyRing) =>
@@ -87,11 +81,11 @@ export const makeNode = (
     const links = yield* makeOutgoingLinks({
       name: config.identity.name, crypto: config.crypto, drops, sendSlackMs: nodeSlackMs(config.params), neighboursIn: config.neighboursIn
     })
-    const delays = yield* makeDelayQueue<Delayed>({
+    const delays = yield* makeDelayQueue<Outgoing>({
       capacity: DELAY_CAPACITY,
       slackMs: nodeSlackMs(config.params),
       drops,
-      onDue: (due) => Effect.forEach(due, ({ nodeId, packet }) => links.send(nodeId, packet), { discard: true })
+      onDue: links.sendAll
     })
     const pipeline = yield* makeNodePipeline({
       crypto: config.crypto,

@@ -1,8 +1,8 @@
 /**
  * Where a node's packets leave: one bounded outbox per next hop, opened when first needed.
  *
- * Contract: a packet goes only to a node that the documents list at the place this node may send to; anything else is dropped and counted. `send` never
- * waits. Which links exist depends on the topology, not on single packets' fate.
+ * Contract: a packet goes only to a node that the documents list at the place this node may send to; anything else is dropped and counted. `send` and
+ * `sendAll` never wait. Which links exist depends on the topology, not on single packets' fate.
  * Knows nothing of: delays, contents.
  * Source: mixnet.md §1 (who links to whom), §5 (per-peer queue); departures: none.
  *
@@ -37,8 +37,16 @@ export interface OutgoingLinksConfig {
   readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
 }
 
+/** A packet and the node that it goes to. */
+export interface Outgoing {
+  readonly nodeId: NodeId
+  readonly packet: Uint8Array
+}
+
 export interface OutgoingLinks {
   readonly send: (nodeId: NodeId, packet: Uint8Array) => Effect.Effect<void>
+  /** As `send` for each; the document is looked at once. */
+  readonly sendAll: (packets: ReadonlyArray<Outgoing>) => Effect.Effect<void>
 }
 
 /** Names of the permitted next hops by node id in hex, for one document. */
@@ -58,15 +66,8 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
       neighbours.set(document, known)
       return known.get(id)
     }
-    const nameOf = (id: string) =>
-      Effect.gen(function*() {
-        const document = yield* Effect.option(pki.current)
-        if (Option.isNone(document)) return undefined
-        const listed = nameIn(document.value, id)
-        if (listed !== undefined) return listed
-        const next = yield* pki.forEpoch(Epoch(document.value.epoch + 1))
-        return Option.isSome(next) ? nameIn(next.value, id) : undefined
-      })
+    const nameInNext = ({ epoch }: Document, id: string) =>
+      Effect.map(pki.forEpoch(Epoch(epoch + 1)), (next) => (Option.isSome(next) ? nameIn(next.value, id) : undefined))
     const opening = yield* Effect.makeSemaphore(1)
     const open = (name: string) =>
       Effect.gen(function*() {
@@ -84,13 +85,30 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         return outbox
       }).pipe(Scope.extend(scope), opening.withPermits(1))
 
-    return {
-      send: (nodeId, packet) =>
-        Effect.gen(function*() {
-          const name = yield* nameOf(toHex(nodeId))
-          if (name === undefined) return config.drops.count("next-hop-invalid")
-          const outbox = outboxes.get(name) ?? (yield* open(name))
-          if (!outbox.offer(packet)) config.drops.count("outgoing-queue-full")
-        })
+    const put = (outbox: Outbox, packet: Uint8Array): void => {
+      if (!outbox.offer(packet)) config.drops.count("outgoing-queue-full")
     }
+    /** For a packet whose next hop is not in the current document, or has no outbox yet. */
+    const sendSlowly = (document: Document, id: string, packet: Uint8Array) =>
+      Effect.gen(function*() {
+        const name = nameIn(document, id) ?? (yield* nameInNext(document, id))
+        if (name === undefined) return config.drops.count("next-hop-invalid")
+        put(outboxes.get(name) ?? (yield* open(name)), packet)
+      })
+    const sendUnder = (document: Document, packets: ReadonlyArray<Outgoing>): Effect.Effect<void> => {
+      const rest: Array<Effect.Effect<void>> = []
+      for (const { nodeId, packet } of packets) {
+        const id = toHex(nodeId)
+        const outbox = outboxes.get(nameIn(document, id) ?? "")
+        if (outbox === undefined) rest.push(sendSlowly(document, id, packet))
+        else put(outbox, packet)
+      }
+      return rest.length === 0 ? Effect.void : Effect.all(rest, { discard: true })
+    }
+    const sendAll: OutgoingLinks["sendAll"] = (packets) =>
+      Effect.matchEffect(pki.current, {
+        onFailure: () => Effect.sync(() => config.drops.count("next-hop-invalid", packets.length)),
+        onSuccess: (document) => sendUnder(document, packets)
+      })
+    return { sendAll, send: (nodeId, packet) => sendAll([{ nodeId, packet }]) }
   })
