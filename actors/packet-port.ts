@@ -14,7 +14,7 @@ import { makeOutbox } from "../src/actor/outbox.ts"
 import { PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
 import { utf8 } from "../src/bytes/concat.ts"
 import { toHex } from "../src/bytes/hex.ts"
-import { EntropySource } from "../src/crypto/entropy.ts"
+import { type Entropy, EntropySource } from "../src/crypto/entropy.ts"
 import type { PacketPortService } from "../src/session/packet-port.ts"
 import { RecipientId, SURB_ID_BYTES, SurbId, type NodeId } from "../src/sphinx/geometry.ts"
 import { Gateway } from "./gateway/protocol.ts"
@@ -26,15 +26,27 @@ const OUTBOX_SLACK_MS = 1_000
 const RECONNECT_MS = 200
 const QUEUE_ID_ENTROPY_BYTES = 16
 
-/** Opens a connection in the caller's scope. @param from  the caller's own name  @param gateway  name and node id of the gateway */
+/** A fresh queue id as text: 32 hexadecimal digits. */
+export const freshQueueName = (entropy: Entropy): string => toHex(entropy(QUEUE_ID_ENTROPY_BYTES))
+
+/** Whether a caller is named by its queue, as a client is whose link proved nothing else. */
+export const isQueueName = (name: string): boolean => /^[0-9a-f]{32}$/.test(name)
+
+/**
+ * Opens a connection in the caller's scope.
+ * @param from  the caller's name towards the gateway
+ * @param gateway  name and node id of the gateway
+ * @param queueName  from `freshQueueName`; default: a new one
+ */
 export const openPacketPort = (
   from: string,
-  gateway: { readonly name: string; readonly nodeId: NodeId }
+  gateway: { readonly name: string; readonly nodeId: NodeId },
+  queueName?: string
 ): Effect.Effect<PacketPortService, never, Mount | Scope.Scope> =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const entropy = yield* EntropySource
-    const queueId = RecipientId.unsafe(utf8(toHex(entropy(QUEUE_ID_ENTROPY_BYTES))))
+    const queueId = RecipientId.unsafe(utf8(queueName ?? freshQueueName(entropy)))
     const client = yield* mount.connect(from, gateway.name, Gateway)
     const outbox = yield* makeOutbox({
       capacity: OUTBOX_CAPACITY,

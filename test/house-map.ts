@@ -41,6 +41,6 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^msgpackr/, [/^src\/(pki|inference|actor)\//]],
   [/^jiti$/, [/^actors\//]],
   [/^classic-level$/, [/^actors\/replica\//]],
-  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/launch\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
+  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/(launch|key-file|stocks)\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
     /^bench\//]]
 ]

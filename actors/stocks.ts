@@ -1,0 +1,139 @@
+/**
+ * What actors keep beyond their crashes, made for a run: in memory, or in a data directory.
+ *
+ * Contract: a stock in memory lives as long as the caller holds it; one on disk as long as its folder, which is the caller's scope's to use. Secrets in
+ * memory are wiped when the scope closes.
+ * Knows nothing of: behaviours, mounts.
+ * Source: style.md §1.1; departures: none.
+ *
+ * @module
+ */
+import { join } from "node:path"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import type { Entropy } from "../src/crypto/entropy.ts"
+import { Crypto } from "../src/crypto/crypto-service.ts"
+import { nikeX25519 } from "../src/crypto/mkem.ts"
+import { memoryJournal } from "../src/inference/journal-file.ts"
+import { MixKeyRing } from "../src/mixnet/mix-key.ts"
+import { ModelHost } from "../src/model/model-host.ts"
+import { layerProcesses } from "../src/model/model-host-processes.ts"
+import { layerThreads } from "../src/model/model-host-threads.ts"
+import { epochAt } from "../src/params/epoch.ts"
+import type { Identity } from "../src/pki/network-setting.ts"
+import type { ComputeActor, Role } from "../src/topology/topology.ts"
+import { Ballots } from "./authority/ballots.ts"
+import { makeJobKeys } from "./compute/job-keys.ts"
+import { LaunchFailed } from "./launch-failed.ts"
+import { makeMemoryBoxTable } from "./replica/box-table-memory.ts"
+import { EnvelopeKeys } from "./replica/envelope-keys.ts"
+import { openReplicaDisk } from "./replica/replica-disk.ts"
+import { pinnedOf, type Knowledge, type Stock } from "./roles.ts"
+
+/** Where models come from and where they run. */
+export interface ModelChoice {
+  /** Folder with one folder per model; default: the package's own. */
+  readonly modelsDirectory?: string
+  /** Where models run; default threads. */
+  readonly modelHost?: "threads" | "processes"
+}
+
+export interface StockChoice extends ModelChoice {
+  /** Most boxes of one replica in memory; default 100,000. */
+  readonly boxLimit?: number
+}
+
+/** About 180 MB at 2 KB packets. */
+const BOX_LIMIT = 100_000
+/** Size of one replica's database when nothing else is said. */
+const BOX_QUOTA_BYTES = 10 * 1_024 ** 3
+/** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
+const REPLAY_CAPACITY = 4_000_000
+const SEED_BYTES = 32
+const KEY_BYTES = 32
+
+interface StockRequest {
+  readonly knowledge: Knowledge
+  readonly identity: Identity
+  readonly role: Role
+  readonly entropyOf: (label: string) => Entropy
+  readonly choice: StockChoice
+}
+
+type Opened<S> = Effect.Effect<S, LaunchFailed, Scope.Scope>
+
+/** Starts the models of a service. @errors LaunchFailed: a model that does not load */
+const openModelHost = ({ setting }: Knowledge, plan: ComputeActor, choice: ModelChoice): Opened<Context.Tag.Service<typeof ModelHost>> => {
+  const layer = choice.modelHost === "processes" ? layerProcesses : layerThreads
+  const host = layer({
+    models: plan.models,
+    workers: plan.workers,
+    ...(choice.modelsDirectory === undefined ? {} : { modelsDirectory: choice.modelsDirectory })
+  })
+  return Effect.map(Layer.build(host), Context.get(ModelHost)).pipe(
+    Effect.provideService(Crypto, setting.crypto),
+    Effect.mapError((error) => new LaunchFailed({ message: error.message }))
+  )
+}
+
+const planOf = ({ topology }: Knowledge, name: string): Effect.Effect<ComputeActor> => {
+  const plan = topology.computes.find((each) => each.name === name)
+  return plan === undefined ? Effect.die(new RangeError(`${name} is no compute of the topology`)) : Effect.succeed(plan)
+}
+
+/** Mix keys of a node in memory, wiped with the scope. */
+const memoryMixKeys = ({ entropyOf, identity, knowledge }: StockRequest): Effect.Effect<MixKeyRing, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new MixKeyRing({ ...knowledge.setting, entropy: entropyOf(`${identity.name}/mix-keys`), replayCapacity: REPLAY_CAPACITY })),
+    (ring) => Effect.sync(() => ring.wipe())
+  )
+
+const replicaKeysChoice = ({ entropyOf, identity, knowledge: { setting } }: StockRequest) =>
+  ({ params: setting.params, nike: nikeX25519(setting.crypto), entropy: entropyOf(`${identity.name}/keys`) })
+
+/** What an actor keeps, in memory. @errors LaunchFailed: a model that does not load */
+export const openMemoryStock = (request: StockRequest): Opened<Stock> => {
+  const { choice, entropyOf, identity, knowledge, role } = request
+  const { setting } = knowledge
+  switch (role) {
+    case "authority":
+      return Effect.map(Clock.currentTimeMillis, (nowMs) => ({
+        role,
+        ballots: new Ballots({
+          ...setting, identitySeed: identity.seed, genesisEpoch: epochAt(setting.params, nowMs), pinned: pinnedOf(knowledge)
+        })
+      }))
+    case "gateway":
+    case "mix":
+    case "service-node":
+      return Effect.map(memoryMixKeys(request), (keys) => ({ role, keys }))
+    case "courier":
+      return Effect.succeed({ role })
+    case "replica":
+      return Effect.sync(() => {
+        const own = replicaKeysChoice(request)
+        return { role, table: makeMemoryBoxTable(choice.boxLimit ?? BOX_LIMIT), keys: new EnvelopeKeys(own.params, own.nike, own.entropy) }
+      })
+    case "compute":
+      return Effect.gen(function*() {
+        const modelHost = yield* openModelHost(knowledge, yield* planOf(knowledge, identity.name), choice)
+        const entropy = entropyOf(`${identity.name}/keys`)
+        return {
+          role,
+          modelHost,
+          journal: memoryJournal(),
+          journalKey: entropy(KEY_BYTES),
+          resultSeed: entropy(SEED_BYTES),
+          jobKeys: makeJobKeys(setting.crypto, setting.params, setting.params.dispatchSuite, entropy)
+        }
+      })
+    case "client":
+      return Effect.sync(() => ({ role, journal: memoryJournal(), journalKey: entropyOf(`${identity.name}/keys`)(KEY_BYTES) }))
+  }
+}
+
+/** The same with boxes and envelope keys of a replica in the folder `directory`. @errors LaunchFailed: a folder in use or damaged */
+export const openReplicaStock = (request: StockRequest, directory: string): Opened<Stock> =>
+  openReplicaDisk({ ...replicaKeysChoice(request), directory: join(directory, request.identity.name), quotaBytes: BOX_QUOTA_BYTES }).pipe(
+    Effect.map((stock) => ({ role: "replica" as const, ...stock })),
+    Effect.mapError(({ message }) => new LaunchFailed({ message: `${request.identity.name}: ${message}` }))
+  )
