@@ -1,8 +1,10 @@
 /**
  * A replica's store on disk: one ordered database, shared with nobody.
  *
- *     key    u64 replica epoch at the time of writing, big-endian ‖ box id 32
- *     value  Box record (stored-box.ts)
+ *     key                                                                     value
+ *     u64 replica epoch at the time of writing, big-endian ‖ box id 32        Box record (stored-box.ts)
+ *     FE ‖ u8 replica id ‖ u64 replica epoch ‖ box id 32 ‖ 0, or 1: tombstone   nothing: that replica is owed a copy
+ *     FF                                                                      the note
  *
  * Contract: as `BoxTable`. Boxes that come while a batch is being synced go into the next batch; `put` returns when its batch is synced. A box that is being
  * written is not found before. Expired epochs go in one range, and the range is compacted, so that the disk gets its space back. After a failed batch the
@@ -16,11 +18,12 @@
 import { ClassicLevel } from "classic-level"
 import { Data, Deferred, Effect, Either, FiberId, Queue, type Scope } from "effect"
 import { mkdir } from "node:fs/promises"
-import type { BoxId } from "../../src/bacap/box-id.ts"
+import { BOX_ID_BYTES, BoxId } from "../../src/bacap/box-id.ts"
 import { constantTimeEqual } from "../../src/bytes/equal.ts"
+import { ByteReader } from "../../src/bytes/reader.ts"
 import { ByteWriter } from "../../src/bytes/writer.ts"
-import { decodeStoredBox, encodeStoredBox } from "../../src/pigeonhole/stored-box.ts"
-import { BoxTableFailed, type BoxTable } from "./box-table.ts"
+import { decodeStoredBox, encodeStoredBox, type StoredBox } from "../../src/pigeonhole/stored-box.ts"
+import { BoxTableFailed, type BoxPage, type BoxPlace, type BoxTable, type PlacedBox } from "./box-table.ts"
 import { makeDiskRoom, probeDirectory, type DiskProbe, type DiskRoom } from "./disk-room.ts"
 
 export interface DiskBoxTableOptions {
@@ -44,9 +47,14 @@ export class BoxTableUnusable extends Data.TaggedError("BoxTableUnusable")<{
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
 
-interface Waiting {
+interface Entry {
   readonly key: Uint8Array
   readonly value: Uint8Array
+}
+
+/** What is written together or not at all. */
+interface Waiting {
+  readonly entries: ReadonlyArray<Entry>
   readonly done: Deferred.Deferred<void, BoxTableFailed>
 }
 
@@ -55,13 +63,34 @@ const SAMPLE_EVERY_MS = 30_000
 /** Boxes of one batch: some tens of megabytes at the largest packets. */
 const BATCH_LIMIT = 1_024
 const EPOCH_BYTES = 8
-const KEY_BYTES = 40
+const KEY_BYTES = EPOCH_BYTES + BOX_ID_BYTES
 const FIRST_KEY = new Uint8Array(EPOCH_BYTES)
-/** After every key: no epoch has that number. */
+const OWED_PREFIX = 0xfe
+const OWED_KEY_BYTES = 2 + KEY_BYTES + 1
+const REPLICA_IDS = 256
+/** What is owed, and what is noted, comes after all boxes: no epoch has such a number. */
+const BEYOND_BOXES = Uint8Array.of(OWED_PREFIX)
+const NOTE_KEY = Uint8Array.of(0xff)
 const BEYOND_KEYS = new Uint8Array(KEY_BYTES).fill(255)
+const NOTHING = new Uint8Array(0)
+const BOX = 0
+const TOMBSTONE = 1
+const BEYOND_KINDS = 255
 
 const epochPrefix = (replicaEpoch: number): Uint8Array => new ByteWriter(EPOCH_BYTES).u64(BigInt(Math.max(0, replicaEpoch))).finish()
 const keyOf = (replicaEpoch: number, boxId: BoxId): Uint8Array => new ByteWriter(KEY_BYTES).bytes(epochPrefix(replicaEpoch)).bytes(boxId).finish()
+/** @param kind  BOX, TOMBSTONE, or BEYOND_KINDS for the end of a place */
+const owedKeyOf = (replicaId: number, replicaEpoch: number, boxId: BoxId, kind: number): Uint8Array =>
+  new ByteWriter(OWED_KEY_BYTES).u8(OWED_PREFIX).u8(replicaId).bytes(keyOf(replicaEpoch, boxId)).u8(kind).finish()
+const owedFrom = (replicaId: number, rest: Uint8Array = NOTHING): Uint8Array => Uint8Array.of(OWED_PREFIX, replicaId, ...rest)
+/** The database gives Node's buffers, whose `slice` shares memory. */
+const plainView = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+
+/** The place in a box's key, or in the key of something owed behind its prefix. */
+const placeIn = (key: Uint8Array): BoxPlace => {
+  const reader = new ByteReader("box key", plainView(key))
+  return { replicaEpoch: reader.u64number(), boxId: BoxId.unsafe(reader.bytes(BOX_ID_BYTES)) }
+}
 
 const field = (error: unknown, name: "code" | "cause"): unknown =>
   typeof error === "object" && error !== null ? (error as Readonly<Record<string, unknown>>)[name] : undefined
@@ -106,7 +135,7 @@ const reopen = async (level: Level): Promise<void> => {
 const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise<void> => {
   await reopen(level)
   try {
-    await level.batch(batch.map(({ key, value }) => ({ type: "put", key, value })), { sync: true })
+    await level.batch(batch.flatMap(({ entries }) => entries.map(({ key, value }) => ({ type: "put" as const, key, value }))), { sync: true })
   } catch (error) {
     await level.close()
     await reopen(level)
@@ -114,16 +143,21 @@ const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise
   }
 }
 
+const bytesOf = (batch: ReadonlyArray<Waiting>): number =>
+  batch.reduce((sum, { entries }) => entries.reduce((all, { key, value }) => all + key.length + value.length, sum), 0)
+
 const commit = (level: Level, room: DiskRoom, batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
   Effect.tryPromise({ try: () => writeSynced(level, batch), catch: failed("put") }).pipe(
-    Effect.tap(() => room.wrote(batch.reduce((sum, { key, value }) => sum + key.length + value.length, 0))),
+    Effect.tap(() => room.wrote(bytesOf(batch))),
     Effect.tapError(() => Effect.annotateLogs(Effect.logError("boxes could not be written to disk"), { boxCount: batch.length })),
     Effect.exit,
     Effect.flatMap((exit) => Effect.forEach(batch, ({ done }) => Deferred.done(done, exit), { discard: true }))
   )
 
-/** Takes boxes and answers each when it is on disk. What still waits when the scope closes fails. */
-const makeCommitter = (level: Level, room: DiskRoom): Effect.Effect<BoxTable["put"], never, Scope.Scope> =>
+type Committer = (entries: ReadonlyArray<Entry>) => Effect.Effect<void, BoxTableFailed>
+
+/** Takes entries and answers when they are on disk. What still waits when the scope closes fails. */
+const makeCommitter = (level: Level, room: DiskRoom): Effect.Effect<Committer, never, Scope.Scope> =>
   Effect.gen(function*() {
     const waiting = yield* Queue.unbounded<Waiting>()
     let isOpen = true
@@ -134,17 +168,31 @@ const makeCommitter = (level: Level, room: DiskRoom): Effect.Effect<BoxTable["pu
     const next = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(Queue.takeBetween(waiting, 1, BATCH_LIMIT)), (batch) => commit(level, room, [...batch])))
     yield* Effect.forkScoped(Effect.forever(next))
-    return (replicaEpoch, box) =>
+    return (entries) =>
       Effect.suspend(() => {
         if (!isOpen) return new BoxTableFailed({ operation: "put" })
         const done = Deferred.unsafeMake<void, BoxTableFailed>(FiberId.none)
-        waiting.unsafeOffer({ key: keyOf(replicaEpoch, box.boxId), value: encodeStoredBox(box), done })
+        waiting.unsafeOffer({ entries, done })
         return Deferred.await(done)
       })
   })
 
-/** The database gives Node's buffers, whose `slice` shares memory. */
-const plainView = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+const putWith = (commitEntries: Committer): BoxTable["put"] => (replicaEpoch, box, owedTo = []) => {
+  const kind = box.payload.length === 0 ? TOMBSTONE : BOX
+  return commitEntries([
+    { key: keyOf(replicaEpoch, box.boxId), value: encodeStoredBox(box) },
+    ...owedTo.map((replicaId) => ({ key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind), value: NOTHING }))
+  ])
+}
+
+
+/** The box in a record; undefined, and said so, when it is damaged. */
+const boxIn = (value: Uint8Array | undefined, boxId: BoxId): Effect.Effect<StoredBox | undefined> => {
+  if (value === undefined) return Effect.succeed(undefined)
+  const box = Either.getOrUndefined(decodeStoredBox(plainView(value)))
+  if (box !== undefined && constantTimeEqual(box.boxId, boxId)) return Effect.succeed(box)
+  return Effect.as(Effect.logWarning("a stored box is damaged and counts as missing"), undefined)
+}
 
 const getFrom = (level: Level): BoxTable["get"] => (boxId, replicaEpochs) =>
   Effect.gen(function*() {
@@ -153,12 +201,46 @@ const getFrom = (level: Level): BoxTable["get"] => (boxId, replicaEpochs) =>
       catch: failed("get")
     })
     for (const value of values) {
-      if (value === undefined) continue
-      const box = Either.getOrUndefined(decodeStoredBox(plainView(value)))
-      if (box !== undefined && constantTimeEqual(box.boxId, boxId)) return box
-      yield* Effect.logWarning("a stored box is damaged and counts as missing")
+      const box = yield* boxIn(value, boxId)
+      if (box !== undefined) return box
     }
     return undefined
+  })
+
+/** The page of some places, of which there are more when there are `limit`. */
+const pageOf = (places: ReadonlyArray<BoxPlace>, values: ReadonlyArray<Uint8Array | undefined>, limit: number): Effect.Effect<BoxPage> =>
+  Effect.gen(function*() {
+    const boxes: Array<PlacedBox> = []
+    for (const [at, { boxId, replicaEpoch }] of places.entries()) {
+      const box = yield* boxIn(values[at], boxId)
+      if (box !== undefined) boxes.push({ replicaEpoch, box })
+    }
+    return { boxes, next: places.length < limit ? undefined : places.at(-1) }
+  })
+
+const scanFrom = (level: Level): BoxTable["scan"] => (after, limit) =>
+  Effect.tryPromise({
+    try: () => level.iterator({ ...(after === undefined ? {} : { gt: keyOf(after.replicaEpoch, after.boxId) }), lt: BEYOND_BOXES, limit }).all(),
+    catch: failed("scan")
+  }).pipe(Effect.flatMap((found) => pageOf(found.map(([key]) => placeIn(key)), found.map(([, value]) => value), limit)))
+
+const owedFromLevel = (level: Level): BoxTable["owed"] => (replicaId, after, limit) =>
+  Effect.tryPromise({
+    try: async () => {
+      const gt = after === undefined ? owedFrom(replicaId) : owedKeyOf(replicaId, after.replicaEpoch, after.boxId, BEYOND_KINDS)
+      const keys = await level.keys({ gt, lt: owedFrom(replicaId, new Uint8Array(KEY_BYTES).fill(255)), limit }).all()
+      const places = keys.map((key) => placeIn(key.slice(2)))
+      return { places, values: await level.getMany(places.map(({ boxId, replicaEpoch }) => keyOf(replicaEpoch, boxId))) }
+    },
+    catch: failed("scan")
+  }).pipe(Effect.flatMap(({ places, values }) => pageOf(places, values, limit)))
+
+/** A copy of a tombstone settles what its box owed. */
+const settleIn = (level: Level): BoxTable["settle"] => (replicaId, boxes) =>
+  Effect.tryPromise({
+    try: () => level.batch(boxes.flatMap(({ box, replicaEpoch }) =>
+      (box.payload.length === 0 ? [BOX, TOMBSTONE] : [BOX]).map((kind) => ({ type: "del" as const, key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind) })))),
+    catch: failed("settle")
   })
 
 /** Whether keys, or remains of removed keys, lie before an epoch. */
@@ -168,12 +250,23 @@ const holdsBefore = async (level: Level, end: Uint8Array): Promise<boolean> =>
 /** Brings the log into table files: boxes and their removal in one and the same table would not be merged away. */
 const flush = (level: Level): Promise<void> => level.compactRange(BEYOND_KEYS, BEYOND_KEYS)
 
+/** Goes from one replica that is owed something to the next. */
+const dropOwedBefore = async (level: Level, end: Uint8Array): Promise<void> => {
+  for (let replicaId = 0; replicaId < REPLICA_IDS; replicaId++) {
+    const [key] = await level.keys({ gte: owedFrom(replicaId), lt: NOTE_KEY, limit: 1 }).all()
+    if (key === undefined) return
+    replicaId = key[1] ?? REPLICA_IDS
+    await level.clear({ gte: owedFrom(replicaId), lt: owedFrom(replicaId, end) })
+  }
+}
+
 const dropBefore = (level: Level, room: DiskRoom): BoxTable["dropBefore"] => (replicaEpoch) => {
   const end = epochPrefix(replicaEpoch)
   return Effect.tryPromise({
     try: async () => {
       if (!await holdsBefore(level, end)) return false
       await flush(level)
+      await dropOwedBefore(level, end)
       await level.clear({ lt: end })
       await level.compactRange(FIRST_KEY, end)
       return true
@@ -184,7 +277,7 @@ const dropBefore = (level: Level, room: DiskRoom): BoxTable["dropBefore"] => (re
 
 const countKeys = async (level: Level): Promise<number> => {
   let count = 0
-  for await (const _key of level.keys()) count += 1
+  for await (const _key of level.keys({ lt: BEYOND_BOXES })) count += 1
   return count
 }
 
@@ -197,13 +290,19 @@ export const openDiskBoxTable = (options: DiskBoxTableOptions): Effect.Effect<Bo
     const { directory, quotaBytes, reserveBytes = RESERVE_BYTES, sampleEveryMs = SAMPLE_EVERY_MS, probe = probeDirectory(directory) } = options
     const level = yield* openLevel(directory)
     const room = yield* makeDiskRoom({ quotaBytes, reserveBytes, sampleEveryMs, probe })
-    const put = yield* makeCommitter(level, room)
+    const commitEntries = yield* makeCommitter(level, room)
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(sampleEveryMs), Effect.ignore(Effect.tryPromise(() => reopen(level))))))
     return {
       get: getFrom(level),
-      put,
+      put: putWith(commitEntries),
+      scan: scanFrom(level),
+      owed: owedFromLevel(level),
+      settle: settleIn(level),
       dropBefore: dropBefore(level, room),
       isFull: room.isFull,
-      boxCount: Effect.tryPromise({ try: () => countKeys(level), catch: failed("count") })
+      boxCount: Effect.tryPromise({ try: () => countKeys(level), catch: failed("count") }),
+      note: Effect.map(Effect.tryPromise({ try: () => level.get(NOTE_KEY), catch: failed("note") }), (note) =>
+        note === undefined ? undefined : plainView(note).slice()),
+      putNote: (note) => Effect.mapError(commitEntries([{ key: NOTE_KEY, value: note.slice() }]), failed("note"))
     }
   })
