@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Duration, Effect, FiberId, Random, Runtime, type Scope } from "effect"
+import { Duration, Effect, type Fiber, FiberId, Random, Runtime, type Scope } from "effect"
 import { CLOCK_GRAIN_MS } from "./delay.ts"
 import { DropCounters } from "./drop-counters.ts"
 import { DueHeap } from "./due-heap.ts"
@@ -46,33 +46,53 @@ export interface DelayQueue<A> {
   readonly stats: Effect.Effect<DelayQueueStats>
 }
 
-/** A fiber's wait that either an instant or a call of `wake` ends. */
+/** A fiber's wait that ends at an instant which may be brought forward. */
 interface Alarm {
   readonly wait: (untilMs: number) => Effect.Effect<void>
-  /** Ends the wait when `dueMs` is before its instant. */
+  /** Brings the end of the wait forward to `dueMs`, if that is earlier. */
   readonly wake: (dueMs: number) => void
 }
 
-const makeAlarm: Effect.Effect<Alarm> = Effect.gen(function*() {
+/** Sleeps are kept as long as they do not end too late: one that ends early finds out and is followed by another. */
+const makeAlarm: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(function*() {
   const clock = yield* Effect.clock
   const runtime = yield* Effect.runtime<never>()
-  let waiting: { readonly untilMs: number; readonly ring: () => void } | undefined
+  let waiting: { untilMs: number; readonly ring: () => void } | undefined
+  let sleep: { readonly untilMs: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
+
+  const sleepUntil = (untilMs: number): void => {
+    if (untilMs === Number.POSITIVE_INFINITY || (sleep !== undefined && sleep.untilMs <= untilMs)) return
+    sleep?.fiber.unsafeInterruptAsFork(FiberId.none)
+    const fiber = Runtime.runFork(runtime, clock.sleep(Duration.millis(Math.max(0, untilMs - clock.unsafeCurrentTimeMillis()))))
+    const current = { untilMs, fiber }
+    sleep = current
+    fiber.addObserver(() => {
+      if (sleep !== current) return
+      sleep = undefined
+      if (waiting === undefined) return
+      if (waiting.untilMs <= untilMs) waiting.ring()
+      else sleepUntil(waiting.untilMs)
+    })
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => {
+    waiting = undefined
+    sleep?.fiber.unsafeInterruptAsFork(FiberId.none)
+  }))
   return {
     wait: (untilMs) =>
       Effect.async<void>((resume) => {
         const ring = (): void => {
-          if (waiting?.ring !== ring) return
           waiting = undefined
           resume(Effect.void)
         }
         waiting = { untilMs, ring }
-        if (untilMs === Number.POSITIVE_INFINITY) return
-        const sleeper = Runtime.runFork(runtime, clock.sleep(Duration.millis(Math.max(0, untilMs - clock.unsafeCurrentTimeMillis()))))
-        sleeper.addObserver(ring)
-        return Effect.sync(() => sleeper.unsafeInterruptAsFork(FiberId.none))
+        sleepUntil(untilMs)
       }),
     wake: (dueMs) => {
-      if (waiting !== undefined && dueMs < waiting.untilMs) waiting.ring()
+      if (waiting === undefined || dueMs >= waiting.untilMs) return
+      waiting.untilMs = dueMs
+      if (dueMs <= clock.unsafeCurrentTimeMillis()) waiting.ring()
+      else sleepUntil(dueMs)
     }
   }
 })
@@ -133,7 +153,8 @@ export const makeDelayQueue = <A, R = never>(options: DelayQueueOptions<A, R>): 
       return due.length > 0 ? handOver(due) : alarm.wait(heap.head?.dueMs ?? Number.POSITIVE_INFINITY)
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => heap.clear()))
-    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(step)))
+    const work = Effect.whileLoop({ while: () => true, body: () => step, step: () => undefined })
+    yield* Effect.forkScoped(Effect.interruptible(work))
 
     const dropRandom = Effect.map(Random.nextIntBetween(0, options.capacity + 1), (index) => {
       heap.removeAt(index)
