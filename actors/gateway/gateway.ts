@@ -9,6 +9,7 @@
  */
 import { Clock, Effect } from "effect"
 import { forkLoop } from "../../src/actor/loop.ts"
+import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { concatBytes } from "../../src/bytes/concat.ts"
 import { toHex } from "../../src/bytes/hex.ts"
@@ -49,10 +50,10 @@ const admit = (allowances: Allowances, drops: DropCounters, queueId: Uint8Array,
   })
 
 /** Forgets idle clients once an eighth of an epoch. */
-const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Allowances): Effect.Effect<void> =>
+const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Allowances, drops: DropCounters): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* Effect.sleep(config.params.epochPeriodMs / 8)
-    inboxes.sweep()
+    drops.count("inbox-expired", inboxes.sweep())
     allowances.sweep(yield* Clock.currentTimeMillis)
   })
 
@@ -71,7 +72,8 @@ export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =
         origin === "client" ? Effect.sync(() => node.drops.count("client-to-local-user")) : deliver(inboxes, () => node.drops, order),
       neighboursIn: (document) => document.mixLayers[0] ?? []
     })
-    yield* forkLoop("sweep", config.identity.name, sweep(config, inboxes, allowances))
+    yield* forkLoop("sweep", config.identity.name, sweep(config, inboxes, allowances, node.drops))
+    yield* showMetric("queued", () => ({ inboxes: inboxes.waiting }))
     yield* mount.serve(config.identity.name, Gateway, Gateway.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
       Submit: ({ packets, queueId }) =>

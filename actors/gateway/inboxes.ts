@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Deferred, Effect, FiberId, Queue, Stream } from "effect"
+import { Deferred, Effect, FiberId, Option, Queue, Stream } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 
@@ -23,6 +23,9 @@ interface Inbox {
   superseded: Deferred.Deferred<void> | undefined
   readInPeriod: boolean
 }
+
+/** Messages in an inbox. A queue whose reader waits has a negative size. */
+const waitingIn = ({ messages }: Inbox): number => Math.max(0, Option.getOrElse(messages.unsafeSize(), () => 0))
 
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
@@ -56,12 +59,22 @@ export class Inboxes {
     }))
   }
 
-  /** Forgets queues that had no reader since the last sweep. */
-  sweep(): void {
+  /** Messages that wait for their clients now. */
+  get waiting(): number {
+    return [...this.#inboxes.values()].reduce((sum, inbox) => sum + waitingIn(inbox), 0)
+  }
+
+  /** Forgets queues that had no reader since the last sweep. @returns messages that were forgotten with them */
+  sweep(): number {
+    let forgotten = 0
     for (const [id, inbox] of this.#inboxes) {
-      if (inbox.superseded === undefined && !inbox.readInPeriod) this.#inboxes.delete(id)
+      if (inbox.superseded === undefined && !inbox.readInPeriod) {
+        this.#inboxes.delete(id)
+        forgotten += waitingIn(inbox)
+      }
       inbox.readInPeriod = inbox.superseded !== undefined
     }
+    return forgotten
   }
 
   /** Ends the present reader and makes way for a new one, in one step, so that of two that come together one ends too. */

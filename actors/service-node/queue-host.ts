@@ -141,6 +141,9 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
     const deliveries = Stream.unwrapScoped(Effect.gen(function*() {
       const superseded = yield* takeOver
       const frames = yield* Queue.dropping<Uint8Array>(READER_CAPACITY)
+      yield* Effect.addFinalizer(() => Effect.map(Queue.takeAll(frames), (unread) => {
+        config.drops.count("reader-lost", [...unread].filter((frame) => frame !== decoy).length)
+      }))
       const tick = Effect.sync(() => {
         const isBehind = frames.unsafeSize().pipe(Option.exists((waiting) => waiting >= READER_CAPACITY))
         if (!isBehind && superseded === reader) Queue.unsafeOffer(frames, book.next() ?? decoy)
@@ -151,7 +154,8 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
     const answered: QueueHost["answered"] = (bytes) =>
       Effect.sync(() => {
         const frame = decodeQueueFrame(bytes, userPayloadBytes)
-        if (Either.isRight(frame) && frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
+        if (Either.isLeft(frame)) config.drops.count("reply-unreadable")
+        else if (frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
       })
     return { take, deliveries, answered, waiting: () => book.undelivered }
   })

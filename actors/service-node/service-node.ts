@@ -8,6 +8,7 @@
  * @module
  */
 import { Effect, Either, Stream } from "effect"
+import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
@@ -133,6 +134,8 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
       hosts.set(hexOf(name), host)
       endpoints.set(hexOf(name), ({ dueMs, surb, userPayload }) => host.take(surb, userPayload, dueMs))
     }
+    yield* showMeasured("queued", Effect.map(waiting.stats, ({ queued }) => ({ service: queued })))
+    yield* showMetric("waiting_dispatches", () => [...hosts.values()].reduce((sum, host) => sum + host.waiting(), 0))
     yield* mount.serve(config.identity.name, ServiceNode, ServiceNode.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
       QueueDeliveries: ({ endpoint }) => hosts.get(toHex(endpoint))?.deliveries ?? Stream.empty,

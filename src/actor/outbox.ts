@@ -24,6 +24,8 @@ export interface OutboxConfig<E> {
 export interface Outbox {
   /** False when the queue was full and the packet is dropped. */
   readonly offer: (packet: Uint8Array) => boolean
+  /** Packets that wait now. */
+  readonly waiting: () => number
 }
 
 interface Waiting {
@@ -66,6 +68,7 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
         waiting.push({ packet, sinceMs: clock.unsafeCurrentTimeMillis() })
         wake?.()
         return true
-      }
+      },
+      waiting: () => waiting.length
     }
   })

@@ -8,22 +8,30 @@
  *
  * @module
  */
-export type DropReason =
-  | "inbound-queue-full" | "unwrap-dwell-exceeded" | "wrong-length" | "wrong-version" | "bad-element" | "bad-mac" | "bad-command" | "bad-payload"
-  | "replay" | "replay-filter-full" | "tag-not-durable" | "commit-dwell-exceeded" | "no-mix-key" | "delay-impossible" | "not-forward" | "not-terminal" | "unknown-recipient" | "client-to-local-user"
-  | "rate-limited" | "delay-queue-overflow" | "deadline-blown" | "next-hop-invalid" | "outgoing-queue-full" | "outgoing-failed" | "service-queue-full"
-  | "service-failed" | "surb-invalid" | "inbox-full" | "inbox-expired" | "reader-lost" | "link-queue-full" | "command-unreadable" | "reply-unreadable"
-  | "reply-expired" | "internal-error"
+export const DROP_REASONS = [
+  "inbound-queue-full", "unwrap-dwell-exceeded", "commit-dwell-exceeded", "tag-not-durable", "wrong-length", "wrong-version",
+  "bad-element", "bad-mac", "bad-command", "bad-payload", "replay", "replay-filter-full", "no-mix-key", "delay-impossible", "not-forward", "not-terminal", "unknown-recipient", "client-to-local-user",
+  "rate-limited", "delay-queue-overflow", "deadline-blown", "next-hop-invalid", "outgoing-queue-full", "outgoing-failed", "service-queue-full",
+  "service-failed", "surb-invalid", "inbox-full", "inbox-expired", "reader-lost", "link-queue-full", "command-unreadable", "reply-unreadable",
+  "reply-expired", "internal-error"
+] as const
+
+export type DropReason = (typeof DROP_REASONS)[number]
 
 export class DropCounters {
   readonly #counts = new Map<DropReason, number>()
 
   count(reason: DropReason, packets = 1): void {
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + packets)
+    if (packets > 0) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + packets)
   }
 
   get(reason: DropReason): number {
     return this.#counts.get(reason) ?? 0
+  }
+
+  /** Reason → packets, of every reason. */
+  readings(): Readonly<Record<DropReason, number>> {
+    return Object.fromEntries(DROP_REASONS.map((reason) => [reason, this.get(reason)])) as Record<DropReason, number>
   }
 
   /** Reason → packets, of reasons seen so far. */

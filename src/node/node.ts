@@ -10,6 +10,7 @@
  */
 import { Clock, Effect, type Scope } from "effect"
 import { forkLoop } from "../actor/loop.ts"
+import { showMeasured, showMetric } from "../actor/meter.ts"
 import { Mount } from "../actor/mount.ts"
 import { makeDelayQueue } from "../mixnet/delay-queue.ts"
 import { exponentialCapMs } from "../mixnet/delay.ts"
@@ -107,6 +108,10 @@ export const makeNode = (
         return terminal === undefined || config.terminal === undefined ? drop("not-forward") : config.terminal(terminal, origin, receivedAtMs)
       }
     })
+    yield* showMetric("dropped_packets_total", () => drops.readings())
+    yield* showMetric("unwrapped_packets_total", pipeline.unwrapped)
+    yield* showMetric("queued", () => ({ inbound: pipeline.waiting(), outgoing: links.waiting() }))
+    yield* showMeasured("queued", Effect.map(delays.stats, ({ queued }) => ({ delay: queued })))
     yield* forkLoop("destruction of old keys", config.identity.name, pruneKeys(config, keys))
     return { accept: pipeline.accept, links, drops }
   })

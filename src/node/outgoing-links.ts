@@ -47,6 +47,8 @@ export interface OutgoingLinks {
   readonly send: (nodeId: NodeId, packet: Uint8Array) => Effect.Effect<void>
   /** As `send` for each; the document is looked at once. */
   readonly sendAll: (packets: ReadonlyArray<Outgoing>) => Effect.Effect<void>
+  /** Packets in all outboxes now. */
+  readonly waiting: () => number
 }
 
 /** Names of the permitted next hops by node id in hex, for one document. */
@@ -110,5 +112,6 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         onFailure: () => Effect.sync(() => config.drops.count("next-hop-invalid", packets.length)),
         onSuccess: (document) => sendUnder(document, packets)
       })
-    return { sendAll, send: (nodeId, packet) => sendAll([{ nodeId, packet }]) }
+    const waiting = (): number => [...outboxes.values()].reduce((sum, outbox) => sum + outbox.waiting(), 0)
+    return { sendAll, send: (nodeId, packet) => sendAll([{ nodeId, packet }]), waiting }
   })

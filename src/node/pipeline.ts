@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Queue, type Scope } from "effect"
+import { Clock, Effect, Either, Option, Queue, type Scope } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { DropCounters } from "../mixnet/drop-counters.ts"
 import type { MixKeyRing } from "../mixnet/mix-key.ts"
@@ -46,6 +46,10 @@ export interface NodePipelineConfig<R> {
 
 export interface NodePipeline {
   readonly accept: (packets: ReadonlyArray<Uint8Array>, origin: PacketOrigin) => Effect.Effect<void>
+  /** Packets that wait to be unwrapped now. */
+  readonly waiting: () => number
+  /** Packets that opened so far and were no replays. */
+  readonly unwrapped: () => number
 }
 
 interface Waiting {
@@ -78,6 +82,7 @@ const unwrapOnce = <R>(config: NodePipelineConfig<R>, packet: Uint8Array, nowMs:
 const processOne = <R>(
   config: NodePipelineConfig<R>,
   onward: NodePipelineConfig<R>["route"],
+  onOpened: () => void,
   waiting: Waiting
 ): Effect.Effect<void, never, R> =>
   Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
@@ -87,6 +92,7 @@ const processOne = <R>(
     }
     const unwrapped = unwrapOnce(config, waiting.packet, nowMs)
     if (unwrapped === undefined) return Effect.void
+    onOpened()
     return onward({ unwrapped, origin: waiting.origin, receivedAtMs: waiting.receivedAtMs })
   })
 
@@ -94,10 +100,11 @@ const processOne = <R>(
 export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effect<NodePipeline, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const inbound = yield* Queue.dropping<Waiting>(config.inboundCapacity)
+    let opened = 0
     const { commit } = config.keys
     const onward = commit === undefined ? config.route : yield* makeTagCommit({ ...config, commit, dwellMs: config.unwrapDwellMs })
     yield* Queue.take(inbound).pipe(
-      Effect.flatMap((waiting) => processOne(config, onward, waiting)),
+      Effect.flatMap((waiting) => processOne(config, onward, () => { opened += 1 }, waiting)),
       Effect.catchAllCause(() => Effect.sync(() => config.drops.count("internal-error"))),
       Effect.zipRight(Effect.yieldNow()),
       Effect.forever,
@@ -110,7 +117,9 @@ export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effec
             if (packet.length !== config.geometry.packetBytes) config.drops.count("wrong-length")
             else if (!Queue.unsafeOffer(inbound, { packet, origin, receivedAtMs })) config.drops.count("inbound-queue-full")
           }
-        })
+        }),
+      waiting: () => Math.max(0, Option.getOrElse(inbound.unsafeSize(), () => 0)),
+      unwrapped: () => opened
     }
   })
 
