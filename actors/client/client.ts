@@ -8,6 +8,7 @@
  * @module
  */
 import { Effect, Mailbox, Schedule, Stream, type Scope } from "effect"
+import { showMeasured } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { ClientEvent, Listener } from "../../src/inference/client-event.ts"
@@ -19,7 +20,7 @@ import type { Document } from "../../src/pki/document.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
 import { PkiView } from "../../src/pki/pki-view.ts"
 import type { PacketPortService } from "../../src/session/packet-port.ts"
-import { makeSessionPool, SessionPool, type SessionPoolService } from "../../src/session/session-pool.ts"
+import { makeSessionPool, noticedBy, SessionPool, type SessionPoolService } from "../../src/session/session-pool.ts"
 import { SessionClosed } from "../../src/session/session.ts"
 import { makeBoxStore } from "../../src/storage/box-store.ts"
 import { Client, InferenceFailed } from "./protocol.ts"
@@ -66,6 +67,7 @@ const makeWorkflow = (config: ClientConfig) =>
     const entropy = yield* EntropySource
     const journal = yield* openClientJournal(config.crypto, { localKey: config.journalKey, entropy })
     const pool = yield* makeSessionPool([yield* config.openPort])
+    yield* showMeasured("session_events_total", noticedBy(pool))
     const store = yield* Effect.provideService(makeBoxStore, SessionPool, pool)
     const workflow = yield* makeClientWorkflow({
       crypto: config.crypto, entropy, pki, store, exchange: pool.exchange, counters: pool.counters, journal, sessionCount: pool.sessions.length

@@ -9,12 +9,13 @@
  */
 import { Clock, Effect, type Scope } from "effect"
 import { forkLoop } from "../../src/actor/loop.ts"
+import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import { answerDispatch, type AdmissionSetting } from "../../src/inference/compute-admission.ts"
 import { openComputeJournal } from "../../src/inference/compute-journal.ts"
 import { publishedCards, type PublishedCard } from "../../src/inference/compute-run.ts"
-import type { ComputeSetting } from "../../src/inference/compute-state.ts"
+import type { ComputeCounters, ComputeSetting } from "../../src/inference/compute-state.ts"
 import { makeComputeWorkflow, type ComputeWorkflow } from "../../src/inference/compute-workflow.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { boxPlaintextBytes } from "../../src/params/mixnet-params.ts"
@@ -23,7 +24,7 @@ import type { Document } from "../../src/pki/document.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { publishDescriptors } from "../../src/pki/publish.ts"
 import type { PacketPortService } from "../../src/session/packet-port.ts"
-import { makeSessionPool, SessionPool } from "../../src/session/session-pool.ts"
+import { makeSessionPool, noticedBy, SessionPool } from "../../src/session/session-pool.ts"
 import { BoxStore, makeBoxStore, meanRoundTripMs } from "../../src/storage/box-store.ts"
 import { windowCountFor } from "../../src/storage/box-stream.ts"
 import { deadlinesQuantaOf, type ComputeActor } from "../../src/topology/topology.ts"
@@ -100,8 +101,18 @@ const settingOf = (config: ComputeConfig): ComputeSetting => {
 const openStore = (config: ComputeConfig) =>
   Effect.gen(function*() {
     const ports = yield* Effect.forEach(Array.from({ length: config.plan.sessions }, (_, index) => index), config.openPort)
-    return yield* Effect.provideServiceEffect(makeBoxStore, SessionPool, makeSessionPool(ports))
+    const pool = yield* makeSessionPool(ports)
+    yield* showMeasured("session_events_total", noticedBy(pool))
+    return yield* Effect.provideService(makeBoxStore, SessionPool, pool)
   })
+
+const showCounters = (counters: ComputeCounters) =>
+  Effect.all([
+    showMetric("dispatches_total", () =>
+      ({ admitted: counters.admitted, repeated: counters.repeated, rejected: counters.rejected, unreadable: counters.unreadable })),
+    showMetric("releases_total", () => counters.released),
+    showMetric("alarms_total", () => counters.alarms)
+  ], { discard: true })
 
 /** The links to all queue hosts, for ever. */
 const serveQueues = (config: ComputeConfig, workflow: ComputeWorkflow, admission: AdmissionSetting) =>
@@ -146,6 +157,7 @@ export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =
       entropy
     }
     const { counters } = workflow.state
+    yield* showCounters(counters)
     yield* mount.serve(config.identity.name, Compute, Compute.toLayer({
       Status: () => Effect.sync(() => new ComputeStatus({
         ready: true, draining, admitted: counters.admitted, rejected: counters.rejected, released: counters.released, alarms: counters.alarms

@@ -13,7 +13,7 @@ import type { Crypto } from "../crypto/crypto-service.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { PacketPort, type PacketPortService } from "./packet-port.ts"
 import type { ExchangeRequest } from "./retransmit.ts"
-import { makeSession, type PacketCounters, type Session, SessionClosed } from "./session.ts"
+import { makeSession, type PacketCounters, type Session, SessionClosed, type SessionStatistics } from "./session.ts"
 
 export interface SessionPoolService {
   /** As `Session.exchange`. @errors SessionClosed when no session is open any more */
@@ -64,3 +64,17 @@ export const makeSessionPool = (
   ports: ReadonlyArray<PacketPortService>
 ): Effect.Effect<SessionPoolService, never, Scope.Scope | PkiView | Crypto> =>
   Effect.map(Effect.forEach(ports, (port) => Effect.provideService(makeSession, PacketPort, port)), poolOf)
+
+/** What all sessions of a pool noticed, by word: their network's health, nothing of what is asked. */
+export const noticedBy = ({ sessions }: Pick<SessionPoolService, "sessions">): Effect.Effect<Readonly<Record<string, number>>> =>
+  Effect.map(Effect.forEach(sessions, ({ statistics }) => statistics), (all) => {
+    const sum = (of: (one: SessionStatistics) => number): number => all.reduce((total, one) => total + of(one), 0)
+    return {
+      "late-tick": sum(({ lateTicks }) => lateTicks),
+      "empty-tick": sum(({ emptyTicks }) => emptyTicks),
+      "dropped-by-port": sum(({ portDrops }) => portDrops),
+      retransmission: sum(({ retransmissions }) => retransmissions),
+      "unknown-reply": sum(({ unknownSurbs }) => unknownSurbs),
+      "garbled-reply": sum(({ garbledReplies }) => garbledReplies)
+    }
+  })
