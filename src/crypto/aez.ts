@@ -141,3 +141,9 @@ export const sprpEncipher = (key: Uint8Array, iv: Uint8Array, data: Uint8Array):
 
 /** Inverse of `sprpEncipher`. */
 export const sprpDecipher = (key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array => sprp(key, iv, data, true)
+
+/** As `sprpDecipher`, into memory of the caller's. */
+export const sprpDecipherInto = (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array): void => {
+  if (output.length !== data.length) throw new RangeError("output must be as long as the data")
+  output.set(sprpDecipher(key, iv, data))
+}

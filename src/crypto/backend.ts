@@ -48,6 +48,8 @@ export interface CryptoBackend {
   /** AEZ v5 with a 48-byte key, 16-byte nonce, no associated data, tau 0; `data` of 32 bytes or more. Result is fresh memory. */
   readonly sprpEncipher: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array
   readonly sprpDecipher: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array
+  /** As `sprpDecipher`, and writes the result to `output`, as long as `data`; the two must not overlap. */
+  readonly sprpDecipherInto: (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array) => void
 
   /** ChaCha20-Poly1305 (IETF): ciphertext ‖ 16-byte tag. */
   readonly chacha20Poly1305Seal: (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array) => Uint8Array

@@ -91,9 +91,14 @@ const macIsGood = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, 
   return constantTimeEqual(mac, packet.subarray(macOffset, geometry.headerBytes))
 }
 
+/** Reused from packet to packet: holds a received header's ciphertext, then zeros. */
+let paddedRoutingInfo = new Uint8Array(0)
+
 /** The decrypted routing information with one block of fresh padding behind it. */
 const decryptRoutingInfo = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): Uint8Array => {
-  const padded = new Uint8Array(geometry.routingInfoBytes + geometry.perHopBytes)
+  const byteCount = geometry.routingInfoBytes + geometry.perHopBytes
+  if (paddedRoutingInfo.length !== byteCount) paddedRoutingInfo = new Uint8Array(byteCount)
+  const padded = paddedRoutingInfo
   padded.set(packet.subarray(VERSION_BYTES + geometry.elementBytes, geometry.headerBytes - MAC_BYTES))
   return crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, padded)
 }
@@ -113,12 +118,12 @@ const nextElement = (
   return blinded
 }
 
-const nextPacket = (geometry: Geometry, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode, payload: Uint8Array): Uint8Array => {
+/** A packet with its header, and zeros in place of the payload. */
+const packetWithHeader = (geometry: Geometry, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode): Uint8Array => {
   const packet = new Uint8Array(geometry.packetBytes)
   packet.set(element, VERSION_BYTES)
   packet.set(routingInfo.subarray(geometry.perHopBytes), VERSION_BYTES + geometry.elementBytes)
   packet.set(mac, geometry.headerBytes - MAC_BYTES)
-  packet.set(payload, geometry.headerBytes)
   return packet
 }
 
@@ -130,15 +135,17 @@ const peel = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packe
   const decoded = decodeCommands(routingInfo.subarray(0, geometry.perHopBytes - geometry.kemCiphertextBytes))
   if (Either.isLeft(decoded)) return refuse("bad-command")
   const commands = decoded.right
-  const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, packet.subarray(geometry.headerBytes))
+  const enciphered = packet.subarray(geometry.headerBytes)
   const replayTag = crypto.sha512_256(element)
   const nextNode = findCommand(commands, "NextNode")
   if (nextNode !== undefined) {
     const blinded = nextElement(crypto, geometry, keys, element, routingInfo)
     if (blinded === undefined) return refuse("bad-element")
-    const next = { nodeId: nextNode.nodeId, packet: nextPacket(geometry, blinded, routingInfo, nextNode, payload) }
-    return Either.right({ replayTag, commands, next, payload: undefined })
+    const onward = packetWithHeader(geometry, blinded, routingInfo, nextNode)
+    crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, onward.subarray(geometry.headerBytes))
+    return Either.right({ replayTag, commands, next: { nodeId: nextNode.nodeId, packet: onward }, payload: undefined })
   }
+  const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
   if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
   return Either.right({ replayTag, commands, next: undefined, payload: payload.slice(PAYLOAD_TAG_BYTES) })

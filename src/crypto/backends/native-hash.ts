@@ -12,6 +12,7 @@ import { blake2b } from "@noble/hashes/blake2.js"
 import { createHash, createHmac } from "node:crypto"
 import { concatBytes } from "../../bytes/concat.ts"
 import type { CryptoBackend } from "../backend.ts"
+import { sodiumSha512_256 } from "./sodium-sha512-256.ts"
 import type { Sodium } from "./sodium.ts"
 
 /** The same bytes without the methods of Buffer, whose `slice` shares memory. */
@@ -152,6 +153,8 @@ export const nativeHashes = (sodium: Sodium): Hashes => {
     return digest
   }
 
+  const short512_256 = sodiumSha512_256(sodium)
+
   const blake2bOf = (outputBytes: number, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
     if (outputBytes < 16) return blake2b(joined(parts), { dkLen: outputBytes }) // libsodium starts at 16
     const digest = new Uint8Array(outputBytes)
@@ -162,7 +165,8 @@ export const nativeHashes = (sodium: Sodium): Hashes => {
   return {
     sha256: byLength(sodium.crypto_hash_sha256, 32, SODIUM_SHA256_BYTES, "sha256"),
     sha512: byLength(sodium.crypto_hash_sha512, 64, SODIUM_SHA512_BYTES, "sha512"),
-    sha512_256: (...parts) => opensslHash("sha512-256", parts),
+    sha512_256: (...parts) =>
+      short512_256 === undefined || totalBytes(parts) > SODIUM_SHA512_BYTES ? opensslHash("sha512-256", parts) : short512_256(parts),
     blake2b256: (...parts) => blake2bOf(32, ...parts),
     blake2b: blake2bOf,
     hmacSha256: (key, ...parts) => {

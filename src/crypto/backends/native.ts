@@ -52,6 +52,7 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
     ...nativeCiphers(sodium, polyval),
     sprpEncipher: aez.sprpEncipher,
     sprpDecipher: aez.sprpDecipher,
+    sprpDecipherInto: aez.sprpDecipherInto,
     ...curves,
     ...makeXWing({
       x25519: curves.x25519,

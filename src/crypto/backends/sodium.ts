@@ -15,6 +15,11 @@ type Fill = (output: Uint8Array, input: Uint8Array) => void
 export interface Sodium {
   readonly crypto_hash_sha256: Fill
   readonly crypto_hash_sha512: Fill
+  readonly crypto_hash_sha512_STATEBYTES: number
+  readonly crypto_hash_sha512_init: (state: Uint8Array) => void
+  readonly crypto_hash_sha512_update: (state: Uint8Array, input: Uint8Array) => void
+  /** The digest goes into `output`, 64 bytes. */
+  readonly crypto_hash_sha512_final: (state: Uint8Array, output: Uint8Array) => void
   /** BLAKE2b; the output length, 16..64, selects the function. */
   readonly crypto_generichash: Fill
   readonly crypto_stream_chacha20: (output: Uint8Array, nonce: Uint8Array, key: Uint8Array) => void

@@ -11,13 +11,14 @@
  * @module
  */
 import { createHash } from "node:crypto"
-import { sprpDecipher, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
+import { sprpDecipher, sprpDecipherInto, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
 import type { CryptoBackend } from "../backend.ts"
+import { requireLength } from "../backends/length.ts"
 import { aezModule, DATA_AT, KEY_AT, NONCE_AT } from "./aez-program.ts"
 import { ModuleBuilder, v128 } from "./assembler.ts"
 import { systemWasmEngine, WASM_PAGE_BYTES, type WasmEngine, type WasmMemory } from "./engine.ts"
 
-type Sprp = Pick<CryptoBackend, "sprpEncipher" | "sprpDecipher">
+type Sprp = Pick<CryptoBackend, "sprpEncipher" | "sprpDecipher" | "sprpDecipherInto">
 
 export interface AezEngine extends Sprp {
   /** For `funion doctor`. */
@@ -30,7 +31,7 @@ export const DATA_BYTES_LIMIT = 17 << 20
 const PAGES_AT_START = 1
 const PAGES_MAX = Math.ceil((DATA_AT + DATA_BYTES_LIMIT) / WASM_PAGE_BYTES)
 
-const TABLES: Sprp = { sprpEncipher, sprpDecipher }
+const TABLES: Sprp = { sprpEncipher, sprpDecipher, sprpDecipherInto }
 export const WASM_PROVIDER = "WebAssembly SIMD, constant time"
 export const RELAXED_WASM_PROVIDER = "WebAssembly relaxed SIMD, constant time"
 
@@ -58,24 +59,32 @@ class AezMachine implements Sprp {
     return true
   }
 
-  #run(key: Uint8Array, iv: Uint8Array, data: Uint8Array, inverse: 0 | 1): Uint8Array {
+  #run(key: Uint8Array, iv: Uint8Array, data: Uint8Array, inverse: 0 | 1, output: Uint8Array): void {
     const end = DATA_AT + data.length
+    requireLength("output", output, data.length)
     // The tables also refuse keys, IVs and data of wrong length, each with its message.
     if (key.length !== 48 || iv.length !== 16 || data.length < 32 || !this.#reserve(end)) {
-      return inverse === 0 ? sprpEncipher(key, iv, data) : sprpDecipher(key, iv, data)
+      output.set(inverse === 0 ? sprpEncipher(key, iv, data) : sprpDecipher(key, iv, data))
+      return
     }
     const bytes = this.#bytes
     bytes.set(key, KEY_AT)
     bytes.set(iv, NONCE_AT)
     bytes.set(data, DATA_AT)
     this.#permute(data.length, inverse)
-    const result = bytes.slice(DATA_AT, end)
+    output.set(bytes.subarray(DATA_AT, end))
     bytes.fill(0, 0, end)
-    return result
   }
 
-  readonly sprpEncipher: Sprp["sprpEncipher"] = (key, iv, data) => this.#run(key, iv, data, 0)
-  readonly sprpDecipher: Sprp["sprpDecipher"] = (key, iv, data) => this.#run(key, iv, data, 1)
+  #runFresh(key: Uint8Array, iv: Uint8Array, data: Uint8Array, inverse: 0 | 1): Uint8Array {
+    const output = new Uint8Array(data.length)
+    this.#run(key, iv, data, inverse, output)
+    return output
+  }
+
+  readonly sprpEncipher: Sprp["sprpEncipher"] = (key, iv, data) => this.#runFresh(key, iv, data, 0)
+  readonly sprpDecipher: Sprp["sprpDecipher"] = (key, iv, data) => this.#runFresh(key, iv, data, 1)
+  readonly sprpDecipherInto: Sprp["sprpDecipherInto"] = (key, iv, data, output) => this.#run(key, iv, data, 1, output)
 }
 
 const isMemory = (value: unknown): value is WasmMemory =>
@@ -126,7 +135,7 @@ const testedMachine = (engine: WasmEngine, relaxed: boolean): AezMachine | undef
   }
 }
 
-const sprpOf = ({ sprpDecipher, sprpEncipher }: Sprp): Sprp => ({ sprpEncipher, sprpDecipher })
+const sprpOf = ({ sprpDecipher, sprpDecipherInto, sprpEncipher }: Sprp): Sprp => ({ sprpEncipher, sprpDecipher, sprpDecipherInto })
 
 /**
  * Builds the fastest AEZ that works here. The memory of each belongs to the one thread that calls it.

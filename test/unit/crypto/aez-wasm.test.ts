@@ -81,6 +81,9 @@ describe("AEZ in WebAssembly, against the tables", () => {
       const enciphered = aez.sprpEncipher(key, iv, data)
       expect(Buffer.compare(enciphered, sprpEncipher(key, iv, data)), `encipher ${length}`).toBe(0)
       expect(Buffer.compare(aez.sprpDecipher(key, iv, data), sprpDecipher(key, iv, data)), `decipher ${length}`).toBe(0)
+      const output = new Uint8Array(length)
+      aez.sprpDecipherInto(key, iv, data, output)
+      expect(Buffer.compare(output, sprpDecipher(key, iv, data)), `decipher into ${length}`).toBe(0)
       expect(Buffer.compare(aez.sprpDecipher(key, iv, enciphered), data), `there and back ${length}`).toBe(0)
       expect([key, iv, data]).toEqual(before)
     }
@@ -136,6 +139,9 @@ describe("AEZ in WebAssembly, against the tables", () => {
     expect(() => aez.sprpDecipher(entropy(49), entropy(16), entropy(40))).toThrow(RangeError)
     expect(() => aez.sprpEncipher(entropy(48), entropy(15), entropy(40))).toThrow(RangeError)
     expect(() => aez.sprpDecipher(entropy(48), entropy(16), entropy(31))).toThrow(RangeError)
+    for (const { sprpDecipherInto: into } of [aez, reference]) {
+      expect(() => into(entropy(48), entropy(16), entropy(40), new Uint8Array(39))).toThrow(RangeError)
+    }
   })
 })
 

@@ -46,6 +46,7 @@ export const crypto: CryptoBackend = {
   ...native,
   sprpEncipher: xorWithKeystream,
   sprpDecipher: xorWithKeystream,
+  sprpDecipherInto: (key, iv, data, output) => output.set(xorWithKeystream(key, iv, data)),
   x25519: (scalar, u) => toElement(toNumber(u) * clamped(scalar)),
   x25519PublicKey: (scalar) => toElement(9n * clamped(scalar))
 }
@@ -140,7 +141,8 @@ export const makeFakeNetwork = (options: FakeNetworkOptions = {}): Effect.Effect
     const nodes = new Map([gateway, ...mixes, ...serviceNodes].map((node) => [toHex(idOf(node)), node]))
     const document: Document = {
       epoch: Epoch(0), genesisEpoch: Epoch(0), params, geometryHash: new Uint8Array(32), mixLayers: [mixes.map(({ descriptor }) => descriptor)],
-      gateways: [gateway.descriptor], serviceNodes: serviceNodes.map(({ descriptor }) => descriptor), replicas: [], configuredReplicas: [], computeServices: []
+      gateways: [gateway.descriptor], serviceNodes: serviceNodes.map(({ descriptor }) => descriptor), replicas: [], configuredReplicas: [], computeServices: [],
+      sharedRandomValue: new Uint8Array(32), priorSharedRandom: [new Uint8Array(32), new Uint8Array(32)]
     }
 
     const reply = (arrival: Arrival, payload: Uint8Array) =>
