@@ -1,31 +1,41 @@
 /**
- * Starts a whole topology in one process, every role as its own supervised actor over one mount.
+ * Starts a whole topology in one process over one mount, one actor of it in a process of its own over links, or somebody's client beside it.
  *
  * Contract: `launch` returns when the directory document of the current epoch is there and every client is up; everything ends with the scope. What an
  * actor would keep on disk (boxes, ballots, keys with their replay filters, journals) outlives a crash of that actor here too. Identities are drawn anew
- * at every launch. With a data directory, boxes and envelope keys of replicas are on disk.
+ * at every launch. With a data directory, boxes and envelope keys of replicas are on disk. `launchActor` and `join` run the very same lives over TCP.
+ * With the files it alone uses (network-links, directory-clock) this is the only one that knows about processes.
  * Source: style.md §1.1, §1.2; departures: none.
  *
  * @module
  */
-import { Context, Effect, Either, Layer, type Scope } from "effect"
+import { type Clock, Context, Effect, Either, Layer, type Scope } from "effect"
 import type { Client, RpcGroup } from "../src/actor/actor.ts"
 import type { Tap } from "../src/actor/call-tap.ts"
 import { Mount, type MountService } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
-import { makeSupervisor, type Supervisor } from "../src/actor/supervise.ts"
+import { layerMountTcp } from "../src/actor/mount-tcp.ts"
+import { type ActorHealth, makeSupervisor, type Supervisor } from "../src/actor/supervise.ts"
+import type { TcpCount } from "../src/actor/tcp-limits.ts"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
+import { Crypto } from "../src/crypto/crypto-service.ts"
 import { randomFromEntropy, seededEntropy, systemEntropy, type Entropy } from "../src/crypto/entropy.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
 import { ENVELOPE_KEY_BYTES } from "../src/params/mixnet-params.ts"
+import { nodeIdOf } from "../src/pki/descriptor.ts"
+import type { DirectoryView } from "../src/pki/directory-view.ts"
 import { makeIdentity, type Identity, type NetworkSetting } from "../src/pki/network-setting.ts"
 import { pigeonholeGeometry } from "../src/pigeonhole/geometry.ts"
 import { makeGeometry } from "../src/sphinx/geometry.ts"
-import { actorsOf, type Topology } from "../src/topology/topology.ts"
+import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
 import { Client as ClientProtocol } from "./client/protocol.ts"
+import { makeDirectoryClock } from "./directory-clock.ts"
+import type { PublicHalf, SecretHalf } from "./key-file.ts"
 import { LaunchFailed } from "./launch-failed.ts"
-import { lifeOf, type Knowledge, type ReadyLife, type Stock } from "./roles.ts"
-import { openMemoryStock, openReplicaStock, type StockChoice } from "./stocks.ts"
+import { addressesOf, anonymousCredentials, formatAddress, linkSizesOf, peersOf } from "./network-links.ts"
+import { freshQueueName } from "./packet-port.ts"
+import { lifeOf, type Knowledge, type ReadyLife, type Stock, type Surroundings } from "./roles.ts"
+import { openDiskStock, openMemoryStock, openReplicaStock, type StockChoice } from "./stocks.ts"
 
 export { LaunchFailed } from "./launch-failed.ts"
 
@@ -93,7 +103,9 @@ const sourcesOf = (seed: number | undefined): (label: string) => Entropy => {
 }
 
 /** The life of every actor, by name, each with its stock. */
-const openLives = (knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, mount: MountService, entropyOf: (label: string) => Entropy, options: LaunchOptions) =>
+const openLives = (
+  knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, mount: MountService, entropyOf: (label: string) => Entropy, options: LaunchOptions
+) =>
   Effect.forEach(actorsOf(knowledge.topology), ({ name, role }) =>
     Effect.gen(function*() {
       const identity = identities.get(name)
@@ -162,3 +174,164 @@ const awaitUp = (supervisor: Supervisor, names: Iterable<string>): Effect.Effect
     }
   })
 }
+
+/** An actor in a process of its own. */
+export interface ActorOptions extends StockChoice {
+  readonly name: string
+  readonly role: Role
+  readonly secret: SecretHalf
+  /** At least those of `publicsNeeded`. */
+  readonly publics: ReadonlyMap<string, PublicHalf>
+  /** The actor's own folder. */
+  readonly directory: string
+  readonly backend?: "native" | "reference"
+  /** Told whenever the actor's clock is corrected, in milliseconds. */
+  readonly onClockCorrection?: (offsetMs: number) => void
+  readonly onLink?: (count: TcpCount) => void
+}
+
+/** A running actor. */
+export interface RunningActor {
+  readonly name: string
+  readonly role: Role
+  readonly health: Effect.Effect<ActorHealth>
+  readonly documentEpoch: () => number | undefined
+  readonly setting: NetworkSetting
+  /** Ends the actor's life and waits for it. */
+  readonly stop: Effect.Effect<void>
+}
+
+/** Whose public halves an actor needs before there are documents. */
+export const publicsNeeded = (topology: Topology, name: string, role: Role): ReadonlyArray<string> => {
+  const names = (group: ReadonlyArray<{ readonly name: string }>): ReadonlyArray<string> => group.map((each) => each.name)
+  const always = [...names(topology.authorities), ...(role === "client" ? [] : [name])]
+  switch (role) {
+    case "authority": return names(actorsOf(topology).filter((actor) => actor.role !== "client"))
+    case "service-node": return [...always, ...names(topology.couriers.filter(({ serviceNode }) => serviceNode === name))]
+    case "replica": return [...always, ...names(topology.couriers)]
+    case "compute": return [...always, ...names(topology.gateways), ...names(topology.serviceNodes)]
+    case "client": return [...always, ...names(topology.gateways)]
+    case "gateway":
+    case "mix":
+    case "courier": return always
+  }
+}
+
+const missingKey = (name: string): never => {
+  throw new RangeError(`no public key of ${name}`)
+}
+
+/** The TCP mount of one actor, its knowledge, and a clock that follows the directory's. */
+const openProcess = (topology: Topology, options: Pick<ActorOptions, "name" | "role" | "publics" | "backend" | "onClockCorrection" | "onLink"> & {
+  readonly secret: Pick<SecretHalf, "linkSeed">
+  readonly identityKey: (crypto: CryptoBackend) => Uint8Array
+  readonly listens: boolean
+}) =>
+  Effect.gen(function*() {
+    const { name, publics, role } = options
+    const crypto = yield* backendOf(options.backend)
+    const knowledge = yield* knowledgeOf(topology, crypto, (each) => publics.get(each)?.identityKey ?? missingKey(each))
+    const placement = topology.placement ?? {}
+    const place = placement[name]
+    let view: DirectoryView | undefined
+    const documents = () => view?.documents() ?? []
+    const directoryClock = makeDirectoryClock({
+      base: yield* Effect.clock,
+      peers: (role === "client" ? topology.gateways : topology.authorities).map((each) => each.name),
+      countsOwn: role === "authority",
+      onCorrection: options.onClockCorrection ?? (() => undefined)
+    })
+    const credentials = anonymousCredentials(crypto, systemEntropy)
+    const layer = layerMountTcp({
+      self: { name, linkKey: crypto.xwingPrivateKey(options.secret.linkSeed), identityHash: nodeIdOf(crypto, options.identityKey(crypto)) },
+      addresses: addressesOf(placement, crypto, documents),
+      peers: peersOf({ knowledge, self: { name, role }, publics, documents, nowMs: () => directoryClock.clock.unsafeCurrentTimeMillis() }),
+      listen: options.listens && place !== undefined ? { host: place.listenHost ?? place.host, port: place.port } : "nowhere",
+      credentials,
+      sizes: linkSizesOf(knowledge),
+      onSkew: directoryClock.observe,
+      onCount: options.onLink
+    }).pipe(Layer.provide(Layer.succeed(Crypto, crypto)))
+    const mount = Context.get(yield* Effect.withClock(Layer.build(layer), directoryClock.clock), Mount)
+    const around: Surroundings = {
+      mount,
+      entropyOf: () => systemEntropy,
+      callerFor: () => {
+        const queueName = freshQueueName(systemEntropy)
+        return { from: queueName, queueName }
+      },
+      onView: (held) => { view = held }
+    }
+    return { knowledge, mount, around, clock: directoryClock.clock, documents }
+  })
+
+/** The running system clock and randomness that nobody can predict, for everything an actor does. */
+const inProcess = (clock: Clock.Clock) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  self.pipe(Effect.withClock(clock), Effect.withRandom(randomFromEntropy(systemEntropy)))
+
+/**
+ * Starts one actor of a topology in the caller's scope, linked to the others over TCP. Returns when its life has begun, which may wait for others.
+ * @errors LaunchFailed: backend missing, a model that does not load, a folder in use or damaged, no place in the topology
+ */
+export const launchActor = (topology: Topology, options: ActorOptions): Effect.Effect<RunningActor, LaunchFailed, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { name, role, secret } = options
+    const place = topology.placement?.[name]
+    if (place === undefined) return yield* new LaunchFailed({ message: `placement: ${name} has no place in ${topology.name}: add it to a machine's actors` })
+    const { around, clock, documents, knowledge } = yield* openProcess(topology, {
+      ...options, identityKey: (crypto) => crypto.ed25519PublicKey(secret.identitySeed), listens: true
+    })
+    const { crypto } = knowledge.setting
+    const reach = { linkKey: crypto.xwingPrivateKey(secret.linkSeed).publicKey, addresses: [formatAddress(place)] }
+    const identity = makeIdentity(crypto, name, secret.identitySeed, reach)
+    const request = { knowledge, identity, role, entropyOf: around.entropyOf, choice: options }
+    const stock: Stock = yield* openDiskStock(request, options.directory, secret.storageKey).pipe(inProcess(clock))
+    const supervisor = yield* makeSupervisor
+    yield* supervisor.start(name, lifeOf(knowledge, around, identity, stock)).pipe(inProcess(clock))
+    const down: ActorHealth = { state: "down", restartCount: 0 }
+    return {
+      name,
+      role,
+      setting: knowledge.setting,
+      health: Effect.map(supervisor.health, (health) => health.get(name) ?? down),
+      documentEpoch: () => documents().reduce<number | undefined>((newest, { epoch }) => Math.max(newest ?? epoch, epoch), undefined),
+      stop: supervisor.stop(name)
+    }
+  })
+
+/** Somebody's way into a running network: a client of their own, in this process. */
+export type ClientAccess = Pick<Network, "client">
+
+const VISITOR = "visitor"
+
+/**
+ * Joins a running network with a client of one's own, which ends with the scope; returns when it is up.
+ * @param publics  at least those of `publicsNeeded(topology, "", "client")`
+ * @errors LaunchFailed: backend missing, nobody of the network answers in time
+ */
+export const join = (
+  topology: Topology, options: Pick<ActorOptions, "publics" | "backend" | "onClockCorrection"> & { readonly limitMs?: number }
+): Effect.Effect<ClientAccess, LaunchFailed, Scope.Scope> =>
+  Effect.gen(function*() {
+    const identitySeed = systemEntropy(SEED_BYTES)
+    const { around, clock, knowledge, mount } = yield* openProcess(topology, {
+      ...options, name: VISITOR, role: "client", secret: { linkSeed: systemEntropy(SEED_BYTES) },
+      identityKey: (crypto) => crypto.ed25519PublicKey(identitySeed), listens: false
+    })
+    const identity = makeIdentity(knowledge.setting.crypto, VISITOR, identitySeed)
+    const request = { knowledge, identity, role: "client" as const, entropyOf: around.entropyOf, choice: {} }
+    const stock = yield* openMemoryStock(request)
+    const supervisor = yield* makeSupervisor
+    yield* supervisor.start(VISITOR, lifeOf(knowledge, around, identity, stock)).pipe(inProcess(clock))
+    const seconds = Math.round((options.limitMs ?? JOIN_LIMIT_MS) / 1000)
+    yield* awaitUp(supervisor, [VISITOR]).pipe(Effect.timeoutFail({
+      duration: options.limitMs ?? JOIN_LIMIT_MS,
+      onTimeout: () => new LaunchFailed({
+        message: `no gateway of ${topology.name} gave a directory document within ${seconds} s: is the network up (funion status), and are the key files its own?`
+      })
+    }))
+    return { client: () => mount.connect("person", VISITOR, ClientProtocol, { limitMs: CALL_LIMIT_MS }) }
+  })
+
+/** A network that has just started needs a while for its first document. */
+const JOIN_LIMIT_MS = 60_000

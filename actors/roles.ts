@@ -14,6 +14,7 @@ import type { Life } from "../src/actor/supervise.ts"
 import { Crypto } from "../src/crypto/crypto-service.ts"
 import { EntropySource, randomFromEntropy, type Entropy } from "../src/crypto/entropy.ts"
 import { JournalFile, type JournalStorage } from "../src/inference/journal-file.ts"
+import { uniformFrom } from "../src/link/link-services.ts"
 import type { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
 import { nodeIdOf } from "../src/pki/descriptor.ts"
@@ -145,7 +146,8 @@ const computeLife = (knowledge: Knowledge, around: Surroundings, identity: Ident
 }
 
 const clientLife = (knowledge: Knowledge, around: Surroundings, name: string, stock: StockOf<"client">): ReadyLife => {
-  const firstGateway = Math.max(0, knowledge.topology.clients.findIndex((other) => other.name === name))
+  const placeInTopology = knowledge.topology.clients.findIndex((other) => other.name === name)
+  const firstGateway = placeInTopology >= 0 ? placeInTopology : Math.floor(uniformFrom(around.entropyOf(`${name}/gateway`)) * knowledge.topology.gateways.length)
   return (ready) => Effect.suspend(() => {
     const caller = around.callerFor(name)
     return surround(knowledge, around, name, connectThroughGateway(caller.from, gatewayAt(knowledge, firstGateway).name), (view) => (up) =>

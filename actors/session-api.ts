@@ -22,7 +22,7 @@ import {
 import { dtypeOfName } from "../src/model/dtype.ts"
 import { checkTensor, type Tensor } from "../src/model/tensor.ts"
 import { InferenceFailed, type InferenceEvent } from "./client/protocol.ts"
-import type { Network } from "./launch.ts"
+import type { ClientAccess } from "./launch.ts"
 
 export interface ClientChoice {
   /** Name of a client actor; default: the first of the topology. */
@@ -93,24 +93,24 @@ export interface Uploaded {
 type CallFailed = InferenceFailed | MountError
 
 const crypto = Either.getOrElse(selectBackend(), () => referenceBackend)
-const codecs = new WeakMap<Network, ClientCodec>()
+const codecs = new WeakMap<ClientAccess, ClientCodec>()
 
 /** The codec of a network, which keeps tokenizers for the next job. */
-const codecOf = (network: Network): ClientCodec => {
+const codecOf = (network: ClientAccess): ClientCodec => {
   const codec = codecs.get(network) ?? makeClientCodec(crypto)
   codecs.set(network, codec)
   return codec
 }
 
 /** The models that a network's directory offers. @errors InferenceFailed, MountError */
-export const models = (network: Network, choice: ClientChoice = {}): Effect.Effect<ReadonlyArray<NetworkModel>, CallFailed> =>
+export const models = (network: ClientAccess, choice: ClientChoice = {}): Effect.Effect<ReadonlyArray<NetworkModel>, CallFailed> =>
   Effect.flatMap(network.client(choice.client), (client) => client.Models(undefined)).pipe(
     Effect.map((offered) => offered.flatMap(({ card, profiles, service }) =>
       Either.match(decodeCard(card), { onLeft: () => [], onRight: (decoded) => [{ service, card: decoded, profiles }] }))),
     Effect.scoped
   )
 
-const cardOf = (network: Network, modelId: string, choice: ClientChoice): Effect.Effect<ModelCard, CallFailed> =>
+const cardOf = (network: ClientAccess, modelId: string, choice: ClientChoice): Effect.Effect<ModelCard, CallFailed> =>
   Effect.flatMap(models(network, choice), (offered) => {
     const model = offered.find(({ card }) => card.id === modelId)
     return model === undefined
@@ -170,7 +170,7 @@ const jobOf = (modelId: string, tensors: ReadonlyArray<Tensor>, { bucket }: JobC
  * @errors InferenceFailed, OutputInvalid for an answer that is no tensors, MountError when the client actor is not there
  */
 export const inferTensors = (
-  network: Network, modelId: string, tensors: ReadonlyArray<Tensor>, options: JobChoice & EventListener = {}
+  network: ClientAccess, modelId: string, tensors: ReadonlyArray<Tensor>, options: JobChoice & EventListener = {}
 ): Effect.Effect<TensorAnswer, CallFailed | OutputInvalid> =>
   Effect.gen(function*() {
     const client = yield* network.client(options.client)
@@ -198,7 +198,7 @@ export const withDecoded = (codec: ClientCodec, card: ModelCard, answer: TensorA
  * @errors InputInvalid before anything is sent; InferenceFailed, OutputInvalid, MountError
  */
 export const infer = (
-  network: Network, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions & EventListener = {}
+  network: ClientAccess, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions & EventListener = {}
 ): Effect.Effect<InferenceAnswer, CallFailed | InputInvalid | OutputInvalid> =>
   Effect.gen(function*() {
     const codec = codecOf(network)
@@ -209,7 +209,7 @@ export const infer = (
 
 /** Step 1 alone: writes the input into storage. @errors InputInvalid, InferenceFailed, MountError */
 export const upload = (
-  network: Network, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions = {}
+  network: ClientAccess, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions = {}
 ): Effect.Effect<Uploaded, CallFailed | InputInvalid> =>
   Effect.gen(function*() {
     const card = yield* cardOf(network, modelId, options)
@@ -224,14 +224,14 @@ export const upload = (
  * @returns the ticket, 256 bytes: whoever holds it can read the answer
  * @errors InferenceFailed, MountError
  */
-export const dispatch = (network: Network, uploaded: Uploaded, options: ClientChoice = {}): Effect.Effect<Uint8Array, CallFailed> =>
+export const dispatch = (network: ClientAccess, uploaded: Uploaded, options: ClientChoice = {}): Effect.Effect<Uint8Array, CallFailed> =>
   Effect.flatMap(network.client(options.client), (client) => client.Dispatch({ input: uploaded.record })).pipe(
     Effect.map(({ ticket }) => ticket),
     Effect.scoped
   )
 
 const decodeFetched = (
-  network: Network, ticket: Uint8Array, outputs: ReadonlyArray<Tensor>, choice: ClientChoice
+  network: ClientAccess, ticket: Uint8Array, outputs: ReadonlyArray<Tensor>, choice: ClientChoice
 ): Effect.Effect<Decoded & Pick<FetchedAnswer, "model" | "outputs">, CallFailed | OutputInvalid> =>
   Effect.gen(function*() {
     const named = Either.getOrUndefined(decodeTicket(ticket))?.modelIdHash
@@ -254,7 +254,7 @@ const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length 
  * @errors InferenceFailed, OutputInvalid, MountError
  */
 export const fetch = (
-  network: Network, ticket: Uint8Array, options: ClientChoice & EventListener = {}
+  network: ClientAccess, ticket: Uint8Array, options: ClientChoice & EventListener = {}
 ): Effect.Effect<FetchedAnswer, CallFailed | OutputInvalid> =>
   Effect.gen(function*() {
     const client = yield* network.client(options.client)

@@ -137,3 +137,9 @@ export const openReplicaStock = (request: StockRequest, directory: string): Open
     Effect.map((stock) => ({ role: "replica" as const, ...stock })),
     Effect.mapError(({ message }) => new LaunchFailed({ message: `${request.identity.name}: ${message}` }))
   )
+
+/** What an actor keeps, in its own folder. @errors LaunchFailed: a folder in use or damaged, a model that does not load */
+export const openDiskStock = (request: StockRequest, directory: string, storageKey: Uint8Array): Opened<Stock> => {
+  if (request.role === "replica") return openReplicaStock(request, directory)
+  return openMemoryStock(request)
+}

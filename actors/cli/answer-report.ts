@@ -9,7 +9,7 @@
  */
 import { bigintsOf, numbersOf, type Tensor } from "../../src/model/tensor.ts"
 import { runtimeDtype } from "../../src/model/dtype.ts"
-import type { InferenceAnswer } from "../session-api.ts"
+import type { FetchedAnswer, InferenceAnswer } from "../session-api.ts"
 import { plainText } from "./cli-failure.ts"
 import { seconds } from "./progress.ts"
 
@@ -22,12 +22,28 @@ const elementsOf = (tensor: Tensor): ReadonlyArray<JsonNumber> =>
     ? bigintsOf(tensor).map((value) => (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)))
     : numbersOf(tensor).map(jsonNumber)
 
+const outputsJson = (outputs: ReadonlyArray<Tensor>) =>
+  outputs.map((tensor) => ({ name: tensor.name, dtype: runtimeDtype(tensor.dtype), shape: tensor.dims, data: elementsOf(tensor) }))
+
+/** An answer read with a ticket, as one line of JSON; `model` is absent when the ticket does not tell. */
+export const fetchedJson = ({ model, outputs, overflow, packets, text, timings }: FetchedAnswer): string =>
+  JSON.stringify({ model, outputs: outputsJson(outputs), ...(text === undefined ? {} : { text }), overflow, timings, packets })
+
+/** One line about how an answer was read with a ticket. */
+export const fetchedSummary = ({ model, overflow, packets, timings }: FetchedAnswer): string =>
+  [
+    model ?? "a model that the ticket does not name",
+    ...(overflow === 0 ? [] : [`edges missed ${overflow}`]),
+    `held ${seconds(timings.heldMs)}, fetch ${seconds(timings.fetchMs)}`,
+    `${packets.sent} packets sent (${packets.decoys} decoys), ${packets.received} received`
+  ].join("; ")
+
 /** One line of JSON. */
 export const answerJson = (answer: InferenceAnswer): string =>
   JSON.stringify({
     model: answer.model,
     version: answer.version,
-    outputs: answer.outputs.map((tensor) => ({ name: tensor.name, dtype: runtimeDtype(tensor.dtype), shape: tensor.dims, data: elementsOf(tensor) })),
+    outputs: outputsJson(answer.outputs),
     ...(answer.text === undefined ? {} : { text: answer.text }),
     bucket: answer.bucket,
     overflow: answer.overflow,
@@ -45,7 +61,7 @@ const tensorText = (tensor: Tensor): string => {
 }
 
 /** What the person asked for: the text, or the numbers. A single tensor goes without its name. */
-export const answerText = ({ outputs, text }: InferenceAnswer): string => {
+export const answerText = ({ outputs, text }: Pick<InferenceAnswer, "outputs" | "text">): string => {
   if (text !== undefined) return plainText(text)
   const [only] = outputs
   if (outputs.length === 1 && only !== undefined) return tensorText(only)

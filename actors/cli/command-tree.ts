@@ -14,6 +14,7 @@ import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
+import { ROLES } from "../../src/topology/topology.ts"
 import { packageVersion } from "./package-version.ts"
 
 const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
@@ -37,6 +38,15 @@ const topologyFile = optional(Options.text("topology").pipe(
   Options.withDescription("The network: a file that exports one constant `topology`. Default: tiny, or tiny-reference with the reference backend.")
 ))
 
+const runningTopology = Options.text("topology").pipe(
+  Options.withPseudoName("FILE"),
+  Options.withDescription("The network: a file that exports one constant `topology` with machines, or that value as JSON.")
+)
+const keysDirectory = optional(Options.text("keys").pipe(Options.withPseudoName("DIR"), Options.withDescription("Folder of key files. Default: keys.")))
+const backend = optional(Options.choice("backend", ["native", "reference"] as const).pipe(
+  Options.withDescription("Crypto backend. Default: native where it works, else reference.")
+))
+
 const model = Args.text({ name: "MODEL" }).pipe(Args.map(unmarked), Args.withDescription("Id of the model; `funion models` lists them."))
 const input = Args.text({ name: "INPUT" }).pipe(
   Args.map(unmarked),
@@ -44,7 +54,7 @@ const input = Args.text({ name: "INPUT" }).pipe(
   Args.repeated
 )
 
-const inferOptions = {
+const inputOptions = {
   file: optional(Options.text("file").pipe(
     Options.withPseudoName("PATH"),
     Options.withDescription("Read the input from a file: text, numbers, a PNG image for ocr-line, or a raw tensor. - reads standard input.")
@@ -54,18 +64,71 @@ const inferOptions = {
   )),
   shape: optional(Options.text("shape").pipe(Options.withPseudoName("DIMS"), Options.withDescription("Shape of a raw tensor (with --dtype), such as 1,4."))),
   maxTokens: wholeNumber("max-tokens", 1, "Most tokens of the answer of a model that generates text."),
+  bucket: wholeNumber("bucket", 1, "Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile.")
+}
+
+const inferOptions = {
+  ...inputOptions,
   json,
   topology: topologyFile,
-  bucket: wholeNumber("bucket", 1, "Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile."),
+  keys: keysDirectory,
+  inProcess: Options.boolean("in-process").pipe(Options.withDescription("Start the whole network here, even if the topology says where its actors run.")),
   seed: wholeNumber("seed", 0, "Make all random draws repeatable. For experiments: a seeded network protects nobody."),
-  backend: optional(Options.choice("backend", ["native", "reference"] as const).pipe(
-    Options.withDescription("Crypto backend. Default: native where it works, else reference.")
-  ))
+  backend
 }
 
 const infer = Command.make("infer", { model, words: input, ...inferOptions }, (given) =>
   Effect.flatMap(Effect.promise(() => import("./infer-command.ts")), ({ runInfer }) => runInfer(given))).pipe(
-  Command.withDescription("Start the network, send one input anonymously through it to a model, and print the answer.")
+  Command.withDescription("Start the network, or join the one that runs, send one input anonymously through it to a model, and print the answer.")
+)
+
+const cap = (description: string) => Options.text("cap").pipe(Options.withPseudoName("FILE"), Options.withDescription(description))
+
+const upload = Command.make("upload", {
+  model, words: input, ...inputOptions, cap: cap("New file for the right to commission the job: a secret."), topology: runningTopology, keys: keysDirectory, backend
+}, (given) => Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runUpload }) => runUpload(given))).pipe(
+  Command.withDescription("Store one input in a running network: the first step of an inference.")
+)
+const dispatch = Command.make("dispatch", {
+  model,
+  input: Options.text("input").pipe(Options.withPseudoName("FILE"), Options.withDescription("The file that upload wrote.")),
+  cap: cap("New file for the ticket, which reads the answer and nothing else."),
+  topology: runningTopology, keys: keysDirectory, backend
+}, (given) => Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runDispatch }) => runDispatch(given))).pipe(
+  Command.withDescription("Commission a stored input: the second step. May be repeated.")
+)
+const ticket = Args.text({ name: "TICKET" }).pipe(Args.withDescription("The file that dispatch wrote."))
+const fetch = Command.make("fetch", { ticket, json, topology: runningTopology, keys: keysDirectory, backend }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runFetch }) => runFetch(given))).pipe(
+  Command.withDescription("Wait for an answer and read it with a ticket: the last step, by whoever holds the ticket.")
+)
+
+const keygen = Command.make("keygen", {
+  topology: runningTopology,
+  name: optional(Options.text("name").pipe(Options.withPseudoName("NAME"), Options.withDescription("The actor. Default: every actor of the topology."))),
+  directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("Where to write NAME.secret and NAME.public. Default: keys.")))
+}, (given) => Effect.flatMap(Effect.promise(() => import("./keygen-command.ts")), ({ runKeygen }) => runKeygen(given))).pipe(
+  Command.withDescription("Make the identity and link keys of an actor. Other machines need the public halves only.")
+)
+
+const run = Command.make("run", {
+  role: Options.choice("role", ROLES).pipe(Options.withDescription("The role that the topology gives the name.")),
+  name: Options.text("name").pipe(Options.withPseudoName("NAME"), Options.withDescription("The actor.")),
+  topology: runningTopology,
+  keys: keysDirectory,
+  directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("The actor's own folder. Default: data/NAME."))),
+  backend
+}, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(
+  Command.withDescription("Run one actor of a topology as this process.")
+)
+
+const up = Command.make("up", {
+  topology: runningTopology,
+  keys: keysDirectory,
+  directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("Folder of the actors' folders. Default: data."))),
+  backend
+}, (given) => Effect.flatMap(Effect.promise(() => import("./up-command.ts")), ({ runUp }) => runUp(given))).pipe(
+  Command.withDescription("Run every actor of a topology as a process on this machine, for trying out; makes keys that are missing.")
 )
 
 const models = Command.make("models", { json, topology: topologyFile }, (given) =>
@@ -98,7 +161,7 @@ const doctor = Command.make("doctor", { json }, (given) =>
 
 const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, topology, conformance, doctor])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, topology, conformance, doctor])
 )
 
 const EXAMPLES = [

@@ -1,8 +1,8 @@
 /**
- * `funion infer`: starts a network, commissions one job, prints the answer.
+ * `funion infer`: starts or joins a network, commissions one job, prints the answer.
  *
  * Contract: whatever can be known to be wrong before the network starts is said before it starts. The answer alone goes to standard output (with `--json`
- * one object, or nothing when it fails); steps, summary and warnings go to standard error. The network ends with the command.
+ * one object, or nothing when it fails); steps, summary and warnings go to standard error. A network of the command's own ends with it.
  * Knows nothing of: arguments' spelling.
  * Source: the issue's list; departures: none.
  *
@@ -13,24 +13,22 @@ import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
 import { makeClientCodec } from "../../src/model/client-codec.ts"
 import type { Topology } from "../../src/topology/topology.ts"
-import { launch } from "../launch.ts"
 import { type InferenceAnswer, inferTensors, withDecoded } from "../session-api.ts"
 import { answerJson, answerSummary, answerText } from "./answer-report.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
 import { type GivenInput, readInput } from "./given-input.ts"
 import { checkBucket, hostedModel, type HostedModel } from "./hosted-model.ts"
+import { type AccessChoice, openAccess } from "./network-access.ts"
 import { printAside, printLine } from "./output.ts"
 import { makeProgress, type Progress, stepLines } from "./progress.ts"
 import { defaultTopology, loadTopology } from "./topology-file.ts"
 
-export interface InferRequest extends GivenInput {
+export interface InferRequest extends GivenInput, AccessChoice {
   readonly model: string
   readonly maxTokens: number | undefined
   readonly json: boolean
   readonly topology: string | undefined
   readonly bucket: number | undefined
-  readonly seed: number | undefined
-  readonly backend: "native" | "reference" | undefined
 }
 
 /** What is checked before anything starts. */
@@ -40,15 +38,10 @@ interface Prepared {
   readonly hosted: HostedModel
 }
 
-const actorCount = (topology: Topology): number =>
-  [topology.authorities, topology.gateways, topology.mixes, topology.serviceNodes, topology.couriers, topology.replicas, topology.computes, topology.clients]
-    .reduce((count, group) => count + group.length, 0)
-
 const prepare = (request: InferRequest): Effect.Effect<Prepared, CliFailure> =>
   Effect.gen(function*() {
     const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
     const { topology } = yield* request.topology === undefined ? defaultTopology(crypto.name) : loadTopology(request.topology)
-    if (topology.clients.length === 0) return yield* failed(`the network ${topology.name} has no client: add one to clients`)
     const hosted = yield* hostedModel(crypto, topology, request.model)
     yield* checkBucket(hosted, request.bucket)
     if (request.maxTokens !== undefined && hosted.card.kind !== "generate") {
@@ -65,12 +58,7 @@ const runJob = (request: InferRequest, { crypto, hosted, topology }: Prepared, p
       codec.encodeInput(hosted.card, input, request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
       (error) => failed(error.message)
     )
-    yield* progress.show(`starting the network ${topology.name}`)
-    const network = yield* launch(topology, {
-      ...(request.backend === undefined ? {} : { backend: request.backend }),
-      ...(request.seed === undefined ? {} : { seed: request.seed })
-    })
-    yield* progress.tell(`network ${topology.name}: ${actorCount(topology)} actors in this process`)
+    const network = yield* openAccess(topology, request, progress)
     const answer = yield* inferTensors(network, hosted.card.id, tensors, {
       ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
       onEvent: (event) => Effect.forEach(stepLines(event), ({ done, text }) => (done ? progress.tell(text) : progress.show(text)), { discard: true })

@@ -1,5 +1,5 @@
 /**
- * Topology files: a TypeScript or JavaScript module anywhere on the machine that exports one constant `topology`.
+ * Topology files: a TypeScript or JavaScript module anywhere on the machine that exports one constant `topology`, or the same value as JSON.
  *
  * Contract: what the file exports is checked before anybody uses it; every refusal names the file, and the field where there is one. The file is run:
  * it is code that its owner trusts. It may import `effect` and the topology language of `funion` wherever it lies, and modules beside it; copies of the
@@ -12,7 +12,7 @@
  */
 import * as effect from "effect"
 import { Effect, Either } from "effect"
-import { existsSync, statSync } from "node:fs"
+import { existsSync, readFileSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import * as epoch from "../../src/params/epoch.ts"
 import * as presets from "../../src/params/presets.ts"
@@ -54,6 +54,13 @@ const runModule = (path: string, shown: string): Effect.Effect<unknown, CliFailu
     catch: (thrown) => failed(`${shown} can not be run: ${describeFault(thrown, path)}`)
   })
 
+/** The value of a JSON file: a topology without code. */
+const jsonIn = (path: string, shown: string): Either.Either<unknown, CliFailure> =>
+  Either.try({
+    try: (): unknown => JSON.parse(readFileSync(path, "utf8")),
+    catch: (thrown) => failed(`${shown} is no JSON: ${thrownMessage(thrown)}`)
+  })
+
 const exportedBy = (module: unknown, shown: string): Either.Either<unknown, CliFailure> =>
   typeof module === "object" && module !== null && "topology" in module && module.topology !== undefined
     ? Either.right(module.topology)
@@ -76,6 +83,7 @@ export const loadTopology = (file: string): Effect.Effect<ValidTopology, CliFail
     const path = resolve(file)
     if (!existsSync(path)) return yield* failed(`${file}: there is no such file`)
     if (!statSync(path).isFile()) return yield* failed(`${file}: this is no file`)
+    if (path.endsWith(".json")) return yield* Either.flatMap(jsonIn(path, file), (value) => checkTopology(value, file))
     const module = yield* runModule(path, file)
     return yield* Either.flatMap(exportedBy(module, file), (value) => checkTopology(value, file))
   })

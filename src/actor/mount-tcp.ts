@@ -12,6 +12,7 @@
  * @module
  */
 import { Context, Effect, FiberSet, Layer, Schedule, type Scope } from "effect"
+import type { LinkSizes } from "../link/link-end.ts"
 import { type LinkRequirements, linkServices } from "../link/link-services.ts"
 import { COMMAND_HEADER_BYTES } from "../link/padding.ts"
 import { ActorUnavailable, type MountError } from "./actor.ts"
@@ -26,6 +27,7 @@ import { makeTcpNode, type TcpNode } from "./tcp-node.ts"
 import type { TcpMountOptions } from "./tcp-options.ts"
 
 const DEFAULT_COMMAND_BYTES = 4_096
+const DEFAULT_SIZES: LinkSizes = { fromInitiatorBytes: DEFAULT_COMMAND_BYTES, fromResponderBytes: DEFAULT_COMMAND_BYTES }
 /** Less than this cannot carry a message's length. */
 const LEAST_COMMAND_BYTES = COMMAND_HEADER_BYTES + 4
 
@@ -61,16 +63,22 @@ const makeConnect = (options: TcpMountOptions, memory: MountService, node: TcpNo
   })
 }
 
+/** The lengths of commands towards `callee`. A length that cannot carry a message is a mistake of ours and dies. */
+const sizesFor = ({ sizes }: TcpMountOptions, callee: string): LinkSizes => {
+  const chosen = typeof sizes === "function" ? sizes(callee) : sizes ?? DEFAULT_SIZES
+  if (Math.min(chosen.fromInitiatorBytes, chosen.fromResponderBytes) < LEAST_COMMAND_BYTES) throw new RangeError("commands of a link are too short")
+  return chosen
+}
+
 const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never, LinkRequirements | Scope.Scope> =>
   Effect.gen(function*() {
     const limits = { ...DEFAULT_TCP_LIMITS, ...options.limits }
-    const sizes = options.sizes ?? { fromInitiatorBytes: DEFAULT_COMMAND_BYTES, fromResponderBytes: DEFAULT_COMMAND_BYTES }
-    if (Math.min(sizes.fromInitiatorBytes, sizes.fromResponderBytes) < LEAST_COMMAND_BYTES) throw new RangeError("commands of a link are too short")
+    sizesFor(options, options.self.name)
     const memory = Context.get(yield* Layer.build(layerMountMemory()), Mount)
     const current: Current = { served: undefined }
     const node = yield* makeTcpNode(options, {
       limits,
-      sizes,
+      sizesOf: (callee) => sizesFor(options, callee),
       services: yield* linkServices,
       clock: yield* Effect.clock,
       scope: yield* Effect.scope,

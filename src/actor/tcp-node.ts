@@ -25,7 +25,8 @@ import { type Dialled, Route, type RouteContext } from "./tcp-route.ts"
 
 export interface NodeParts {
   readonly limits: TcpLimits
-  readonly sizes: LinkSizes
+  /** Lengths of commands on links to `callee`. */
+  readonly sizesOf: (callee: string) => LinkSizes
   readonly services: LinkServices
   /** Of the mount; what hangs on a link hangs on a child of it. */
   readonly scope: Scope.Scope
@@ -100,7 +101,7 @@ class Links {
     const { limits, runtime, fork, scope, served } = this.parts
     let hosted: HostedLink | undefined
     const end = LinkEnd.responder({
-      ...this.#endConfig(this.#ownIdentity(), this.options.peers.accept),
+      ...this.#endConfig(this.#ownIdentity(), this.options.peers.accept, this.options.self.name),
       mayAnswer: () => this.#handshakes.tryTake(address, this.nowMs())
     })
     const link: TcpLink = new TcpLink(socket, end, this.#linkContext(address), {
@@ -182,7 +183,7 @@ class Links {
     socket.once("connect", () => {
       if (over) return
       const expects: PeerCheck = (claim) => (this.options.peers.expects(to, claim) ? to : undefined)
-      const opened = new TcpLink(socket, LinkEnd.initiator(this.#endConfig(identity, expects)), this.#linkContext(""), {
+      const opened = new TcpLink(socket, LinkEnd.initiator(this.#endConfig(identity, expects, to)), this.#linkContext(""), {
         onOpen: (peer) => {
           this.#count("opened")
           this.options.onSkew?.(to, peer.unixTimeS * 1000 - this.nowMs())
@@ -215,9 +216,9 @@ class Links {
     return { linkKey, additionalData: identityHash }
   }
 
-  #endConfig(identity: HandshakeIdentity, check: PeerCheck) {
-    const { services, sizes } = this.parts
-    return { ...services, identity, check, sizes, unixTimeS: () => Math.floor(this.nowMs() / 1000) }
+  #endConfig(identity: HandshakeIdentity, check: PeerCheck, callee: string) {
+    const { services, sizesOf } = this.parts
+    return { ...services, identity, check, sizes: sizesOf(callee), unixTimeS: () => Math.floor(this.nowMs() / 1000) }
   }
 
   /** Peers without a name share the bucket of their address. */
@@ -257,7 +258,7 @@ export const makeTcpNode = (options: TcpMountOptions, parts: NodeParts): Effect.
     }))
     const at = options.listen ?? options.addresses(options.self.name) ?? { host: "127.0.0.1", port: 0 }
     const listening = turn.withPermits(1)(Effect.suspend(() =>
-      server !== undefined ? Effect.void : Effect.map(listen(options.self.name, at, (socket) => links.accept(socket)), (bound) => {
+      server !== undefined || at === "nowhere" ? Effect.void : Effect.map(listen(options.self.name, at, (socket) => links.accept(socket)), (bound) => {
         server = bound.server
         options.onListening?.(bound.address)
       })))

@@ -33,13 +33,13 @@ export interface TcpMountOptions {
   /** Where an actor listens; `undefined` for one that cannot be reached. Asked at every dialling. */
   readonly addresses: (name: string) => TcpAddress | undefined
   readonly peers: PeerDirectory
-  /** Where to listen; otherwise at our own address. Port 0 takes any free one. */
-  readonly listen?: TcpAddress | undefined
+  /** Where to listen; otherwise at our own address. Port 0 takes any free one. "nowhere": what is served can be called from this process alone. */
+  readonly listen?: TcpAddress | "nowhere" | undefined
   readonly onListening?: ((address: TcpAddress) => void) | undefined
   /** What to show to a callee instead of our identity: anonymous clients. Such links are kept apart by caller and callee. */
   readonly credentials?: ((from: string, to: string) => HandshakeIdentity | undefined) | undefined
-  /** Lengths of commands; every peer must have the same. Default 4 096 bytes both ways. */
-  readonly sizes?: LinkSizes | undefined
+  /** Lengths of commands, by the actor that is called; both ends must have the same. Default 4 096 bytes both ways. */
+  readonly sizes?: LinkSizes | ((callee: string) => LinkSizes) | undefined
   readonly limits?: Partial<TcpLimits> | undefined
   readonly onCount?: ((count: TcpCount) => void) | undefined
   /** A responder's clock against ours, in milliseconds, to the second. */

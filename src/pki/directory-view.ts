@@ -30,6 +30,8 @@ export interface DirectoryView extends PkiViewService {
   readonly awaitDocument: Effect.Effect<Document>
   /** The verified bytes of the document of `epoch`, for handing on; undefined when it is not held. */
   readonly certificateOf: (epoch: number) => Uint8Array | undefined
+  /** The documents held now, of the previous, the current and the next epoch as far as they are there. */
+  readonly documents: () => ReadonlyArray<Document>
 }
 
 interface Held {
@@ -113,7 +115,8 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
       current,
       forEpoch: (epoch) => Effect.sync(() => Option.fromNullable(documents.get(epoch)?.document)),
       awaitDocument: Effect.zipRight(arrived.await, Effect.orDie(Effect.retry(current, Schedule.spaced(FIRST_RETRY_MS)))),
-      certificateOf: (epoch) => documents.get(epoch)?.certificate
+      certificateOf: (epoch) => documents.get(epoch)?.certificate,
+      documents: () => [...documents.values()].map(({ document }) => document)
     }
   })
 

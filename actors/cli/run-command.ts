@@ -1,0 +1,58 @@
+/**
+ * `funion run`: one actor of a topology as this process.
+ *
+ * Contract: whatever can be known to be wrong is said before anything listens. Log lines go to standard error. A signal withdraws the actor from the
+ * directory, lets it finish what it has accepted, and ends the process with status 0; a second one ends it at once.
+ * Knows nothing of: arguments' spelling.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import { join } from "node:path"
+import { Effect } from "effect"
+import { actorsOf, type Role, type Topology } from "../../src/topology/topology.ts"
+import { readPublics, readSecret } from "../key-file.ts"
+import { type ActorOptions, launchActor, publicsNeeded } from "../launch.ts"
+import { type CliFailure, failed, misused } from "./cli-failure.ts"
+import { KEYS_DIRECTORY } from "./network-access.ts"
+import { loadTopology } from "./topology-file.ts"
+
+/** Where actors keep their folders when nothing else is said. */
+export const DATA_DIRECTORY = "data"
+
+export interface RunRequest {
+  readonly role: Role
+  readonly name: string
+  readonly topology: string
+  readonly keys: string | undefined
+  readonly directory: string | undefined
+  readonly backend: "native" | "reference" | undefined
+}
+
+/** The role of a name; refuses another one. */
+const checkRole = (topology: Topology, { name, role }: RunRequest): Effect.Effect<void, CliFailure> => {
+  const actors = actorsOf(topology)
+  const actor = actors.find((each) => each.name === name)
+  if (actor === undefined) return failed(`there is no actor "${name.slice(0, 64)}" in ${topology.name}; it has ${actors.map((each) => each.name).join(", ")}`)
+  return actor.role === role ? Effect.void : misused(`--role ${role}: in ${topology.name} ${name} is of role ${actor.role}`)
+}
+
+/** Everything an actor is started with. @errors CliFailure: wrong role, keys missing */
+const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<ActorOptions, CliFailure> =>
+  Effect.gen(function*() {
+    yield* checkRole(topology, request)
+    const { backend, keys = KEYS_DIRECTORY, name, role } = request
+    const secret = yield* readSecret(keys, name)
+    const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
+    const directory = request.directory ?? join(DATA_DIRECTORY, name)
+    return { name, role, secret, publics, directory, ...(backend === undefined ? {} : { backend }) }
+  }).pipe(Effect.mapError((error) => (error._tag === "CliFailure" ? error : failed(error.message))))
+
+/** Runs one actor until a signal. @errors CliFailure */
+export const runActor = (request: RunRequest): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function*() {
+    const { topology } = yield* loadTopology(request.topology)
+    const options = yield* optionsOf(topology, request)
+    yield* Effect.mapError(launchActor(topology, options), (error) => failed(error.message))
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
