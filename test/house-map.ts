@@ -16,14 +16,15 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   pigeonhole: ["bytes", "crypto", "bacap", "sphinx"],
   params: ["bytes", "sphinx", "pigeonhole"],
   pki: ["bytes", "crypto", "params", "sphinx"],
+  disk: [],
   mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
   link: ["bytes", "crypto", "params"],
   actor: ["bytes", "link"],
   session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],
   storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
   model: ["bytes", "crypto"],
-  inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx"],
-  node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole"],
+  inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx", "disk"],
+  node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole", "disk"],
   topology: ["params", "bytes", "sphinx", "pigeonhole"],
   conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"]
 }
@@ -41,6 +42,6 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^msgpackr/, [/^src\/(pki|inference|actor)\//]],
   [/^jiti$/, [/^actors\//]],
   [/^classic-level$/, [/^actors\/replica\//]],
-  [/^node:/, [/^src\/(crypto|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/(launch|key-file|stocks)\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
-    /^bench\//]]
+  [/^node:/, [/^src\/(crypto|disk|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/(launch|key-file|stocks)\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
+    /^actors\/operator\/operator-port\.ts$/, /^bench\//]]
 ]
