@@ -6,14 +6,16 @@
  *   reply       nonce 12 ‖ ChaCha20-Poly1305(H256(shared secret), message) ‖ tag 16
  *
  * Contract: entropy is drawn in this order: sender key, message key 32, nonce 12 of the ciphertext, one nonce 12 for each DEK; a reply draws its
- * nonce 12. A recipient of wrong length or low order, and any ciphertext that does not open, are refused.
+ * nonce 12. A recipient of wrong length or low order, and any ciphertext that does not open, are refused. With a mark, the nonce of the ciphertext is
+ * not drawn but H256(mark ‖ message key)[0..12]: one bit from the sender to the recipients which nobody between them can see, set or clear.
  * Knows nothing of: envelopes, couriers, epochs. With X25519 or X448 it gives no protection against quantum computers.
- * Source: pigeonhole.md §4 (hpqc `kem/mkem`); departures: the exchange is X25519 or X448, not CTIDH-1024 with X25519.
+ * Source: pigeonhole.md §4 (hpqc `kem/mkem`); departures: the exchange is X25519 or X448, not CTIDH-1024 with X25519; marks.
  *
  * @module
  */
 import { Data, Either } from "effect"
 import { concatBytes } from "../bytes/concat.ts"
+import { constantTimeEqual } from "../bytes/equal.ts"
 import type { CryptoBackend } from "./backend.ts"
 import type { Entropy } from "./entropy.ts"
 
@@ -85,16 +87,22 @@ export interface Encapsulation {
   readonly deks: ReadonlyArray<Uint8Array>
 }
 
+/** The nonce by which a sender marks a ciphertext; as good as a random one to all who do not know the message key, which is used once. */
+const markedNonce = (crypto: CryptoBackend, mark: Uint8Array, messageKey: Uint8Array): Uint8Array =>
+  crypto.blake2b256(mark, messageKey).slice(0, NONCE_BYTES)
+
 /**
  * Seals `plaintext` for all `recipients` (public keys).
+ * @param mark  a public constant for `decapsulateMarked` to find; none in ordinary envelopes
  * @errors MkemFailed `bad-peer-key`
  */
 export const encapsulate = (
-  crypto: CryptoBackend, nike: Nike, recipients: ReadonlyArray<Uint8Array>, plaintext: Uint8Array, entropy: Entropy
+  crypto: CryptoBackend, nike: Nike, recipients: ReadonlyArray<Uint8Array>, plaintext: Uint8Array, entropy: Entropy, mark?: Uint8Array
 ): Either.Either<Encapsulation, MkemFailed> => {
   const senderPrivateKey = entropy(nike.privateKeyBytes)
   const messageKey = entropy(MESSAGE_KEY_BYTES)
-  const ciphertext = seal(crypto, messageKey, entropy(NONCE_BYTES), plaintext)
+  const nonce = mark === undefined ? entropy(NONCE_BYTES) : markedNonce(crypto, mark, messageKey)
+  const ciphertext = seal(crypto, messageKey, nonce, plaintext)
   return Either.map(
     Either.all(recipients.map((recipient) =>
       Either.map(pairKey(crypto, nike, senderPrivateKey, recipient), (key) => {
@@ -110,24 +118,41 @@ export const encapsulate = (
   )
 }
 
+/** What a recipient finds. */
+export interface Decapsulation {
+  readonly plaintext: Uint8Array
+  /** Whether the sender used the mark that was looked for; by chance with probability 2^-96. */
+  readonly isMarked: boolean
+}
+
 /**
- * Opens what `encapsulate` made, with this recipient's DEK.
+ * Opens what `encapsulate` made, with this recipient's DEK, and looks for a mark.
  * @errors MkemFailed `bad-peer-key` | `bad-dek` | `bad-ciphertext`
  */
-export const decapsulate = (
-  crypto: CryptoBackend, nike: Nike, privateKey: Uint8Array, senderPublicKey: Uint8Array, dek: Uint8Array, ciphertext: Uint8Array
-): Either.Either<Uint8Array, MkemFailed> => {
+export const decapsulateMarked = (
+  crypto: CryptoBackend, nike: Nike, privateKey: Uint8Array, senderPublicKey: Uint8Array, dek: Uint8Array, ciphertext: Uint8Array, mark: Uint8Array
+): Either.Either<Decapsulation, MkemFailed> => {
   if (dek.length !== MKEM_DEK_BYTES) return Either.left(new MkemFailed({ reason: "bad-dek" }))
   return Either.flatMap(pairKey(crypto, nike, privateKey, senderPublicKey), (key) => {
     const messageKey = open(crypto, key, dek, "bad-dek")
     key.fill(0)
     return Either.flatMap(messageKey, (opened) => {
+      const isMarked = constantTimeEqual(markedNonce(crypto, mark, opened), ciphertext.subarray(0, NONCE_BYTES))
       const plaintext = open(crypto, opened, ciphertext, "bad-ciphertext")
       opened.fill(0)
-      return plaintext
+      return Either.map(plaintext, (bytes) => ({ plaintext: bytes, isMarked }))
     })
   })
 }
+
+/**
+ * As `decapsulateMarked`, for those who look for no mark.
+ * @errors MkemFailed `bad-peer-key` | `bad-dek` | `bad-ciphertext`
+ */
+export const decapsulate = (
+  crypto: CryptoBackend, nike: Nike, privateKey: Uint8Array, senderPublicKey: Uint8Array, dek: Uint8Array, ciphertext: Uint8Array
+): Either.Either<Uint8Array, MkemFailed> =>
+  Either.map(decapsulateMarked(crypto, nike, privateKey, senderPublicKey, dek, ciphertext, NO_DATA), ({ plaintext }) => plaintext)
 
 /**
  * A recipient's reply, readable by the sender alone.

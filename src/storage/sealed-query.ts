@@ -22,6 +22,7 @@ import { envelopeHash } from "../pigeonhole/envelope.ts"
 import { COURIER_ERROR, type CourierErrorCode } from "../pigeonhole/error-code.ts"
 import type { PigeonholeGeometry } from "../pigeonhole/geometry.ts"
 import { chooseIntermediates } from "../pigeonhole/intermediate.ts"
+import { OUTCOME_CONSENT } from "../pigeonhole/outer-code.ts"
 import { padTo, unpad } from "../pigeonhole/padding.ts"
 import { encodeReplicaInnerMessage, type ReplicaInnerMessage } from "../pigeonhole/replica-message.ts"
 import { decodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../pigeonhole/replica-reply.ts"
@@ -71,6 +72,8 @@ export interface SealQueryOptions {
   readonly entropy: Entropy
   /** A uniform integer in [0, choiceCount). */
   readonly pick: (choiceCount: number) => number
+  /** Lets the courier know how it went; for copy commands alone. */
+  readonly outcomeToCourier?: boolean
 }
 
 const impossible = (reason: QueryImpossible["reason"]) => () => new QueryImpossible({ reason })
@@ -121,7 +124,8 @@ export const sealQuery = (options: SealQueryOptions): Either.Either<SealedQuery,
     const replicas = yield* intermediatesOf(options, replicaEpoch)
     const publicKeys = replicas.flatMap(({ envelopeKeys }) => envelopeKeys.get(replicaEpoch) ?? [])
     const padded = yield* Either.mapLeft(padTo(encodeReplicaInnerMessage(message), geometry.innerPaddedBytes), impossible("geometry"))
-    const sealed = yield* Either.mapLeft(encapsulate(crypto, nikeX25519(crypto), publicKeys, padded, entropy), impossible("too-few-replicas"))
+    const mark = options.outcomeToCourier === true ? OUTCOME_CONSENT : undefined
+    const sealed = yield* Either.mapLeft(encapsulate(crypto, nikeX25519(crypto), publicKeys, padded, entropy, mark), impossible("too-few-replicas"))
     const [firstDek, secondDek] = sealed.deks
     if (firstDek === undefined || secondDek === undefined) return yield* Either.left(impossible("too-few-replicas")())
     const queryBytes = encodeCourierQuery({

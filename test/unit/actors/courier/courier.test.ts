@@ -1,5 +1,5 @@
 /**
- * What a courier answers and what it sends, rules K1 to K4, K8, K16.
+ * What a courier answers and what it sends, rows K… of pigeonhole.md §7.
  *
  * Goal: answers come at once from the cache, whatever replicas do; garbage gets error 1, odd epochs error 4; replicas speak for themselves only.
  * Method: the actor over a mount in memory, in virtual time whose instant 0 lies in replica epoch 0; replicas as scripts.
@@ -99,7 +99,7 @@ const withCourier = <A>(alive: ReadonlyArray<number>, test: (bench: Bench) => Ef
   })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("courier tests", "ticks")))))
 
 describe("refusals", () => {
-  it("what does not parse gets error 1 and a zero hash, and replicas hear nothing of it", () => {
+  it("E7: what does not parse, query type 2 too, gets error 1 and a zero hash, and replicas hear nothing of it", () => {
     withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
       for (let attempt = 0; attempt < 50; attempt++) {
         const garbage = entropy(attempt === 0 ? 0 : geometry.userPayloadBytes)
@@ -111,7 +111,7 @@ describe("refusals", () => {
       expect(commands).toEqual([])
     }))
   })
-  it.each([2n, 3n, 2n ** 64n - 1n])("replica epoch %i gets error 4 before the cache is touched (K4)", (odd) => {
+  it.each([2n, 3n, 2n ** 64n - 1n])("K4, E2: replica epoch %i gets error 4 before the cache is touched", (odd) => {
     withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
       const envelope = envelopeOf({ epoch: odd })
       expect((yield* ask(queryOf(envelope))).errorCode).toBe(4)
@@ -122,10 +122,10 @@ describe("refusals", () => {
       expect(commands).toHaveLength(2)
     }))
   })
-  it("reply indexes above 1 get error 1, at first sight and later (K3)", () => {
+  it("K3: reply indexes above 1 get error 1, at first sight and later", () => {
     withCourier([0, 1], ({ ask, commands }) => Effect.gen(function*() {
       const envelope = envelopeOf()
-      for (const replyIndex of [2, 255]) expect((yield* ask(queryOf({ ...envelope, replyIndex }))).errorCode).toBe(1)
+      for (let replyIndex = 2; replyIndex < 256; replyIndex++) expect((yield* ask(queryOf({ ...envelope, replyIndex }))).errorCode).toBe(1)
       yield* Effect.sleep(1000)
       expect(commands).toEqual([])
       yield* ask(queryOf(envelope))
@@ -140,18 +140,10 @@ describe("refusals", () => {
       expect(commands).toEqual([])
     }))
   })
-  it("a copy command is refused with status failed, in the one length", () => {
-    withCourier([0, 1], ({ askRaw }) => Effect.gen(function*() {
-      const query = new Uint8Array(geometry.userPayloadBytes)
-      query.set(encodeCourierQuery({ _tag: "CopyCommand", copyCommand: { writeCap: entropy(168) } } as never))
-      const reply = Either.getOrThrow(decodeCourierQueryReplyTop(yield* askRaw(query)))
-      expect(reply).toMatchObject({ _tag: "CopyCommandReply", copyCommandReply: { status: 2 } })
-    }))
-  })
 })
 
 describe("envelopes", () => {
-  it("are acknowledged at once and asked of both intermediates once, each with its own DEK, however often they come (K1)", () => {
+  it("K1: are acknowledged at once and asked of both intermediates once, each with its own DEK, however often they come", () => {
     withCourier([0, 1, 2], ({ ask, commands }) => Effect.gen(function*() {
       const envelope = envelopeOf({ intermediateReplicas: [2, 0] })
       const replies = yield* Effect.all([ask(queryOf(envelope)), ask(queryOf(envelope)), ask(queryOf(envelope))])
@@ -160,7 +152,7 @@ describe("envelopes", () => {
       expect([...commands].sort(([a], [b]) => a - b)).toEqual([[0, envelope.deks[1]], [2, envelope.deks[0]]])
     }))
   })
-  it("are answered while no replica is there; the second is asked when the first is unknown (K16)", () => {
+  it("K14, K16: are answered while no replica is there; the second is asked when the first is unknown", () => {
     withCourier([1], ({ ask, commands }) => Effect.gen(function*() {
       const envelope = envelopeOf({ intermediateReplicas: [9, 1] })
       expect(yield* ask(queryOf(envelope))).toMatchObject({ replyType: "ack", errorCode: 0 })
@@ -169,7 +161,7 @@ describe("envelopes", () => {
       for (let more = 0; more < 200; more++) expect(yield* ask(queryOf(envelopeOf({ intermediateReplicas: [0, 2] })))).toMatchObject({ replyType: "ack" })
     }))
   })
-  it("serve the reply of either replica as soon as it is there, under the index it came from (K11)", () => {
+  it("K11: serve the reply of either replica as soon as it is there, under the index it came from", () => {
     withCourier([0, 1], ({ answers, ask }) => Effect.gen(function*() {
       const envelope = envelopeOf()
       yield* ask(queryOf(envelope))
@@ -183,7 +175,7 @@ describe("envelopes", () => {
       }
     }))
   })
-  it("whose replicas give errors only are asked again on a poll and acknowledged meanwhile (K8), five times at most", () => {
+  it("K8: whose replicas give errors only are asked again on a poll and acknowledged meanwhile, five times at most", () => {
     withCourier([0, 1], ({ answers, ask, commands }) => Effect.gen(function*() {
       const envelope = envelopeOf()
       for (let poll = 0; poll < 20; poll++) {
