@@ -16,7 +16,7 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   pigeonhole: ["bytes", "crypto", "bacap", "sphinx"],
   params: ["bytes", "sphinx", "pigeonhole"],
   pki: ["bytes", "crypto", "params", "sphinx"],
-  disk: [],
+  disk: ["bytes", "crypto"],
   mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
   link: ["bytes", "crypto", "params"],
   actor: ["bytes", "link"],
@@ -41,6 +41,7 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^@effect\/platform/, [/^src\/(link|actor)\//, /^actors\//]],
   [/^msgpackr/, [/^src\/(pki|inference|actor)\//]],
   [/^jiti$/, [/^actors\//]],
+  [/^@effect\/(cluster|sql|experimental)/, [/^actors\/compute\/cluster\//]],
   [/^classic-level$/, [/^actors\/replica\//]],
   [/^node:/, [/^src\/(crypto|disk|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/(launch|key-file|stocks)\.ts$/, /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
     /^actors\/operator\/operator-port\.ts$/, /^bench\//]]

@@ -99,30 +99,38 @@ const readIn = (folder: string, name: string, limitBytes: number): Uint8Array | 
     return Uint8Array.from(readFileSync(path))
   })
 
-/** Opens a folder, or makes it. */
-export const openFolder = (path: string): Outcome<Folder> => {
+/** A folder that is made when it is missing, and else left as it is. */
+export const reachFolder = (path: string): Outcome<Folder> => {
   const attempt = <A>(name: string, doing: string, work: () => A): Outcome<A> =>
     Either.try({ try: work, catch: diskFailed(name === "" ? path : join(path, name), doing) })
-  const folder: Folder = {
-    path,
-    names: () => attempt("", "cannot be listed", () => readdirSync(path)),
-    read: (name, limitBytes) => attempt(name, "cannot be read", () => readIn(path, name, limitBytes)),
-    write: (name, bytes) => attempt(name, "cannot be written", () => writeIn(path, name, bytes)),
-    rename: (from, to) => attempt(from, "cannot be renamed", () => {
-      renameSync(join(path, from), join(path, to))
-      syncFolder(path)
-    }),
-    remove: (name) => attempt(name, "cannot be removed", () => {
-      ifThere(() => unlinkSync(join(path, name)))
-      syncFolder(path)
-    }),
-    destroy: (name) => attempt(name, "cannot be destroyed", () => destroyIn(path, name)),
-    openLog: (name) => openLogFile(join(path, name))
-  }
   return attempt("", "cannot be used as a folder", () => {
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700)
-    for (const name of readdirSync(path)) if (REMAINS.test(name)) destroyIn(path, name)
-    return folder
+    return {
+      path,
+      names: () => attempt("", "cannot be listed", () => readdirSync(path)),
+      read: (name, limitBytes) => attempt(name, "cannot be read", () => readIn(path, name, limitBytes)),
+      write: (name, bytes) => attempt(name, "cannot be written", () => writeIn(path, name, bytes)),
+      rename: (from, to) => attempt(from, "cannot be renamed", () => {
+        renameSync(join(path, from), join(path, to))
+        syncFolder(path)
+      }),
+      remove: (name) => attempt(name, "cannot be removed", () => {
+        ifThere(() => unlinkSync(join(path, name)))
+        syncFolder(path)
+      }),
+      destroy: (name) => attempt(name, "cannot be destroyed", () => destroyIn(path, name)),
+      openLog: (name) => openLogFile(join(path, name))
+    }
   })
 }
+
+/** Opens a folder of one's own, or makes it. */
+export const openFolder = (path: string): Outcome<Folder> =>
+  Either.flatMap(reachFolder(path), (folder) => Either.try({
+    try: () => {
+      if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700)
+      for (const name of readdirSync(path)) if (REMAINS.test(name)) destroyIn(path, name)
+      return folder
+    },
+    catch: diskFailed(path, "cannot be tidied up")
+  }))
