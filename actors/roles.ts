@@ -26,8 +26,8 @@ import type { PigeonholeGeometry } from "../src/pigeonhole/geometry.ts"
 import type { PacketPortService } from "../src/session/packet-port.ts"
 import type { ComputeActor, Topology } from "../src/topology/topology.ts"
 import { authority } from "./authority/authority.ts"
-import type { PinnedIdentity } from "./authority/ballot.ts"
-import { Ballots } from "./authority/ballots.ts"
+import type { PinnedIdentity } from "./authority/pinned.ts"
+import type { AuthorityStore } from "./authority/store.ts"
 import { client } from "./client/client.ts"
 import { compute } from "./compute/compute.ts"
 import type { JobKeys } from "./compute/job-keys.ts"
@@ -64,7 +64,7 @@ export interface Surroundings {
 
 /** What an actor keeps beyond its crashes. */
 export type Stock =
-  | { readonly role: "authority"; readonly ballots: Ballots }
+  | { readonly role: "authority"; readonly store: AuthorityStore }
   | { readonly role: "gateway" | "mix" | "service-node"; readonly keys: MixKeyRing }
   | { readonly role: "courier" }
   | ({ readonly role: "replica" } & Pick<ReplicaConfig, "table" | "keys">)
@@ -175,7 +175,10 @@ export const lifeOf = (knowledge: Knowledge, around: Surroundings, identity: Ide
   }
   switch (stock.role) {
     case "authority":
-      return live(() => authority({ ...setting, identity, fellows: authorityNames.filter((other) => other !== name), ballots: stock.ballots }))
+      return live(() => authority({
+        ...setting, identity, store: stock.store, pinned: pinnedOf(knowledge),
+        fellows: authorityNames.filter((other) => other !== name).map((other) => ({ name: other, publicKey: knowledge.keyOf(other) }))
+      }))
     case "gateway":
       return live((directoryView) => gateway({ ...setting, identity, keys: stock.keys, directoryView }))
     case "mix":

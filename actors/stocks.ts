@@ -9,7 +9,7 @@
  * @module
  */
 import { join } from "node:path"
-import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Entropy } from "../src/crypto/entropy.ts"
 import { Crypto } from "../src/crypto/crypto-service.ts"
 import { nikeX25519 } from "../src/crypto/mkem.ts"
@@ -18,16 +18,15 @@ import { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
 import { layerProcesses } from "../src/model/model-host-processes.ts"
 import { layerThreads } from "../src/model/model-host-threads.ts"
-import { epochAt } from "../src/params/epoch.ts"
 import type { Identity } from "../src/pki/network-setting.ts"
 import type { ComputeActor, Role } from "../src/topology/topology.ts"
-import { Ballots } from "./authority/ballots.ts"
+import { memoryAuthorityStore } from "./authority/store.ts"
 import { makeJobKeys } from "./compute/job-keys.ts"
 import { LaunchFailed } from "./launch-failed.ts"
 import { makeMemoryBoxTable } from "./replica/box-table-memory.ts"
 import { EnvelopeKeys } from "./replica/envelope-keys.ts"
 import { openReplicaDisk } from "./replica/replica-disk.ts"
-import { pinnedOf, type Knowledge, type Stock } from "./roles.ts"
+import type { Knowledge, Stock } from "./roles.ts"
 
 /** Where models come from and where they run. */
 export interface ModelChoice {
@@ -96,12 +95,7 @@ export const openMemoryStock = (request: StockRequest): Opened<Stock> => {
   const { setting } = knowledge
   switch (role) {
     case "authority":
-      return Effect.map(Clock.currentTimeMillis, (nowMs) => ({
-        role,
-        ballots: new Ballots({
-          ...setting, identitySeed: identity.seed, genesisEpoch: epochAt(setting.params, nowMs), pinned: pinnedOf(knowledge)
-        })
-      }))
+      return Effect.sync(() => ({ role, store: memoryAuthorityStore() }))
     case "gateway":
     case "mix":
     case "service-node":

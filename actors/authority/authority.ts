@@ -1,88 +1,169 @@
 /**
- * A directory authority: collects descriptors of pinned identities, signs one document per epoch, exchanges signatures with its fellows, serves it.
+ * A directory authority: collects descriptors of pinned identities, votes with its fellows on one document per epoch, signs and serves it.
  *
- * Contract: the document of the epoch in which the network starts is built as soon as every pinned identity has a descriptor, or after a settling time with
- * those that have; that of every later epoch at 5/8 of the epoch before it. Nothing is served below the threshold of signatures.
- * Source: mixnet.md §12, §13; departures: no votes and no shared randomness yet, see protocol.ts.
+ * Contract: the document of the next epoch comes of the schedule's vote; whenever the current one has none, attempts beside the schedule make it, in
+ * about a second when all authorities are there. Any minority of them may be dead or silent. Nothing is served below the threshold of signatures. What
+ * is in the store outlives the actor, and nothing that must be is only in memory. Rejections are logged by name.
+ * Source: mixnet.md §12, §13; departures: see schedule.ts, election.ts.
  *
  * @module
  */
-import { Clock, Effect } from "effect"
+import { Clock, Data, Effect, Option, Queue, Random } from "effect"
+import { callerOf, type Client, type RpcGroup } from "../../src/actor/actor.ts"
+import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { epochAt, Epoch, epochStartMs } from "../../src/params/epoch.ts"
+import { constantTimeEqual } from "../../src/bytes/equal.ts"
+import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
-import type { Ballot } from "./ballot.ts"
-import type { Ballots } from "./ballots.ts"
+import type { MessageKind } from "../../src/pki/vote-message.ts"
+import { Council, type Fellow } from "./council.ts"
+import type { Outgoing, Verdict } from "./election.ts"
+import type { PinnedIdentity } from "./pinned.ts"
 import { Authority } from "./protocol.ts"
+import type { Posted } from "./register.ts"
+import { makeReporter } from "./rejection.ts"
+import type { AuthorityStore } from "./store.ts"
 
-export interface AuthorityConfig extends Pick<NetworkSetting, "params"> {
+export interface AuthorityConfig extends NetworkSetting {
   readonly identity: Identity
-  /** Handed in, so that they survive a crash of the actor. */
-  readonly ballots: Ballots
-  /** Names of the other authorities. */
-  readonly fellows: ReadonlyArray<string>
+  /** The other authorities. */
+  readonly fellows: ReadonlyArray<Fellow>
+  readonly pinned: ReadonlyArray<PinnedIdentity>
+  /** Handed in, so that it survives a crash of the actor. */
+  readonly store: AuthorityStore
 }
 
-/** How long the first document waits for pinned identities that are late. */
-const SETTLE_MS = 5_000
-const LOOK_MS = 100
-const EMPTY = new Uint8Array(0)
+/** The configuration contradicts itself; `message` names the field. */
+export class AuthorityMisconfigured extends Data.TaggedError("AuthorityMisconfigured")<{ readonly message: string }> {}
 
-/** When the document of an epoch is due: at 5/8 of the epoch before. */
-const dueMs = (config: AuthorityConfig, epoch: Epoch): number =>
-  epochStartMs(config.params, epoch) - (config.params.epochPeriodMs * 3) / 8
+type FellowClient = Client<RpcGroup.Rpcs<typeof Authority>>
 
-/** Gives our certificate to a fellow until it takes it, has another document, or the epoch has passed. */
-const offerTo = (config: AuthorityConfig, fellow: string, ballot: Ballot, certificate: Uint8Array) =>
+/** Longest that one call to a fellow may take. */
+const LIMIT_MS = 5_000
+/** Longest sleep between looks at the clock, and pause between questions for documents that are missing. */
+const LOOK_MS = 1_000
+/** How long a starting authority waits for answers before it votes itself. */
+const ASK_MS = 1_500
+const FIRST_RETRY_MS = 10
+const LONGEST_RETRY_MS = 3_000
+/** Signatures are offered for the rest of the epoch; a fellow that has them but not enough is asked again after this. */
+const FIRST_OFFER_MS = 250
+const LONGEST_OFFER_MS = 10_000
+
+const CODES = {
+  vote: { ok: 0, late: 1, early: 2, notAuthorised: 3, notSigned: 4, malformed: 5, already: 6 },
+  reveal: { ok: 8, late: 13, early: 9, notAuthorised: 10, notSigned: 11, malformed: 11, already: 12 },
+  cert: { ok: 14, late: 19, early: 15, notAuthorised: 16, notSigned: 17, malformed: 17, already: 18 },
+  sig: { ok: 20, late: 24, early: 23, notAuthorised: 21, notSigned: 22, malformed: 26, already: 25 }
+} as const
+
+const WORDS: Readonly<Record<Verdict, keyof (typeof CODES)["vote"]>> = {
+  ok: "ok", already: "already", late: "late", early: "early", "not authorised": "notAuthorised", excluded: "notAuthorised",
+  "forged signature": "notSigned", malformed: "malformed", equivocation: "already", invalid: "malformed"
+}
+
+type CodeOf<Kind extends MessageKind> = (typeof CODES)[Kind][keyof (typeof CODES)[Kind]]
+
+const codeOf = <Kind extends MessageKind>(kind: Kind, verdict: Verdict): CodeOf<Kind> => CODES[kind][WORDS[verdict]] as CodeOf<Kind>
+
+const faultOf = ({ authorityKeys, authorityThreshold, fellows, identity }: AuthorityConfig): string | undefined => {
+  const known = (key: Uint8Array): boolean => authorityKeys.some((each) => constantTimeEqual(each, key))
+  if (!known(identity.publicKey)) return `identity: the key of ${identity.name} is not among authorityKeys`
+  const foreign = fellows.find(({ publicKey }) => !known(publicKey))
+  if (foreign !== undefined) return `fellows: the key of ${foreign.name} is not among authorityKeys`
+  if (fellows.length + 1 !== authorityKeys.length) return `fellows: ${fellows.length} named, ${authorityKeys.length - 1} have keys in authorityKeys`
+  if (2 * authorityThreshold <= authorityKeys.length) return `authorityThreshold: ${authorityThreshold} is not more than half of ${authorityKeys.length}`
+  return undefined
+}
+
+/** Makes one call and says whether the message is done with: whether it is accepted, or can never be. */
+const tell = (client: FellowClient, { bytes, kind }: Outgoing): Effect.Effect<boolean> => {
+  const call: Effect.Effect<{ readonly status: number }, unknown> = kind === "vote" ? client.Vote({ message: bytes })
+    : kind === "reveal" ? client.Reveal({ message: bytes }) : kind === "cert" ? client.Cert({ message: bytes }) : client.Sig({ message: bytes })
+  return call.pipe(
+    Effect.map(({ status }) => (kind === "sig" ? status === CODES.sig.already : status !== CODES[kind].early)),
+    Effect.catchAllCause(() => Effect.succeed(false))
+  )
+}
+
+/** Repeats a message to one fellow until it is done with or of no use any more. */
+const deliver = (client: FellowClient, outgoing: Outgoing) =>
   Effect.gen(function*() {
-    const mount = yield* Mount
-    const client = yield* mount.connect(config.identity.name, fellow, Authority)
-    while (epochAt(config.params, yield* Clock.currentTimeMillis) <= ballot.epoch) {
-      const final = yield* client.PostSignature({ epoch: ballot.epoch, certificate }).pipe(
-        Effect.map(({ status }) => status === 0 || status === 2),
-        Effect.catchAllCause(() => Effect.succeed(false))
-      )
-      if (final) return
-      yield* Effect.sleep(LOOK_MS * 5)
+    const longestMs = outgoing.kind === "sig" ? LONGEST_OFFER_MS : LONGEST_RETRY_MS
+    let waitMs = outgoing.kind === "sig" ? FIRST_OFFER_MS : FIRST_RETRY_MS
+    while (outgoing.wanted(yield* Clock.currentTimeMillis)) {
+      if (yield* tell(client, outgoing)) return
+      yield* Effect.sleep(waitMs * (0.8 + 0.4 * (yield* Random.next)))
+      waitMs = Math.min(longestMs, waitMs * 2)
     }
-  }).pipe(Effect.scoped)
+  })
 
-/** Builds whatever is due and tells the fellows. @param offered  epochs whose certificate is on its way to them */
-const buildDue = (config: AuthorityConfig, offered: Set<number>, startedMs: number) =>
+/** Asks the fellows for documents that this authority lacks. */
+const ask = (council: Council, clients: ReadonlyArray<FellowClient>) =>
   Effect.gen(function*() {
-    const nowMs = yield* Clock.currentTimeMillis
-    const now = epochAt(config.params, nowMs)
-    config.ballots.prune(nowMs)
-    for (const epoch of offered) if (epoch < now) offered.delete(epoch)
-    for (const epoch of [now, Epoch(now + 1)]) {
-      const ballot = config.ballots.at(epoch, nowMs)
-      if (ballot === undefined || offered.has(epoch) || nowMs < dueMs(config, epoch)) continue
-      const settled = nowMs - Math.max(startedMs, dueMs(config, epoch)) >= SETTLE_MS
-      const own = ballot.own ?? (ballot.isFull || settled ? ballot.build() : undefined)
-      if (own === undefined) continue
-      offered.add(epoch)
-      yield* Effect.forEach(config.fellows, (fellow) => Effect.forkScoped(offerTo(config, fellow, ballot, own)), { discard: true })
-    }
+    const epochs = council.missing(yield* Clock.currentTimeMillis)
+    yield* Effect.forEach(epochs, (epoch) =>
+      Effect.forEach(clients, (client) =>
+        client.GetConsensus({ epoch }).pipe(
+          Effect.flatMap(({ certificate, status }) =>
+            Effect.map(Clock.currentTimeMillis, (nowMs) => (status === 0 ? council.complement(epoch, certificate, nowMs) : undefined))),
+          Effect.catchAllCause(() => Effect.void)
+        ), { concurrency: "unbounded", discard: true }), { concurrency: "unbounded", discard: true })
   })
 
 export const authority = (config: AuthorityConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
+    const fault = faultOf(config)
+    if (fault !== undefined) return yield* new AuthorityMisconfigured({ message: fault })
     const mount = yield* Mount
-    const { ballots } = config
-    const offered = new Set<number>()
-    const startedMs = yield* Clock.currentTimeMillis
-    yield* mount.serve(config.identity.name, Authority, Authority.toLayer({
-      PostDescriptor: ({ descriptor, epoch }) =>
-        Effect.map(Clock.currentTimeMillis, (nowMs) => ({ status: ballots.at(epoch, nowMs)?.post(descriptor) ?? 1 as const })),
-      GetConsensus: ({ epoch }) =>
-        Effect.map(Clock.currentTimeMillis, (nowMs) => {
-          const ballot = ballots.at(epoch, nowMs)
-          if (ballot?.complete !== undefined) return { status: 0 as const, certificate: ballot.complete }
-          return { status: ballot === undefined ? 2 as const : 1 as const, certificate: EMPTY }
-        }),
-      PostSignature: ({ certificate, epoch }) =>
-        Effect.map(Clock.currentTimeMillis, (nowMs) => ({ status: ballots.at(epoch, nowMs)?.countersign(certificate) ?? 1 as const }))
+    const { name } = config.identity
+    const report = makeReporter(name)
+    const bell = yield* Queue.sliding<void>(1)
+    const council = new Council({ ...config, entropy: yield* EntropySource }, yield* Clock.currentTimeMillis)
+    const ring = Queue.offer(bell, undefined)
+    let asked = config.fellows.length === 0
+
+    const take = <Kind extends MessageKind>(kind: Kind) => ({ message }: { readonly message: Uint8Array }, call: Parameters<typeof callerOf>[0]) =>
+      Effect.gen(function*() {
+        const { rejection, verdict } = council.receive(kind, message, callerOf(call), yield* Clock.currentTimeMillis)
+        if (rejection !== undefined) yield* report(rejection)
+        yield* ring
+        return { status: codeOf(kind, verdict) }
+      })
+    const answerPost = (kind: "descriptor" | "withdrawal", epoch: number, caller: string, posted: Posted) =>
+      Effect.gen(function*() {
+        if (posted.status !== 0) yield* report({ peer: council.peerName(caller), kind, epoch, reason: posted.reason })
+        yield* ring
+        return { status: posted.status }
+      })
+    yield* mount.serve(name, Authority, Authority.toLayer({
+      PostDescriptor: ({ descriptor, epoch }, call) => Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+        answerPost("descriptor", epoch, callerOf(call), council.post(epoch, descriptor, callerOf(call), nowMs))),
+      Withdraw: ({ withdrawal }, call) => Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+        answerPost("withdrawal", 0, callerOf(call), council.withdraw(withdrawal, callerOf(call), nowMs))),
+      GetConsensus: ({ epoch }) => Effect.map(Clock.currentTimeMillis, (nowMs) => council.consensus(epoch, nowMs)),
+      Vote: take("vote"),
+      Reveal: take("reveal"),
+      Cert: take("cert"),
+      Sig: take("sig")
     }))
+    const clients = yield* Effect.forEach(config.fellows, (fellow) => mount.connect(name, fellow.name, Authority, { limitMs: LIMIT_MS }))
     yield* ready
-    return yield* Effect.forever(Effect.zipRight(buildDue(config, offered, startedMs), Effect.sleep(LOOK_MS)))
+    const scope = yield* Effect.scope
+    yield* forkLoop("questions", name, Effect.gen(function*() {
+      const questions = ask(council, clients)
+      yield* (asked ? questions : Effect.timeoutOption(questions, ASK_MS))
+      asked = true
+      yield* ring
+      yield* Effect.sleep(LOOK_MS)
+    }))
+    return yield* Effect.forever(Effect.gen(function*() {
+      const nowMs = yield* Clock.currentTimeMillis
+      const { outgoing, rejections } = council.step(nowMs, asked)
+      yield* Effect.forEach(rejections, report, { discard: true })
+      yield* Effect.forEach(outgoing, (each) =>
+        Effect.forEach(clients, (client) => Effect.forkIn(deliver(client, each), scope), { discard: true }), { discard: true })
+      const waitMs = Math.min(LOOK_MS, Math.max(1, council.wakeMs(nowMs) - (yield* Clock.currentTimeMillis)))
+      yield* Effect.map(Effect.timeoutOption(Queue.take(bell), waitMs), Option.getOrUndefined)
+    }))
   })

@@ -7,7 +7,7 @@
  *   document = plain map, fields in the order of DOCUMENT_FIELDS; descriptors as their signed bytes; every list ascends by H256(identity key)
  *
  * Knows nothing of: who signed the document (certificate), which identities were pinned.
- * Source: mixnet.md §12, funion.md §6.3; departures: MessagePack; one list entry per descriptor; no link keys, shared randomness or λM, λG yet.
+ * Source: mixnet.md §12, funion.md §6.3; departures: MessagePack; one list entry per descriptor; no λM, λG yet.
  *
  * @module
  */
@@ -26,6 +26,7 @@ import {
 import { PARAMS_FIELDS, plainParams, readParams } from "./params-record.ts"
 import { decodePlain, encodePlain, type PlainLimits, type PlainValue } from "./plain-msgpack.ts"
 import { RecordReader } from "./record-reader.ts"
+import { NO_SHARED_RANDOM, SHARED_RANDOM_BYTES, type SharedRandom } from "./shared-random.ts"
 
 /** A replica that may be offline: it keeps its place in the sharding. */
 export interface ConfiguredReplica {
@@ -34,7 +35,7 @@ export interface ConfiguredReplica {
   readonly identityKey: Uint8Array
 }
 
-export interface Document {
+export interface Document extends SharedRandom {
   readonly epoch: Epoch
   /** First epoch with a document in this run of the network. */
   readonly genesisEpoch: Epoch
@@ -53,7 +54,7 @@ export interface Document {
 }
 
 /** What an authority puts into a document. */
-export interface DocumentContents {
+export interface DocumentContents extends SharedRandom {
   readonly epoch: Epoch
   readonly genesisEpoch: Epoch
   readonly params: MixnetParams
@@ -65,7 +66,7 @@ export interface DocumentContents {
 export const DOCUMENT_VERSION = 1
 const DOCUMENT_FIELDS = [
   "version", "epoch", "genesisEpoch", "params", "geometryHash", "mixLayers", "gateways", "serviceNodes", "replicas", "configuredReplicas",
-  "computeServices"
+  "computeServices", "sharedRandomValue", "priorSharedRandom"
 ]
 const CONFIGURED_FIELDS = ["replicaId", "identityKey"]
 const NODES_LIMIT = 4096
@@ -146,7 +147,9 @@ export const encodeDocument = (crypto: CryptoBackend, contents: DocumentContents
       serviceNodes: list("serviceNodes"),
       replicas: list("replicas"),
       configuredReplicas: configured.map(({ replica: { replicaId, identityKey } }) => ({ replicaId, identityKey })),
-      computeServices: list("computeServices")
+      computeServices: list("computeServices"),
+      sharedRandomValue: contents.sharedRandomValue,
+      priorSharedRandom: contents.priorSharedRandom
     }
     const bytes = encodePlain(value)
     // A mix of a layer that does not exist has no list, so reading back alone would not miss it.
@@ -191,6 +194,13 @@ const checkTogether = (
 
 const descriptorsOf = <D extends Descriptor>(list: ReadonlyArray<Placed>): ReadonlyArray<D> => list.map(({ descriptor }) => descriptor as D)
 
+/** Two values of 32 bytes under `priorSharedRandom`. */
+export const readPriorSharedRandom = (reader: RecordReader): SharedRandom["priorSharedRandom"] => {
+  const [younger, older] = reader.byteStrings("priorSharedRandom", 2, 2, SHARED_RANDOM_BYTES)
+  reader.require(younger?.length === SHARED_RANDOM_BYTES && older?.length === SHARED_RANDOM_BYTES, "wrong-length")
+  return [younger ?? NO_SHARED_RANDOM, older ?? NO_SHARED_RANDOM]
+}
+
 const readHeader = (bytes: Uint8Array) =>
   Either.flatMap(decodePlain("Document", bytes, DOCUMENT_LIMITS), (value) => {
     const reader = new RecordReader("Document", value, DOCUMENT_FIELDS)
@@ -212,8 +222,12 @@ const readHeader = (bytes: Uint8Array) =>
         replicaId: part.integer("replicaId", 0, 255),
         identityKey: part.bytes("identityKey", 32)
       })),
-      computeServices: signedList("computeServices", 0, COMPUTES_LIMIT)
+      computeServices: signedList("computeServices", 0, COMPUTES_LIMIT),
+      sharedRandomValue: reader.bytes("sharedRandomValue", SHARED_RANDOM_BYTES),
+      priorSharedRandom: readPriorSharedRandom(reader)
     }
+    // In the first epoch there was nothing before.
+    reader.require(epoch > genesisEpoch || header.priorSharedRandom.every((value) => constantTimeEqual(value, NO_SHARED_RANDOM)), "inconsistent")
     return reader.finish(header)
   })
 
@@ -246,6 +260,8 @@ export const decodeDocument = (crypto: CryptoBackend, bytes: Uint8Array): Either
       serviceNodes: descriptorsOf<NodeDescriptor>(serviceNodes),
       replicas: descriptorsOf<ReplicaDescriptor>(replicas),
       configuredReplicas: header.configuredReplicas,
-      computeServices: descriptorsOf<ComputeDescriptor>(computeServices)
+      computeServices: descriptorsOf<ComputeDescriptor>(computeServices),
+      sharedRandomValue: header.sharedRandomValue,
+      priorSharedRandom: header.priorSharedRandom
     }
   })

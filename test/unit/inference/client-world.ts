@@ -66,7 +66,7 @@ export const SERVICE: ComputeDescriptor = {
 }
 export const DOCUMENT: Document = {
   epoch: EPOCH, genesisEpoch: EPOCH, params: PARAMS, geometryHash: new Uint8Array(32), mixLayers: [], gateways: [], serviceNodes: [], replicas: [],
-  configuredReplicas: [], computeServices: [SERVICE]
+  configuredReplicas: [], computeServices: [SERVICE], sharedRandomValue: new Uint8Array(32), priorSharedRandom: [new Uint8Array(32), new Uint8Array(32)]
 }
 
 export const INPUT = Either.getOrThrow(tensorOf("x", "f32", [4], [1, 2, 3, 4]))

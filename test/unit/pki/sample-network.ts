@@ -56,7 +56,8 @@ export const signAll = (descriptors: ReadonlyArray<readonly [byte: number, Descr
 
 export const contents = (change: Partial<DocumentContents> = {}): DocumentContents => ({
   epoch, genesisEpoch: Epoch(epoch - 10), params, descriptors: signAll(network()),
-  configuredReplicas: [7, 8, 9].map((byte) => ({ replicaId: byte, identityKey: identityOf(byte) })), ...change
+  configuredReplicas: [7, 8, 9].map((byte) => ({ replicaId: byte, identityKey: identityOf(byte) })),
+  sharedRandomValue: new Uint8Array(32).fill(1), priorSharedRandom: [new Uint8Array(32).fill(2), new Uint8Array(32).fill(3)], ...change
 })
 
 export const documentBytes = (): Uint8Array => Either.getOrThrow(encodeDocument(crypto, contents()))
