@@ -18,6 +18,7 @@ interface Invocation {
   readonly chosen: ReadonlyArray<Bench>
   readonly json: boolean
   readonly small: boolean
+  readonly realTime: boolean
   readonly backend: "native" | "reference" | undefined
 }
 
@@ -27,7 +28,7 @@ export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invo
     try: () => parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { json: { type: "boolean" }, small: { type: "boolean" }, backend: { type: "string" } }
+      options: { json: { type: "boolean" }, small: { type: "boolean" }, "real-time": { type: "boolean" }, backend: { type: "string" } }
     }),
     catch: (cause) => (cause instanceof Error ? cause.message : "unusable arguments")
   }).pipe(Either.flatMap(({ positionals, values }) => {
@@ -39,13 +40,14 @@ export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invo
       chosen: positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name)),
       json: values.json === true,
       small: values.small === true,
+      realTime: values["real-time"] === true,
       backend
     })
   }))
 
-/** The rows as the JSON object promises them, without checksums. */
+/** The rows as the JSON object promises them, without checksums; `clock` only where a bench says it. */
 export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string =>
-  JSON.stringify({ results: rows.map(({ floorUs, id, ratio, us }) => ({ id, us, floorUs, ratio })), machine })
+  JSON.stringify({ results: rows.map(({ clock, floorUs, id, ratio, us }) => ({ id, us, floorUs, ratio, clock })), machine })
 
 /** The rows for people: the questions, then one table. */
 export const renderTable = (asked: ReadonlyArray<Bench>, rows: ReadonlyArray<BenchRow>): string => {
@@ -66,7 +68,7 @@ export const runBenchCommand = async (args: ReadonlyArray<string>): Promise<numb
     process.stderr.write(`${invocation.left}\n`)
     return 2
   }
-  const { backend, chosen, json, small } = invocation.right
+  const { backend, chosen, json, realTime, small } = invocation.right
   const crypto = selectBackend(backend)
   if (Either.isLeft(crypto)) {
     process.stderr.write(`${crypto.left.message}\n`)
@@ -75,7 +77,7 @@ export const runBenchCommand = async (args: ReadonlyArray<string>): Promise<numb
   const machine = machineOf(crypto.right)
   const allRows: Array<BenchRow> = []
   for (const bench of chosen) {
-    allRows.push(...await bench.run({ crypto: crypto.right, small }))
+    allRows.push(...await bench.run({ crypto: crypto.right, small, realTime }))
   }
   process.stdout.write(json
     ? `${renderJson(allRows, machine)}\n`

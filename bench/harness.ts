@@ -18,18 +18,22 @@ export interface BenchRow {
   readonly us: number
   /** Median microseconds of the floor, per operation. */
   readonly floorUs: number
-  /** `us / floorUs`. */
+  /** `us / floorUs`; of rates (`transfer`) the achieved one ÷ that of the floor. */
   readonly ratio: number
   /** Of the candidate's results; the same in every run of the same work. */
   readonly checksum: string
   /** Bytes that one operation of the candidate allocates, on the heap and in array buffers; absent where it was not measured. */
   readonly allocatedBytes?: number
+  /** Whose time `us` is, where it is not a matter of course. */
+  readonly clock?: "real" | "virtual"
 }
 
 export interface BenchOptions {
   readonly crypto: CryptoBackend
   /** A few samples only: shows that the bench runs, its figures mean little. */
   readonly small: boolean
+  /** Benches that run in virtual time run in the machine's instead. */
+  readonly realTime?: boolean
 }
 
 /** One question with its answer in rows. */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [name…] [--json] [--small] [--backend native|reference]`
+ * `npm run bench -- [name…] [--json] [--small] [--real-time] [--backend native|reference]`
  *
  * Contract: the process's arguments in, its exit status out.
  * Knows nothing of: arguments, benches; bench-command does.

@@ -11,6 +11,7 @@ import { aezBench } from "./aez.bench.ts"
 import { bacapBench } from "./bacap.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
+import { transferBench } from "./transfer.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, bacapBench, inferBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, bacapBench, inferBench, transferBench]

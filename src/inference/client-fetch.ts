@@ -28,6 +28,9 @@ import { openRelease, type OpenedRelease, type ReleaseRecord } from "./release-r
 import { payloadBytesOfClass, tensorsOfContent } from "./slots.ts"
 import type { AttestedBy, ExpectedManifest } from "./stream-manifest.ts"
 
+/** What a fetch needs of the client. */
+export type FetchSetting = Pick<ClientSetting, "crypto" | "store" | "sessionCount">
+
 /** The output stream of one job, as its reader knows it. */
 export interface OutputStream {
   readonly params: MixnetParams
@@ -90,7 +93,7 @@ const isWritten = (fate: ReadFate | undefined): boolean => fate instanceof Uint8
 
 /** The box of the manifest, as soon as there is something in it. @errors JobFailed `output-not-found` */
 const pollManifest = (
-  { store }: ClientSetting,
+  { store }: FetchSetting,
   output: OutputStream,
   index: MessageBoxIndex,
   { endMs, releaseIndex }: ReleaseOptions
@@ -115,7 +118,7 @@ const pollManifest = (
 /** What reading the slots of a release came to. */
 type Reading = Either.Either<OpenedRelease, JobFailed>
 
-const judge = ({ crypto }: ClientSetting, expected: ExpectedManifest, fates: ReadonlyArray<ReadFate | undefined>): Reading => {
+const judge = ({ crypto }: FetchSetting, expected: ExpectedManifest, fates: ReadonlyArray<ReadFate | undefined>): Reading => {
   const slots: Array<Uint8Array> = []
   let missing = false
   for (const fate of fates) {
@@ -131,7 +134,7 @@ const judge = ({ crypto }: ClientSetting, expected: ExpectedManifest, fates: Rea
  * Waits for one release and reads it.
  * @errors JobFailed `output-not-found`, `output-withdrawn`, `output-damaged`
  */
-export const readRelease = (setting: ClientSetting, output: OutputStream, options: ReleaseOptions): Effect.Effect<OpenedRelease, JobFailed> =>
+export const readRelease = (setting: FetchSetting, output: OutputStream, options: ReleaseOptions): Effect.Effect<OpenedRelease, JobFailed> =>
   Effect.gen(function* () {
     const { releaseIndex } = options
     const slotCount = boxesOfClass(output.outputClass)

@@ -14,11 +14,11 @@ import { decodeWriteCap, type WriteCap } from "../bacap/capability.ts"
 import type { MessageBoxIndex } from "../bacap/box-index.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { BoxStore, meanRoundTripMs } from "../storage/box-store.ts"
-import { windowCountFor, writeSlots } from "../storage/box-stream.ts"
+import { windowCountFor, writeSlots, type WriteFate } from "../storage/box-stream.ts"
 import type { StorageErrorReason } from "../storage/storage-error.ts"
 import { jobFailed, type JobFailed } from "./client-failure.ts"
 import type { PlannedJob } from "./client-job.ts"
-import { pauseExponential, transferLimitMs, type ClientSetting } from "./client-setting.ts"
+import { transferLimitMs, type ClientSetting } from "./client-setting.ts"
 import { slotIndexes } from "./job-capabilities.ts"
 
 /** What asking again does not mend. */
@@ -34,34 +34,40 @@ interface Stream {
   readonly indexes: ReadonlyArray<MessageBoxIndex>
 }
 
+/** What an upload needs of the client. */
+export type UploadSetting = Pick<ClientSetting, "crypto" | "store" | "sessionCount">
+/** What an upload needs of the job. */
+export type UploadedJob = Pick<PlannedJob, "inputWriteCap" | "inputSlots">
+
 export interface UploadOptions {
   readonly params: MixnetParams
   /** Called after every confirmed slot; must not wait. */
   readonly onWritten: (done: number, total: number) => Effect.Effect<void>
 }
 
-const streamOf = ({ crypto }: ClientSetting, planned: PlannedJob): Either.Either<Stream, JobFailed> =>
+const streamOf = ({ crypto }: UploadSetting, planned: UploadedJob): Either.Either<Stream, JobFailed> =>
   Either.gen(function* () {
     const writeCap = yield* decodeWriteCap(crypto, planned.inputWriteCap)
     return { writeCap, indexes: yield* slotIndexes(crypto, writeCap.index, 0, planned.inputSlots.length) }
   }).pipe(Either.mapLeft(() => jobFailed("upload", "internal", "the input stream of the job cannot be written")))
 
-/** Writes slots until all of them are stored. */
-const writeAll = (setting: ClientSetting, stream: Stream, slots: ReadonlyArray<Slot>, params: MixnetParams, onStored: Effect.Effect<void>) =>
+/** Asking again may mend it; only that slot is written again, and the others do not wait for it. */
+const isMendable = (fate: WriteFate): boolean => typeof fate !== "string" && !HOPELESS.has(fate.reason)
+
+/** Writes slots until each of them is stored, or cannot be. */
+const writeAll = (setting: UploadSetting, stream: Stream, slots: ReadonlyArray<Slot>, params: MixnetParams, onStored: Effect.Effect<void>) =>
   Effect.gen(function* () {
-    const windowCount = windowCountFor(params, setting.sessionCount)
-    let waiting = slots
-    while (waiting.length > 0) {
-      const onWritten = (_slot: number, fate: unknown) => (fate === "stored" ? onStored : Effect.void)
-      const fates = yield* writeSlots(stream.writeCap, stream.indexes, waiting, { windowCount, onWritten })
-      const outcomes = [...fates.values()]
-      if (outcomes.includes("exists-with-other-content")) {
-        return yield* jobFailed("upload", "upload-failed", "storage holds other content where the input belongs; the stream was discarded")
-      }
-      const hopeless = outcomes.some((fate) => typeof fate !== "string" && HOPELESS.has(fate.reason))
-      if (hopeless) return yield* jobFailed("upload", "upload-failed", "the way to storage is closed, or its boxes do not fit the network")
-      waiting = waiting.filter(({ slotIndex }) => fates.get(slotIndex) !== "stored")
-      if (waiting.length > 0) yield* pauseExponential(meanRoundTripMs(params))
+    const fates = yield* writeSlots(stream.writeCap, stream.indexes, slots, {
+      windowCount: windowCountFor(params, setting.sessionCount),
+      retry: { wanted: isMendable, pauseMs: meanRoundTripMs(params) },
+      onWritten: (_slot, fate) => (fate === "stored" ? onStored : Effect.void)
+    })
+    const outcomes = [...fates.values()]
+    if (outcomes.includes("exists-with-other-content")) {
+      return yield* jobFailed("upload", "upload-failed", "storage holds other content where the input belongs; the stream was discarded")
+    }
+    if (outcomes.some((fate) => fate !== "stored")) {
+      return yield* jobFailed("upload", "upload-failed", "the way to storage is closed, or its boxes do not fit the network")
     }
   }).pipe(Effect.provideService(BoxStore, setting.store))
 
@@ -69,7 +75,7 @@ const writeAll = (setting: ClientSetting, stream: Stream, slots: ReadonlyArray<S
  * Writes the input of a job.
  * @errors JobFailed `upload-failed`, `upload-timed-out`; `internal` for caps that are none
  */
-export const uploadInput = (setting: ClientSetting, planned: PlannedJob, options: UploadOptions): Effect.Effect<void, JobFailed> =>
+export const uploadInput = (setting: UploadSetting, planned: UploadedJob, options: UploadOptions): Effect.Effect<void, JobFailed> =>
   Effect.gen(function* () {
     const stream = yield* streamOf(setting, planned)
     const [manifest, ...chunks] = planned.inputSlots.map((plaintext, slotIndex) => ({ slotIndex, plaintext }))

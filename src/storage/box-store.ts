@@ -28,6 +28,7 @@ import type { Document } from "../pki/document.ts"
 import { PkiView } from "../pki/pki-view.ts"
 import { SessionPool } from "../session/session-pool.ts"
 import { type EnvelopeOutcome, exchangeEnvelope } from "./envelope-exchange.ts"
+import type { PollTiming } from "./poll-timing.ts"
 import { readReaction, writeReaction } from "./replica-verdict.ts"
 import { sealQuery } from "./sealed-query.ts"
 import { BoxNotFound, StorageError, Tombstone, type WriteOutcome } from "./storage-error.ts"
@@ -63,6 +64,10 @@ export class BoxStore extends Context.Tag("funion/storage/BoxStore")<BoxStore, B
 
 /** Mean time from a packet's leaving to its reply's coming, network and waiting for a tick apart. */
 export const meanRoundTripMs = (params: Pick<MixnetParams, "muPerMs" | "mixLayers">): number => (2 * params.mixLayers + 2) / params.muPerMs
+
+/** What the document says about when to poll. */
+export const pollTimingOf = (params: Pick<MixnetParams, "muPerMs" | "mixLayers" | "lambdaRPerMs">): PollTiming =>
+  ({ roundTripMs: meanRoundTripMs(params), linkGapMs: 1 / params.lambdaRPerMs })
 
 /** What one answer means for the operation: done, or another round. */
 type Step<A> =
@@ -148,7 +153,7 @@ export const makeBoxStore: Effect.Effect<BoxStoreService, never, SessionPool | P
   const runRound = <A>(document: Document, operation: Operation<A>) =>
     Effect.acquireUseRelease(
       seal(document, operation),
-      (query) => exchangeEnvelope({ crypto, pki, pool, query, pauseMs: meanRoundTripMs(document.params) }),
+      (query) => exchangeEnvelope({ crypto, pki, pool, query, timing: pollTimingOf(document.params) }),
       (query) => Effect.sync(() => zeroize(query.senderPrivateKey))
     ).pipe(Effect.catchTag("SessionClosed", () => Effect.fail(new StorageError({ reason: "session-closed" }))))
 

@@ -2,29 +2,42 @@
  * Many boxes of one or several streams: written or read in one uniform shuffle, through a bounded window.
  *
  * Contract: what is asked for is exactly one operation per slot, whatever the slots hold and whatever becomes of single ones; nothing is
- * aborted early and each slot's fate is reported (O10, O18). At most `windowCount` operations run at once; a slot that waits before it is
- * asked for again does not occupy the window. Interruption stops everything within one tick.
+ * aborted early and each slot's fate is reported (O10, O18). At most `windowCount` operations run at once, and no more than that many slots are
+ * held in work; a slot that waits before it is asked for again does not occupy the window, nor any other slot. Interruption stops everything
+ * within one tick.
  * Knows nothing of: manifests, tensors, deadlines (the caller's, by interruption).
  * Source: pigeonhole.md §8.4, §8.5, funion.md §7 O2, O3, O9; departures: the window is derived from the rates (O9), not 32 and 16.
  *
  * @module
  */
-import { Effect, Either, Random } from "effect"
+import { Effect, Either, FiberSet, Random } from "effect"
 import { type IndexExhausted, type MessageBoxIndex, nextIndex } from "../bacap/box-index.ts"
 import type { ReadCap, WriteCap } from "../bacap/capability.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { sampleExponentialMs } from "../mixnet/delay.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
-import { BoxStore, type BoxStoreService, meanRoundTripMs } from "./box-store.ts"
+import { BoxStore, meanRoundTripMs, pollTimingOf } from "./box-store.ts"
+import { meanFirstPauseMs } from "./poll-timing.ts"
 import type { BoxNotFound, StorageError, Tombstone, WriteOutcome } from "./storage-error.ts"
 
-/** Windows per mean number of packets in flight (O9): the tick alone limits, not the window. */
+/** Windows per mean number of boxes under way (O9): the tick alone limits, not the window. */
 const WINDOW_FACTOR = 4
-const MISS_PAUSE_DOUBLINGS = 6
+const PACKETS_PER_BOX = 2
+/** Pauses before asking again double up to 2^6 times the first. */
+const PAUSE_DOUBLINGS = 6
 
-/** The window for `sessionCount` sessions: 4·λP·(mean round trip) for each. */
-export const windowCountFor = (params: Pick<MixnetParams, "muPerMs" | "mixLayers" | "lambdaPPerMs">, sessionCount: number): number =>
-  Math.max(1, Math.ceil(WINDOW_FACTOR * params.lambdaPPerMs * meanRoundTripMs(params))) * sessionCount
+/**
+ * The window for `sessionCount` sessions. A box that finds every tick free takes two round trips, the pause before its answer is asked for, and two ticks more,
+ * since packets are made one tick ahead; the sessions' rate times that is what is under way, and the window is four times as much. So it is never below
+ * the 4·λP·(mean round trip) of O9, and the ticks always find something that waits.
+ */
+export const windowCountFor = (
+  params: Pick<MixnetParams, "muPerMs" | "mixLayers" | "lambdaPPerMs" | "lambdaRPerMs">,
+  sessionCount: number
+): number => {
+  const boxMs = PACKETS_PER_BOX * (meanRoundTripMs(params) + 1 / params.lambdaPPerMs) + meanFirstPauseMs(pollTimingOf(params))
+  return Math.ceil((WINDOW_FACTOR * boxMs * params.lambdaPPerMs) / PACKETS_PER_BOX) * sessionCount
+}
 
 /**
  * The first `count` indexes of a cap's stream: slot s has index s of the result.
@@ -73,6 +86,8 @@ export interface WindowOptions {
 }
 
 export interface WriteOptions<Key> extends WindowOptions {
+  /** Present: slots with such a fate are written again, for ever. */
+  readonly retry?: { readonly wanted: (fate: WriteFate) => boolean; readonly pauseMs: number }
   /** Called as each slot is done with; must not wait. */
   readonly onWritten?: (key: Key, fate: WriteFate) => Effect.Effect<void>
 }
@@ -86,9 +101,40 @@ export interface ReadOptions<Key> extends WindowOptions {
   readonly onRead?: (key: Key, fate: ReadFate) => Effect.Effect<void>
 }
 
-/** Runs one operation per item in a uniformly random order. */
-const forEachShuffled = <A, B>(items: ReadonlyArray<A>, run: (item: A) => Effect.Effect<B>): Effect.Effect<ReadonlyArray<B>> =>
-  Effect.flatMap(Random.shuffle(items), (shuffled) => Effect.forEach(shuffled, run, { concurrency: "unbounded" }))
+/** What is done with every item. */
+interface WindowedWork<Item, Fate> {
+  readonly windowCount: number
+  readonly attempt: (item: Item) => Effect.Effect<Fate>
+  readonly isFinal: (fate: Fate) => boolean
+  /** Mean pause before the second attempt; doubles with every further one. */
+  readonly pauseMs: number
+  readonly onDone: (item: Item, fate: Fate) => Effect.Effect<void>
+}
+
+/**
+ * Works on every item in a uniformly random order until its fate is final. An item is taken up only when it has a place in the window, and gives the
+ * place back while it pauses; places go to whoever has waited longest.
+ */
+const forEachWindowed = <Item, Fate>(items: ReadonlyArray<Item>, work: WindowedWork<Item, Fate>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const window = yield* Effect.makeSemaphore(work.windowCount)
+    const running = yield* FiberSet.make()
+    const runOn = (item: Item) =>
+      Effect.gen(function* () {
+        for (let pauses = 0; ; pauses++) {
+          const fate = yield* Effect.ensuring(work.attempt(item), window.release(1))
+          if (work.isFinal(fate)) return yield* work.onDone(item, fate)
+          yield* Effect.sleep(sampleExponentialMs(yield* Random.next, 1 / (work.pauseMs * 2 ** Math.min(pauses, PAUSE_DOUBLINGS))))
+          yield* window.take(1)
+        }
+      })
+    const start = (item: Item) => Effect.zipRight(window.take(1), FiberSet.run(running, runOn(item)))
+    const all = Effect.zipRight(
+      Effect.flatMap(Random.shuffle(items), (shuffled) => Effect.forEach(shuffled, start, { discard: true })),
+      FiberSet.awaitEmpty(running)
+    )
+    yield* Effect.raceFirst(all, FiberSet.join(running))
+  }).pipe(Effect.scoped, Effect.orDie)
 
 /**
  * Writes all boxes, of however many streams, in one shuffle.
@@ -96,35 +142,22 @@ const forEachShuffled = <A, B>(items: ReadonlyArray<A>, run: (item: A) => Effect
  */
 export const writeBoxes = <Key>(
   boxes: ReadonlyArray<BoxToWrite<Key>>,
-  options: WriteOptions<Key>
+  { onWritten, retry, windowCount }: WriteOptions<Key>
 ): Effect.Effect<ReadonlyMap<Key, WriteFate>, never, BoxStore> =>
   Effect.gen(function* () {
     const store = yield* BoxStore
-    const window = yield* Effect.makeSemaphore(options.windowCount)
-    const writeOne = ({ index, key, plaintext, writeCap }: BoxToWrite<Key>) =>
-      Effect.gen(function* () {
-        const fate: WriteFate = yield* Effect.merge(window.withPermits(1)(store.write(writeCap, index, plaintext)))
-        yield* options.onWritten?.(key, fate) ?? Effect.void
-        return [key, fate] as const
-      })
-    return new Map(yield* forEachShuffled(boxes, writeOne))
-  })
-
-/** Reads one box, again after every miss when that is wanted. */
-const readUntilThere = <Key>(
-  store: BoxStoreService,
-  window: Effect.Semaphore,
-  { index, readCap }: BoxToRead<Key>,
-  { missPauseMs, retryMisses }: ReadOptions<Key>
-): Effect.Effect<ReadFate> =>
-  Effect.gen(function* () {
-    for (let missCount = 0; ; missCount++) {
-      const fate: ReadFate = yield* Effect.merge(window.withPermits(1)(store.read(readCap, index)))
-      const isMiss = "_tag" in fate && fate._tag === "BoxNotFound"
-      if (!isMiss || !retryMisses) return fate
-      const meanMs = missPauseMs * 2 ** Math.min(missCount, MISS_PAUSE_DOUBLINGS)
-      yield* Effect.sleep(sampleExponentialMs(yield* Random.next, 1 / meanMs))
-    }
+    const fates = new Map<Key, WriteFate>()
+    yield* forEachWindowed<BoxToWrite<Key>, WriteFate>(boxes, {
+      windowCount,
+      pauseMs: retry?.pauseMs ?? 0,
+      attempt: ({ index, plaintext, writeCap }) => Effect.merge(store.write(writeCap, index, plaintext)),
+      isFinal: (fate) => retry?.wanted(fate) !== true,
+      onDone: ({ key }, fate) => {
+        fates.set(key, fate)
+        return onWritten?.(key, fate) ?? Effect.void
+      }
+    })
+    return fates
   })
 
 /**
@@ -133,18 +166,22 @@ const readUntilThere = <Key>(
  */
 export const readBoxes = <Key>(
   boxes: ReadonlyArray<BoxToRead<Key>>,
-  options: ReadOptions<Key>
+  { missPauseMs, onRead, retryMisses, windowCount }: ReadOptions<Key>
 ): Effect.Effect<ReadonlyMap<Key, ReadFate>, never, BoxStore> =>
   Effect.gen(function* () {
     const store = yield* BoxStore
-    const window = yield* Effect.makeSemaphore(options.windowCount)
-    const readOne = (box: BoxToRead<Key>) =>
-      Effect.gen(function* () {
-        const fate = yield* readUntilThere(store, window, box, options)
-        yield* options.onRead?.(box.key, fate) ?? Effect.void
-        return [box.key, fate] as const
-      })
-    return new Map(yield* forEachShuffled(boxes, readOne))
+    const fates = new Map<Key, ReadFate>()
+    yield* forEachWindowed<BoxToRead<Key>, ReadFate>(boxes, {
+      windowCount,
+      pauseMs: missPauseMs,
+      attempt: ({ index, readCap }) => Effect.merge(store.read(readCap, index)),
+      isFinal: (fate) => !(retryMisses && "_tag" in fate && fate._tag === "BoxNotFound"),
+      onDone: ({ key }, fate) => {
+        fates.set(key, fate)
+        return onRead?.(key, fate) ?? Effect.void
+      }
+    })
+    return fates
   })
 
 /** Slots of one stream: `indexes[slotIndex]` as `deriveIndexes` gave them. A slot without an index is a mistake of ours. */

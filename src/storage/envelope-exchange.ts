@@ -1,7 +1,7 @@
 /**
  * The life of one envelope: the same query bytes to the same courier until there is an answer of a replica, or reason to make another envelope.
  *
- * Contract: an ACK is followed by another poll, which leaves on a tick like everything else; from the second ACK on after a random pause.
+ * Contract: an ACK is followed by another poll, after the pause that poll-timing gives, and on a tick like everything else.
  * `POLLS_PER_ENVELOPE` ACKs, `TRANSMISSIONS_PER_POLL` transmissions without any answer, or a courier that left the document end it as `Stale`.
  * Knows nothing of: boxes, what codes mean.
  * Source: pigeonhole.md §5.3 (state machine), §6.3 (jitter); departures: an envelope whose courier stays silent is given up, so that a dead
@@ -11,10 +11,10 @@
  */
 import { Data, Effect, Option, Random } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
-import { sampleExponentialMs } from "../mixnet/delay.ts"
 import type { PkiViewService } from "../pki/pki-view.ts"
 import type { SessionPoolService } from "../session/session-pool.ts"
 import type { SessionClosed } from "../session/session.ts"
+import { pauseAfterAckMs, type PollTiming } from "./poll-timing.ts"
 import { listsCourier, openAnswer, type QueryAnswer, type SealedQuery } from "./sealed-query.ts"
 
 /** ACKs in a row after which the courier's cache is of no more use. */
@@ -33,8 +33,7 @@ export interface EnvelopeExchangeOptions {
   readonly pki: PkiViewService
   readonly pool: SessionPoolService
   readonly query: SealedQuery
-  /** Mean of the pause after the second ACK; after the n-th one it is n - 1 times that. */
-  readonly pauseMs: number
+  readonly timing: PollTiming
 }
 
 const poll = ({ crypto, pki, pool, query }: EnvelopeExchangeOptions): Effect.Effect<Uint8Array, SessionClosed | EnvelopeAbandoned> => {
@@ -52,7 +51,7 @@ const poll = ({ crypto, pki, pool, query }: EnvelopeExchangeOptions): Effect.Eff
 export const exchangeEnvelope = (options: EnvelopeExchangeOptions): Effect.Effect<EnvelopeOutcome, SessionClosed> =>
   Effect.gen(function* () {
     for (let ackCount = 0; ackCount < POLLS_PER_ENVELOPE; ackCount++) {
-      if (ackCount > 1) yield* Effect.sleep(sampleExponentialMs(yield* Random.next, 1 / (options.pauseMs * (ackCount - 1))))
+      if (ackCount > 0) yield* Effect.sleep(pauseAfterAckMs(options.timing, ackCount, yield* Random.next))
       const answer = openAnswer(options.crypto, options.query, yield* poll(options))
       if (answer._tag !== "Ack") return answer
     }

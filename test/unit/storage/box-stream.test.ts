@@ -10,8 +10,8 @@ import { Array, Clock, Effect, Either, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { newWriteCap, readCapOf } from "../../../src/bacap/capability.ts"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
-import { tinyParams } from "../../../src/params/presets.ts"
-import { BoxStore, type BoxStoreService } from "../../../src/storage/box-store.ts"
+import { echomixParams, tinyParams, tinyReferenceParams } from "../../../src/params/presets.ts"
+import { BoxStore, meanRoundTripMs, type BoxStoreService } from "../../../src/storage/box-store.ts"
 import {
   deriveIndexes, type ReadFate, type ReadOptions, readBoxes, readSlots, windowCountFor, writeBoxes, type WriteFate, writeSlots
 } from "../../../src/storage/box-stream.ts"
@@ -86,9 +86,20 @@ describe("indexes", () => {
 
 describe("the window", () => {
   it("is at least 4·λP·(mean round trip) for each session", () => {
-    expect(windowCountFor(tinyParams, 1)).toBe(17)
-    expect(windowCountFor(tinyParams, 6)).toBe(102)
-    expect(windowCountFor({ muPerMs: 10, lambdaPPerMs: 0.0001, mixLayers: 3 }, 2)).toBe(2)
+    for (const params of [tinyParams, tinyReferenceParams, echomixParams]) {
+      for (const sessionCount of [1, 6]) {
+        expect(windowCountFor(params, sessionCount)).toBeGreaterThanOrEqual(4 * params.lambdaPPerMs * meanRoundTripMs(params) * sessionCount)
+      }
+    }
+    expect(windowCountFor(tinyParams, 1)).toBe(21)
+    expect(windowCountFor(tinyParams, 6)).toBe(126)
+  })
+
+  it("covers ticks far apart and answers that take long: four boxes at least, and more the slower the replicas' links", () => {
+    const rare = { muPerMs: 10, lambdaPPerMs: 0.0001, mixLayers: 3, lambdaRPerMs: 10 }
+    expect(windowCountFor(rare, 1)).toBe(5)
+    // 4 gaps of 20 s, a quarter more by jitter, at 2 ticks a box: 5 boxes more, four times
+    expect(windowCountFor({ ...rare, lambdaRPerMs: 0.00005 }, 1)).toBe(5 + 20)
   })
 
   it("is used whole and never exceeded, also while misses are retried", () => {
