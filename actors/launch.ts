@@ -9,35 +9,29 @@
  *
  * @module
  */
-import { type Clock, Context, Effect, Either, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Client, RpcGroup } from "../src/actor/actor.ts"
 import type { Tap } from "../src/actor/call-tap.ts"
+import { Meter } from "../src/actor/meter.ts"
 import { Mount, type MountService } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
-import { layerMountTcp } from "../src/actor/mount-tcp.ts"
 import { type ActorHealth, makeSupervisor, type Supervisor } from "../src/actor/supervise.ts"
-import type { TcpCount } from "../src/actor/tcp-limits.ts"
-import type { CryptoBackend } from "../src/crypto/backend.ts"
-import { Crypto } from "../src/crypto/crypto-service.ts"
 import { randomFromEntropy, seededEntropy, systemEntropy, type Entropy } from "../src/crypto/entropy.ts"
-import { selectBackend } from "../src/crypto/select-backend.ts"
-import { ENVELOPE_KEY_BYTES } from "../src/params/mixnet-params.ts"
 import { nodeIdOf } from "../src/pki/descriptor.ts"
-import type { DirectoryView } from "../src/pki/directory-view.ts"
 import { makeIdentity, type Identity, type NetworkSetting } from "../src/pki/network-setting.ts"
-import { pigeonholeGeometry } from "../src/pigeonhole/geometry.ts"
-import { makeGeometry } from "../src/sphinx/geometry.ts"
 import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
 import { Client as ClientProtocol } from "./client/protocol.ts"
-import { makeDirectoryClock } from "./directory-clock.ts"
 import type { PublicHalf, SecretHalf } from "./key-file.ts"
+import { backendOf, knowledgeOf } from "./knowledge.ts"
 import { LaunchFailed } from "./launch-failed.ts"
-import { addressesOf, anonymousCredentials, formatAddress, linkSizesOf, peersOf } from "./network-links.ts"
-import { freshQueueName } from "./packet-port.ts"
-import { lifeOf, type Knowledge, type ReadyLife, type Stock, type Surroundings } from "./roles.ts"
+import { formatAddress } from "./network-links.ts"
+import { openOperator } from "./operator/operator.ts"
+import { asProcess, openProcess, PERSON, personClaim, personLinkKey } from "./process.ts"
+import { lifeOf, type Knowledge, type ReadyLife, type Stock } from "./roles.ts"
 import { openDiskStock, openMemoryStock, openReplicaStock, type StockChoice } from "./stocks.ts"
 
 export { LaunchFailed } from "./launch-failed.ts"
+export { publicsNeeded } from "./process.ts"
 
 export interface LaunchOptions extends StockChoice {
   /** Default: native where it loads, else reference. */
@@ -72,24 +66,6 @@ export interface Network {
 }
 
 const SEED_BYTES = 32
-
-/** Backend of a launch. @errors LaunchFailed: it does not load */
-const backendOf = (wanted: "native" | "reference" | undefined): Either.Either<CryptoBackend, LaunchFailed> =>
-  Either.mapLeft(selectBackend(wanted), (error) => new LaunchFailed({ message: error.message }))
-
-/** What all actors of a topology know. @errors LaunchFailed naming the parameter */
-const knowledgeOf = (topology: Topology, crypto: CryptoBackend, keyOf: Knowledge["keyOf"]): Either.Either<Knowledge, LaunchFailed> =>
-  Either.gen(function*() {
-    const failed = (message: string) => new LaunchFailed({ message })
-    const geometry = yield* Either.mapLeft(makeGeometry(topology.params.geometry), () => failed("params.geometry: no such packet geometry"))
-    const pigeonhole = yield* Either.mapLeft(
-      pigeonholeGeometry(geometry.userPayloadBytes, ENVELOPE_KEY_BYTES),
-      () => failed("params.geometry.userPayloadBytes: too small for a box")
-    )
-    const authorityKeys = topology.authorities.map(({ name }) => keyOf(name))
-    const setting: NetworkSetting = { crypto, params: topology.params, geometry, authorityKeys, authorityThreshold: topology.authorityThreshold }
-    return { topology, setting, pigeonhole, keyOf }
-  })
 
 /** One source per name for the whole run: an actor that restarts goes on drawing where it stopped, and repeats nothing. */
 const sourcesOf = (seed: number | undefined): (label: string) => Entropy => {
@@ -185,123 +161,55 @@ export interface ActorOptions extends StockChoice {
   /** The actor's own folder. */
   readonly directory: string
   readonly backend?: "native" | "reference"
-  /** Told whenever the actor's clock is corrected, in milliseconds. */
-  readonly onClockCorrection?: (offsetMs: number) => void
-  readonly onLink?: (count: TcpCount) => void
+  /** Added to the machine's clock, in milliseconds: a wrong clock for experiments. */
+  readonly clockOffsetMs?: number
 }
 
 /** A running actor. */
 export interface RunningActor {
-  readonly name: string
-  readonly role: Role
   readonly health: Effect.Effect<ActorHealth>
-  readonly documentEpoch: () => number | undefined
-  readonly setting: NetworkSetting
-  /** Ends the actor's life and waits for it. */
-  readonly stop: Effect.Effect<void>
+  /** Takes the actor out of the directory, lets it finish what it has accepted, and ends its life. */
+  readonly retire: Effect.Effect<void>
 }
-
-/** Whose public halves an actor needs before there are documents. */
-export const publicsNeeded = (topology: Topology, name: string, role: Role): ReadonlyArray<string> => {
-  const names = (group: ReadonlyArray<{ readonly name: string }>): ReadonlyArray<string> => group.map((each) => each.name)
-  const always = [...names(topology.authorities), ...(role === "client" ? [] : [name])]
-  switch (role) {
-    case "authority": return names(actorsOf(topology).filter((actor) => actor.role !== "client"))
-    case "service-node": return [...always, ...names(topology.couriers.filter(({ serviceNode }) => serviceNode === name))]
-    case "replica": return [...always, ...names(topology.couriers)]
-    case "compute": return [...always, ...names(topology.gateways), ...names(topology.serviceNodes)]
-    case "client": return [...always, ...names(topology.gateways)]
-    case "gateway":
-    case "mix":
-    case "courier": return always
-  }
-}
-
-const missingKey = (name: string): never => {
-  throw new RangeError(`no public key of ${name}`)
-}
-
-/** The TCP mount of one actor, its knowledge, and a clock that follows the directory's. */
-const openProcess = (topology: Topology, options: Pick<ActorOptions, "name" | "role" | "publics" | "backend" | "onClockCorrection" | "onLink"> & {
-  readonly secret: Pick<SecretHalf, "linkSeed">
-  readonly identityKey: (crypto: CryptoBackend) => Uint8Array
-  readonly listens: boolean
-}) =>
-  Effect.gen(function*() {
-    const { name, publics, role } = options
-    const crypto = yield* backendOf(options.backend)
-    const knowledge = yield* knowledgeOf(topology, crypto, (each) => publics.get(each)?.identityKey ?? missingKey(each))
-    const placement = topology.placement ?? {}
-    const place = placement[name]
-    let view: DirectoryView | undefined
-    const documents = () => view?.documents() ?? []
-    const directoryClock = makeDirectoryClock({
-      base: yield* Effect.clock,
-      peers: (role === "client" ? topology.gateways : topology.authorities).map((each) => each.name),
-      countsOwn: role === "authority",
-      onCorrection: options.onClockCorrection ?? (() => undefined)
-    })
-    const credentials = anonymousCredentials(crypto, systemEntropy)
-    const layer = layerMountTcp({
-      self: { name, linkKey: crypto.xwingPrivateKey(options.secret.linkSeed), identityHash: nodeIdOf(crypto, options.identityKey(crypto)) },
-      addresses: addressesOf(placement, crypto, documents),
-      peers: peersOf({ knowledge, self: { name, role }, publics, documents, nowMs: () => directoryClock.clock.unsafeCurrentTimeMillis() }),
-      listen: options.listens && place !== undefined ? { host: place.listenHost ?? place.host, port: place.port } : "nowhere",
-      credentials,
-      sizes: linkSizesOf(knowledge),
-      onSkew: directoryClock.observe,
-      onCount: options.onLink
-    }).pipe(Layer.provide(Layer.succeed(Crypto, crypto)))
-    const mount = Context.get(yield* Effect.withClock(Layer.build(layer), directoryClock.clock), Mount)
-    const around: Surroundings = {
-      mount,
-      entropyOf: () => systemEntropy,
-      callerFor: () => {
-        const queueName = freshQueueName(systemEntropy)
-        return { from: queueName, queueName }
-      },
-      onView: (held) => { view = held }
-    }
-    return { knowledge, mount, around, clock: directoryClock.clock, documents }
-  })
-
-/** The running system clock and randomness that nobody can predict, for everything an actor does. */
-const inProcess = (clock: Clock.Clock) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  self.pipe(Effect.withClock(clock), Effect.withRandom(randomFromEntropy(systemEntropy)))
 
 /**
  * Starts one actor of a topology in the caller's scope, linked to the others over TCP. Returns when its life has begun, which may wait for others.
- * @errors LaunchFailed: backend missing, a model that does not load, a folder in use or damaged, no place in the topology
+ * @errors LaunchFailed: backend missing, a model that does not load, a folder in use or damaged, no place in the topology, a port that is taken
  */
 export const launchActor = (topology: Topology, options: ActorOptions): Effect.Effect<RunningActor, LaunchFailed, Scope.Scope> =>
   Effect.gen(function*() {
     const { name, role, secret } = options
     const place = topology.placement?.[name]
     if (place === undefined) return yield* new LaunchFailed({ message: `placement: ${name} has no place in ${topology.name}: add it to a machine's actors` })
-    const { around, clock, documents, knowledge } = yield* openProcess(topology, {
-      ...options, identityKey: (crypto) => crypto.ed25519PublicKey(secret.identitySeed), listens: true
+    const crypto = yield* backendOf(options.backend)
+    const linkKey = crypto.xwingPrivateKey(secret.linkSeed)
+    const identity = makeIdentity(crypto, name, secret.identitySeed, { linkKey: linkKey.publicKey, addresses: [formatAddress(place)] })
+    const { around, clock, knowledge } = yield* openProcess(topology, crypto, {
+      ...options,
+      self: { linkKey, identityHash: nodeIdOf(crypto, identity.publicKey) },
+      listen: { host: place.listenHost ?? place.host, port: place.port },
+      attendants: role === "client" ? new Map([[PERSON, personClaim(crypto, secret)]]) : new Map()
     })
-    const { crypto } = knowledge.setting
-    const reach = { linkKey: crypto.xwingPrivateKey(secret.linkSeed).publicKey, addresses: [formatAddress(place)] }
-    const identity = makeIdentity(crypto, name, secret.identitySeed, reach)
+    const inProcess = asProcess(clock)
     const request = { knowledge, identity, role, entropyOf: around.entropyOf, choice: options }
-    const stock: Stock = yield* openDiskStock(request, options.directory, secret.storageKey).pipe(inProcess(clock))
+    const stock = yield* openDiskStock(request, options.directory, secret.storageKey).pipe(inProcess)
     const supervisor = yield* makeSupervisor
-    yield* supervisor.start(name, lifeOf(knowledge, around, identity, stock)).pipe(inProcess(clock))
-    const down: ActorHealth = { state: "down", restartCount: 0 }
+    const health = Effect.map(supervisor.health, (healths) => healths.get(name))
+    const operator = yield* openOperator({
+      name, role, params: topology.params, host: place.operatorHost ?? LOOPBACK, port: place.operatorPort, health
+    }).pipe(Effect.mapError(({ message }) => new LaunchFailed({ message })), inProcess)
+    const life = lifeOf(knowledge, around, identity, stock)
+    yield* supervisor.start(name, (ready) => Effect.provideService(life(ready), Meter, operator.meter)).pipe(inProcess)
     return {
-      name,
-      role,
-      setting: knowledge.setting,
-      health: Effect.map(supervisor.health, (health) => health.get(name) ?? down),
-      documentEpoch: () => documents().reduce<number | undefined>((newest, { epoch }) => Math.max(newest ?? epoch, epoch), undefined),
-      stop: supervisor.stop(name)
+      health: Effect.map(health, (known) => known ?? { state: "down", restartCount: 0 }),
+      retire: operator.drain.pipe(Effect.zipRight(supervisor.stop(name)), inProcess)
     }
   })
 
-/** Somebody's way into a running network: a client of their own, in this process. */
+/** Somebody's way into a running network. */
 export type ClientAccess = Pick<Network, "client">
 
+/** A client of the moment, which has no place in the topology. */
 const VISITOR = "visitor"
 
 /**
@@ -310,28 +218,46 @@ const VISITOR = "visitor"
  * @errors LaunchFailed: backend missing, nobody of the network answers in time
  */
 export const join = (
-  topology: Topology, options: Pick<ActorOptions, "publics" | "backend" | "onClockCorrection"> & { readonly limitMs?: number }
+  topology: Topology, options: Pick<ActorOptions, "publics" | "backend" | "clockOffsetMs"> & { readonly limitMs?: number }
 ): Effect.Effect<ClientAccess, LaunchFailed, Scope.Scope> =>
   Effect.gen(function*() {
-    const identitySeed = systemEntropy(SEED_BYTES)
-    const { around, clock, knowledge, mount } = yield* openProcess(topology, {
-      ...options, name: VISITOR, role: "client", secret: { linkSeed: systemEntropy(SEED_BYTES) },
-      identityKey: (crypto) => crypto.ed25519PublicKey(identitySeed), listens: false
+    const crypto = yield* backendOf(options.backend)
+    const identity = makeIdentity(crypto, VISITOR, systemEntropy(SEED_BYTES))
+    const { around, clock, knowledge } = yield* openProcess(topology, crypto, {
+      ...options, name: VISITOR, role: "client", listen: "nowhere", attendants: new Map(),
+      self: { linkKey: crypto.xwingPrivateKey(systemEntropy(SEED_BYTES)), identityHash: nodeIdOf(crypto, identity.publicKey) }
     })
-    const identity = makeIdentity(knowledge.setting.crypto, VISITOR, identitySeed)
-    const request = { knowledge, identity, role: "client" as const, entropyOf: around.entropyOf, choice: {} }
-    const stock = yield* openMemoryStock(request)
+    const stock = yield* openMemoryStock({ knowledge, identity, role: "client", entropyOf: around.entropyOf, choice: {} })
     const supervisor = yield* makeSupervisor
-    yield* supervisor.start(VISITOR, lifeOf(knowledge, around, identity, stock)).pipe(inProcess(clock))
-    const seconds = Math.round((options.limitMs ?? JOIN_LIMIT_MS) / 1000)
-    yield* awaitUp(supervisor, [VISITOR]).pipe(Effect.timeoutFail({
-      duration: options.limitMs ?? JOIN_LIMIT_MS,
+    yield* supervisor.start(VISITOR, lifeOf(knowledge, around, identity, stock)).pipe(asProcess(clock))
+    const limitMs = options.limitMs ?? JOIN_LIMIT_MS
+    yield* Effect.timeoutFail(awaitUp(supervisor, [VISITOR]), {
+      duration: limitMs,
       onTimeout: () => new LaunchFailed({
-        message: `no gateway of ${topology.name} gave a directory document within ${seconds} s: is the network up (funion status), and are the key files its own?`
+        message: `no gateway of ${topology.name} gave a directory document within ${Math.round(limitMs / 1000)} s: is the network up (funion status), and are `
+          + "the key files its own?"
       })
-    }))
-    return { client: () => mount.connect("person", VISITOR, ClientProtocol, { limitMs: CALL_LIMIT_MS }) }
+    })
+    return { client: () => around.mount.connect(PERSON, VISITOR, ClientProtocol, { limitMs: CALL_LIMIT_MS }) }
   })
 
+/**
+ * The way to a client of the topology that runs as a process, for the person who holds its secret.
+ * @errors LaunchFailed: backend missing
+ */
+export const attend = (
+  topology: Topology, options: Pick<ActorOptions, "name" | "secret" | "publics" | "backend">
+): Effect.Effect<ClientAccess, LaunchFailed, Scope.Scope> =>
+  Effect.gen(function*() {
+    const crypto = yield* backendOf(options.backend)
+    const linkKey = personLinkKey(crypto, options.secret)
+    const { around } = yield* openProcess(topology, crypto, {
+      ...options, name: PERSON, role: "client", listen: "nowhere", attendants: new Map(),
+      self: { linkKey, identityHash: personClaim(crypto, options.secret).additionalData }
+    })
+    return { client: () => around.mount.connect(PERSON, options.name, ClientProtocol, { limitMs: CALL_LIMIT_MS }) }
+  })
+
+const LOOPBACK = "127.0.0.1"
 /** A network that has just started needs a while for its first document. */
 const JOIN_LIMIT_MS = 60_000

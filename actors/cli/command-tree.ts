@@ -15,6 +15,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
 import { ROLES } from "../../src/topology/topology.ts"
+import { LOG_LEVELS } from "../operator/operator-log.ts"
 import { packageVersion } from "./package-version.ts"
 
 const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
@@ -47,6 +48,11 @@ const backend = optional(Options.choice("backend", ["native", "reference"] as co
   Options.withDescription("Crypto backend. Default: native where it works, else reference.")
 ))
 
+const clientName = optional(Options.text("client").pipe(
+  Options.withPseudoName("NAME"),
+  Options.withDescription("Use the client of the topology that runs under this name; its secret must be in the key folder. Default: a client of the moment.")
+))
+
 const model = Args.text({ name: "MODEL" }).pipe(Args.map(unmarked), Args.withDescription("Id of the model; `funion models` lists them."))
 const input = Args.text({ name: "INPUT" }).pipe(
   Args.map(unmarked),
@@ -72,6 +78,7 @@ const inferOptions = {
   json,
   topology: topologyFile,
   keys: keysDirectory,
+  client: clientName,
   inProcess: Options.boolean("in-process").pipe(Options.withDescription("Start the whole network here, even if the topology says where its actors run.")),
   seed: wholeNumber("seed", 0, "Make all random draws repeatable. For experiments: a seeded network protects nobody."),
   backend
@@ -85,7 +92,8 @@ const infer = Command.make("infer", { model, words: input, ...inferOptions }, (g
 const cap = (description: string) => Options.text("cap").pipe(Options.withPseudoName("FILE"), Options.withDescription(description))
 
 const upload = Command.make("upload", {
-  model, words: input, ...inputOptions, cap: cap("New file for the right to commission the job: a secret."), topology: runningTopology, keys: keysDirectory, backend
+  model, words: input, ...inputOptions, cap: cap("New file for the right to commission the job: a secret."),
+  topology: runningTopology, keys: keysDirectory, client: clientName, backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runUpload }) => runUpload(given))).pipe(
   Command.withDescription("Store one input in a running network: the first step of an inference.")
 )
@@ -93,12 +101,13 @@ const dispatch = Command.make("dispatch", {
   model,
   input: Options.text("input").pipe(Options.withPseudoName("FILE"), Options.withDescription("The file that upload wrote.")),
   cap: cap("New file for the ticket, which reads the answer and nothing else."),
-  topology: runningTopology, keys: keysDirectory, backend
+  topology: runningTopology, keys: keysDirectory, client: clientName,
+  backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runDispatch }) => runDispatch(given))).pipe(
   Command.withDescription("Commission a stored input: the second step. May be repeated.")
 )
 const ticket = Args.text({ name: "TICKET" }).pipe(Args.withDescription("The file that dispatch wrote."))
-const fetch = Command.make("fetch", { ticket, json, topology: runningTopology, keys: keysDirectory, backend }, (given) =>
+const fetch = Command.make("fetch", { ticket, json, topology: runningTopology, keys: keysDirectory, client: clientName, backend }, (given) =>
   Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runFetch }) => runFetch(given))).pipe(
   Command.withDescription("Wait for an answer and read it with a ticket: the last step, by whoever holds the ticket.")
 )
@@ -117,6 +126,11 @@ const run = Command.make("run", {
   topology: runningTopology,
   keys: keysDirectory,
   directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("The actor's own folder. Default: data/NAME."))),
+  log: Options.choice("log", ["json", "text"] as const).pipe(Options.withDefault("text" as const), Options.withDescription("Form of log lines. Default: text.")),
+  logLevel: Options.choice("log-level", LOG_LEVELS).pipe(
+    Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")
+  ),
+  clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(
   Command.withDescription("Run one actor of a topology as this process.")

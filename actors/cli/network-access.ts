@@ -10,8 +10,8 @@
  */
 import { Effect, type Scope } from "effect"
 import { actorsOf, type Topology } from "../../src/topology/topology.ts"
-import { readPublics } from "../key-file.ts"
-import { type ClientAccess, join, launch, publicsNeeded } from "../launch.ts"
+import { readPublics, readSecret } from "../key-file.ts"
+import { attend, type ClientAccess, join, launch, publicsNeeded } from "../launch.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
 import type { Progress } from "./progress.ts"
 
@@ -23,15 +23,30 @@ export interface AccessChoice {
   /** Start the whole network here even if the topology places its actors. */
   readonly inProcess: boolean
   readonly seed: number | undefined
+  /** Name of a client of the topology that runs and whose secret is here; default: a client of the moment. */
+  readonly client: string | undefined
   readonly backend: "native" | "reference" | undefined
 }
 
 const asFailure = (error: { readonly message: string }): CliFailure => failed(error.message)
 
+/** The client actor that runs under a name of the topology. */
+const attendClient = (topology: Topology, name: string, keys: string, { backend }: AccessChoice) =>
+  Effect.gen(function*() {
+    if (!topology.clients.some((client) => client.name === name)) {
+      return yield* misused(`--client: there is no client "${name.slice(0, 64)}" in ${topology.name}; it has ${topology.clients.map((each) => each.name).join(", ")}`)
+    }
+    const secret = yield* readSecret(keys, name)
+    const publics = yield* readPublics(keys, [...publicsNeeded(topology, "", "client"), name])
+    return yield* attend(topology, { name, secret, publics, ...(backend === undefined ? {} : { backend }) })
+  })
+
 const joinRunning = (topology: Topology, choice: AccessChoice, progress: Progress): Effect.Effect<ClientAccess, CliFailure, Scope.Scope> =>
   Effect.gen(function*() {
     if (choice.seed !== undefined) return yield* misused("--seed is for networks inside this process; a running network draws its own randomness")
-    const publics = yield* readPublics(choice.keys ?? KEYS_DIRECTORY, publicsNeeded(topology, "", "client"))
+    const { client, keys = KEYS_DIRECTORY } = choice
+    if (client !== undefined) return yield* attendClient(topology, client, keys, choice)
+    const publics = yield* readPublics(keys, publicsNeeded(topology, "", "client"))
     yield* progress.show(`joining the network ${topology.name}`)
     const access = yield* join(topology, { publics, ...(choice.backend === undefined ? {} : { backend: choice.backend }) })
     yield* progress.tell(`network ${topology.name}: joined with fresh keys`)

@@ -9,12 +9,14 @@
  * @module
  */
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Effect, Layer, Logger, Schedule } from "effect"
 import { actorsOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { readPublics, readSecret } from "../key-file.ts"
-import { type ActorOptions, launchActor, publicsNeeded } from "../launch.ts"
+import { type ActorOptions, launchActor, publicsNeeded, type RunningActor } from "../launch.ts"
+import { layerOperatorLog, type LogLevelName } from "../operator/operator-log.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
 import { KEYS_DIRECTORY } from "./network-access.ts"
+import { asideLogger } from "./output.ts"
 import { loadTopology } from "./topology-file.ts"
 
 /** Where actors keep their folders when nothing else is said. */
@@ -26,6 +28,9 @@ export interface RunRequest {
   readonly topology: string
   readonly keys: string | undefined
   readonly directory: string | undefined
+  readonly log: "json" | "text"
+  readonly logLevel: LogLevelName
+  readonly clockOffsetMs: number | undefined
   readonly backend: "native" | "reference" | undefined
 }
 
@@ -45,14 +50,40 @@ const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<Actor
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
     const directory = request.directory ?? join(DATA_DIRECTORY, name)
-    return { name, role, secret, publics, directory, ...(backend === undefined ? {} : { backend }) }
+    const { clockOffsetMs } = request
+    return {
+      name, role, secret, publics, directory,
+      ...(backend === undefined ? {} : { backend }),
+      ...(clockOffsetMs === undefined ? {} : { clockOffsetMs })
+    }
   }).pipe(Effect.mapError((error) => (error._tag === "CliFailure" ? error : failed(error.message))))
+
+const say = (request: RunRequest, message: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logInfo(message), { actor: request.name, role: request.role })
+
+/** Says once when the actor is up for the first time. */
+const announceUp = (request: RunRequest, actor: RunningActor): Effect.Effect<void> =>
+  Effect.flatMap(actor.health, ({ state }) => (state === "up" ? Effect.void : Effect.fail("not yet"))).pipe(
+    Effect.retry(Schedule.spaced(LOOK_MS)),
+    Effect.zipRight(say(request, "up")),
+    Effect.ignore
+  )
+
+const LOOK_MS = 200
 
 /** Runs one actor until a signal. @errors CliFailure */
 export const runActor = (request: RunRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
     const { topology } = yield* loadTopology(request.topology)
     const options = yield* optionsOf(topology, request)
-    yield* Effect.mapError(launchActor(topology, options), (error) => failed(error.message))
+    yield* say(request, "starting")
+    const actor = yield* Effect.mapError(launchActor(topology, options), (error) => failed(error.message))
+    yield* Effect.addFinalizer(() => Effect.zipRight(actor.retire, say(request, "stopped")))
+    yield* Effect.forkScoped(announceUp(request, actor))
     return yield* Effect.never
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.provideMerge(Logger.remove(asideLogger), layerOperatorLog({
+      format: request.log, level: request.logLevel, actor: request.name, write: (line) => process.stderr.write(`${line}\n`)
+    })))
+  )

@@ -26,6 +26,7 @@ import { loadTopology } from "./topology-file.ts"
 interface StepRequest {
   readonly topology: string
   readonly keys: string | undefined
+  readonly client: string | undefined
   readonly backend: "native" | "reference" | undefined
 }
 
@@ -60,8 +61,8 @@ const withAccess = <A, E extends { readonly _tag: string; readonly message: stri
   topology: Topology, request: StepRequest, use: (access: ClientAccess, progress: Progress) => Effect.Effect<A, E, Scope.Scope>
 ): Effect.Effect<A, CliFailure> => {
   const progress = makeProgress(process.stderr.isTTY)
-  const { backend, keys } = request
-  return Effect.flatMap(openAccess(topology, { keys, backend, inProcess: false, seed: undefined }, progress), (access) => use(access, progress)).pipe(
+  const { backend, client, keys } = request
+  return Effect.flatMap(openAccess(topology, { keys, backend, client, inProcess: false, seed: undefined }, progress), (access) => use(access, progress)).pipe(
     Effect.scoped,
     Effect.mapError(asFailure)
   )

@@ -117,7 +117,7 @@ export const runUp = (request: UpRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
     const topology = yield* start(request)
     const quiet = makeProgress(false, () => Effect.void)
-    yield* Effect.scoped(openAccess(topology, { keys: request.keys, backend: request.backend, inProcess: false, seed: undefined }, quiet))
+    yield* Effect.scoped(openAccess(topology, { keys: request.keys, backend: request.backend, client: undefined, inProcess: false, seed: undefined }, quiet))
     yield* printAside(`network ${topology.name} is up; try: funion infer lang-id "Where is the station?" --topology ${request.topology}\n`)
     return yield* Effect.never
   }).pipe(Effect.scoped)
