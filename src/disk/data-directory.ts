@@ -75,7 +75,8 @@ const settle = (folder: Folder, options: DataDirectoryOptions): Either.Either<vo
     }
     const strange = (yield* Either.mapLeft(folder.names(), ofDisk)).find((name) => !OWNER_SOCKET.test(name) && !REMAINS.test(name))
     if (strange !== undefined) {
-      return yield* Either.left(refused("not-ours", `${folder.path}: holds ${strange} and no file "${IDENTITY}", so it is not ours; use a directory that is new`))
+      const message = `${folder.path}: holds ${strange} and no file "${IDENTITY}", so it is not ours; use a directory that is new`
+      return yield* Either.left(refused("not-ours", message))
     }
     return yield* Either.mapLeft(folder.write(IDENTITY, new TextEncoder().encode(identityText(options))), ofDisk)
   })
