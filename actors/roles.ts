@@ -35,6 +35,7 @@ import { courier } from "./courier/courier.ts"
 import { connectAuthorities, connectThroughGateway } from "./directory-client.ts"
 import { gateway } from "./gateway/gateway.ts"
 import { mix } from "./mix/mix.ts"
+import { showDocument } from "./operator/operator.ts"
 import { openPacketPort } from "./packet-port.ts"
 import { replica, type ReplicaConfig } from "./replica/replica.ts"
 import { serviceNode } from "./service-node/service-node.ts"
@@ -104,6 +105,7 @@ const surround = <E>(
     const directory = yield* connect
     const view = yield* Effect.provideService(makeDirectoryView({ ...setting, threshold: setting.authorityThreshold }), Directory, directory)
     onView?.(view)
+    yield* showDocument(view)
     return yield* live(view)(ready).pipe(Effect.provideService(Directory, directory), Effect.provideService(PkiView, view))
   }).pipe(
     Effect.provideService(Mount, mount),

@@ -1,5 +1,5 @@
 /**
- * The words of `funion infer` sorted before the command-line library sees them.
+ * The words of commands that take words of the user's, sorted before the command-line library sees them.
  *
  * The library takes `-1` for an option, `--json 1` for the value of `--json`, and a help request anywhere for one. So options are moved to the front,
  * and every other word is marked; `unmarked` takes the mark off again.
@@ -15,21 +15,34 @@ import { Either } from "effect"
 /** Stands before each word of input: no shell passes it by accident, and no option begins with it. */
 const MARK = "\u0001"
 
-const INFER_VALUES = ["--file", "--dtype", "--shape", "--max-tokens", "--topology", "--bucket", "--seed", "--backend"] as const
-const LIBRARY_VALUES = ["--log-level", "--completions"] as const
-const FLAGS = ["--json", "--help", "--version", "--wizard"] as const
+interface Spelling {
+  /** Options with a value. */
+  readonly values: ReadonlyArray<string>
+  readonly flags: ReadonlyArray<string>
+}
 
-const takesValue = (name: string): boolean => [...INFER_VALUES, ...LIBRARY_VALUES].some((known) => known === name)
-const isFlag = (name: string): boolean => FLAGS.some((known) => known === name)
+const ACCESS = ["--topology", "--keys", "--client", "--backend"]
+const INPUT = ["--file", "--dtype", "--shape", "--max-tokens", "--bucket"]
+
+/** The commands whose words are sorted. */
+const SORTED: Readonly<Record<string, Spelling>> = {
+  infer: { values: [...INPUT, ...ACCESS, "--seed"], flags: ["--json", "--in-process"] },
+  upload: { values: [...INPUT, "--cap", ...ACCESS], flags: [] },
+  dispatch: { values: ["--input", "--cap", ...ACCESS], flags: [] },
+  fetch: { values: ACCESS, flags: ["--json"] }
+}
+const LIBRARY: Spelling = { values: ["--log-level", "--completions"], flags: ["--help", "--version", "--wizard"] }
+
+const TOPOLOGY_COMMANDS = ["check", "show"]
+
 const nameOf = (argument: string): string => argument.split("=", 1)[0] ?? ""
-const isOption = (argument: string): boolean => takesValue(nameOf(argument)) || isFlag(nameOf(argument))
 
 /** Index of the command's name: the first word that is neither an option nor its value. */
 const commandIndex = (args: ReadonlyArray<string>): number => {
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] ?? ""
     if (!argument.startsWith("-")) return index
-    if (takesValue(argument)) index += 1
+    if (LIBRARY.values.includes(argument) || ACCESS.includes(argument)) index += 1
   }
   return -1
 }
@@ -42,14 +55,19 @@ const commandIndex = (args: ReadonlyArray<string>): number => {
 export const sortArguments = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
   const at = commandIndex(args)
   const next = args[at + 1]
-  if (args[at] === "topology" && next !== undefined && !next.startsWith("-") && next !== "check" && next !== "show") {
-    return Either.left(`topology has no command "${next}": use topology check FILE or topology show FILE`)
+  if (args[at] === "topology" && next !== undefined && !next.startsWith("-") && !TOPOLOGY_COMMANDS.includes(next)) {
+    return Either.left(`topology has no command "${next}": use ${TOPOLOGY_COMMANDS.map((each) => `topology ${each} FILE`).join(" or ")}`)
   }
-  if (args[at] !== "infer") return Either.right(args)
-  return Either.map(sortInfer(args.slice(at + 1)), (sorted) => [...args.slice(0, at + 1), ...sorted])
+  const command = args[at] ?? ""
+  const spelling = Object.hasOwn(SORTED, command) ? SORTED[command] : undefined
+  if (spelling === undefined) return Either.right(args)
+  return Either.map(sortWords(command, spelling, args.slice(at + 1)), (sorted) => [...args.slice(0, at + 1), ...sorted])
 }
 
-const sortInfer = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
+const sortWords = (command: string, { flags, values }: Spelling, args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
+  const takesValue = (name: string): boolean => values.includes(name) || LIBRARY.values.includes(name)
+  const isFlag = (name: string): boolean => flags.includes(name) || LIBRARY.flags.includes(name)
+  const isOption = (argument: string): boolean => takesValue(nameOf(argument)) || isFlag(nameOf(argument))
   const options: Array<string> = []
   const words: Array<string> = []
   for (let index = 0; index < args.length; index++) {
@@ -66,7 +84,7 @@ const sortInfer = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<str
     } else if (isFlag(name)) {
       options.push(argument)
     } else if (!takesValue(name)) {
-      return Either.left(`infer has no option ${name} (options: ${[...INFER_VALUES, "--json"].join(", ")}; put -- before input that begins with two dashes)`)
+      return Either.left(`${command} has no option ${name} (options: ${[...values, ...flags].join(", ")}; put -- before input that begins with two dashes)`)
     } else if (name !== argument) {
       options.push(name, argument.slice(name.length + 1))
     } else {

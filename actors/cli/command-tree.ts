@@ -14,6 +14,7 @@ import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
+import { DEPLOY_TARGETS } from "../../src/topology/deploy-render.ts"
 import { ROLES } from "../../src/topology/topology.ts"
 import { LOG_LEVELS } from "../operator/operator-log.ts"
 import { packageVersion } from "./package-version.ts"
@@ -106,7 +107,7 @@ const dispatch = Command.make("dispatch", {
 }, (given) => Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runDispatch }) => runDispatch(given))).pipe(
   Command.withDescription("Commission a stored input: the second step. May be repeated.")
 )
-const ticket = Args.text({ name: "TICKET" }).pipe(Args.withDescription("The file that dispatch wrote."))
+const ticket = Args.text({ name: "TICKET" }).pipe(Args.map(unmarked), Args.withDescription("The file that dispatch wrote."))
 const fetch = Command.make("fetch", { ticket, json, topology: runningTopology, keys: keysDirectory, client: clientName, backend }, (given) =>
   Effect.flatMap(Effect.promise(() => import("./steps-command.ts")), ({ runFetch }) => runFetch(given))).pipe(
   Command.withDescription("Wait for an answer and read it with a ticket: the last step, by whoever holds the ticket.")
@@ -126,10 +127,10 @@ const run = Command.make("run", {
   topology: runningTopology,
   keys: keysDirectory,
   directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("The actor's own folder. Default: data/NAME."))),
-  log: Options.choice("log", ["json", "text"] as const).pipe(Options.withDefault("text" as const), Options.withDescription("Form of log lines. Default: text.")),
-  logLevel: Options.choice("log-level", LOG_LEVELS).pipe(
-    Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")
+  logFormat: Options.choice("log-format", ["json", "text"] as const).pipe(
+    Options.withDefault("text" as const), Options.withDescription("Form of log lines. Default: text.")
   ),
+  log: Options.choice("log", LOG_LEVELS).pipe(Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")),
   clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(
@@ -160,7 +161,22 @@ const show = Command.make("show", { file }, (given) =>
   Effect.flatMap(Effect.promise(() => import("./topology-command.ts")), ({ runTopologyShow }) => runTopologyShow(given.file))).pipe(
   Command.withDescription("Print a network as text.")
 )
-const topology = Command.make("topology").pipe(Command.withDescription("Examine a topology file."), Command.withSubcommands([check, show]))
+const render = Command.make("render", {
+  file,
+  target: Options.choice("target", DEPLOY_TARGETS).pipe(Options.withDescription("What starts the actors.")),
+  image: optional(Options.text("image").pipe(Options.withPseudoName("IMAGE"), Options.withDescription("Container image. Default: funion:latest."))),
+  out: optional(Options.text("out").pipe(
+    Options.withPseudoName("DIR"), Options.withDescription("Write one file per unit below a folder. Default: all of them on standard output.")
+  ))
+}, (given) => Effect.flatMap(Effect.promise(() => import("./render-command.ts")), ({ runTopologyRender }) => runTopologyRender(given))).pipe(
+  Command.withDescription("Print what starts a network's actors on their machines: compose files, systemd units or Kubernetes manifests. Holds no secrets.")
+)
+const topology = Command.make("topology").pipe(Command.withDescription("Examine a topology file."), Command.withSubcommands([check, show, render]))
+
+const status = Command.make("status", { file: runningTopology, json }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./status-command.ts")), ({ runStatusOfFile }) => runStatusOfFile(given))).pipe(
+  Command.withDescription("Show the actors of a running network: state, epoch, queues, drops. Status 1 unless all are up.")
+)
 
 const vectorFiles = Args.text({ name: "FILE" }).pipe(Args.withDescription("A file of test vectors; its form is recognised by its content."), Args.atLeast(1))
 const conformance = Command.make("conformance", { files: vectorFiles }, (given) =>
@@ -175,7 +191,7 @@ const doctor = Command.make("doctor", { json }, (given) =>
 
 const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, topology, conformance, doctor])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, conformance, doctor])
 )
 
 const EXAMPLES = [

@@ -28,8 +28,8 @@ export interface RunRequest {
   readonly topology: string
   readonly keys: string | undefined
   readonly directory: string | undefined
-  readonly log: "json" | "text"
-  readonly logLevel: LogLevelName
+  readonly logFormat: "json" | "text"
+  readonly log: LogLevelName
   readonly clockOffsetMs: number | undefined
   readonly backend: "native" | "reference" | undefined
 }
@@ -84,6 +84,6 @@ export const runActor = (request: RunRequest): Effect.Effect<void, CliFailure> =
   }).pipe(
     Effect.scoped,
     Effect.provide(Layer.provideMerge(Logger.remove(asideLogger), layerOperatorLog({
-      format: request.log, level: request.logLevel, actor: request.name, write: (line) => process.stderr.write(`${line}\n`)
+      format: request.logFormat, level: request.log, actor: request.name, write: (line) => process.stderr.write(`${line}\n`)
     })))
   )
