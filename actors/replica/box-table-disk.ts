@@ -239,7 +239,8 @@ const owedFromLevel = (level: Level): BoxTable["owed"] => (replicaId, after, lim
 const settleIn = (level: Level): BoxTable["settle"] => (replicaId, boxes) =>
   Effect.tryPromise({
     try: () => level.batch(boxes.flatMap(({ box, replicaEpoch }) =>
-      (box.payload.length === 0 ? [BOX, TOMBSTONE] : [BOX]).map((kind) => ({ type: "del" as const, key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind) })))),
+      (box.payload.length === 0 ? [BOX, TOMBSTONE] : [BOX]).map((kind) =>
+        ({ type: "del" as const, key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind) })))),
     catch: failed("settle")
   })
 

@@ -3,8 +3,8 @@
  *
  * Contract: `put` is done when the box is durable, together with the copies that it owes; when it fails both are there or neither. `get` looks into the
  * given epochs in order, first hit wins, and gives the record's own bytes as copies. Puts of one box id at a time are the caller's care.
- * `scan` and `owed` give pages in the order of epoch and id, which never changes: a box that is there during a whole pass is seen once, and the place of a page's
- * end is where the next one starts, in another process too. The note lives and dies with the boxes.
+ * `scan` and `owed` give pages in the order of epoch and id, which never changes: a box that is there during a whole pass is seen once, and the place at the
+ * end of a page is where the next one starts, in another process too. The note lives and dies with the boxes.
  * The table decides nothing: immutability, signatures and sizes are the caller's.
  * Source: pigeonhole.md §5.6 (store); departures: none.
  *

@@ -27,7 +27,7 @@ export interface OperationsConfig extends Pick<NetworkSetting, "crypto" | "param
   readonly replicaId: number
   readonly store: Store
   readonly proxy: Proxy
-  readonly replication: Replication
+  readonly replication: Pick<Replication, "send">
 }
 
 const NO_BOX = { boxId: BoxId.unsafe(new Uint8Array(BOX_ID_BYTES)), signature: new Uint8Array(SIGNATURE_BYTES), payload: new Uint8Array(0) }
@@ -89,9 +89,10 @@ export const operate = (
     if (!isShard) return failed(message, REPLICA_ERROR.replicationFailed)
     const { boxId, payload, signature } = message
     const box: StoredBox = { boxId, payload, signature }
-    const errorCode = yield* config.store.write(box, replicaEpoch)
+    const others = shards.filter((shard) => shard !== config.replicaId)
+    const errorCode = yield* config.store.write(box, replicaEpoch, others)
     if (errorCode === REPLICA_ERROR.success) {
-      yield* Effect.forEach(shards.filter((shard) => shard !== config.replicaId), (other) => config.replication.send(other, box), { discard: true })
+      yield* Effect.forEach(others, (other) => config.replication.send(other, box, replicaEpoch), { discard: true })
     }
     return { _tag: "WriteReply", errorCode } as const
   })

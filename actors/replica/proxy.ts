@@ -1,8 +1,8 @@
 /**
  * Asking a fellow replica on behalf of a client: one hop, one fresh envelope per question.
  *
- * Contract: `ask` gives the fellow's inner reply, or undefined when its queue is full, it stays silent for the proxy timeout, or its answer does not open.
- * Questions outstanding are bounded. An answer is matched by envelope hash.
+ * Contract: `ask` gives the fellow's inner reply, or undefined when its queue is full, it stays silent for the proxy timeout, its link dies meanwhile, or its
+ * answer does not open. Questions outstanding are bounded. An answer is matched by envelope hash.
  * Source: pigeonhole.md §5.6 (proxy); departures: none.
  *
  * @module
@@ -27,12 +27,17 @@ export interface ProxyConfig {
   readonly entropy: Entropy
   readonly pigeonhole: PigeonholeGeometry
   readonly timeoutMs: number
-  readonly offer: (replicaId: number, frame: Uint8Array) => boolean
+  readonly offer: (replicaId: number, frame: Uint8Array, once: true) => boolean
+}
+
+interface Waiting {
+  readonly replicaId: number
+  readonly answer: Deferred.Deferred<Uint8Array | undefined>
 }
 
 export class Proxy {
   readonly #config: ProxyConfig
-  readonly #outstanding = new Map<string, Deferred.Deferred<Uint8Array>>()
+  readonly #outstanding = new Map<string, Waiting>()
 
   constructor(config: ProxyConfig) {
     this.#config = config
@@ -63,20 +68,24 @@ export class Proxy {
     const { crypto, offer, pigeonhole, timeoutMs } = this.#config
     const id = toHex(envelopeHash(crypto, senderPublicKey, ciphertext))
     return Effect.gen(this, function*() {
-      const answer = yield* Deferred.make<Uint8Array>()
-      this.#outstanding.set(id, answer)
+      const answer = yield* Deferred.make<Uint8Array | undefined>()
+      this.#outstanding.set(id, { replicaId, answer })
       const dek = deks[0] ?? new Uint8Array(0)
       const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
-      if (!offer(replicaId, frame)) return undefined
-      return yield* Deferred.await(answer).pipe(
-        Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes): Uint8Array | undefined => bytes, onTimeout: () => undefined })
-      )
+      if (!offer(replicaId, frame, true)) return undefined
+      return yield* Deferred.await(answer).pipe(Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes) => bytes, onTimeout: () => undefined }))
     }).pipe(Effect.ensuring(Effect.sync(() => this.#outstanding.delete(id))))
   }
 
   /** Hands an answer to whoever waits for it; unknown ones are dropped. */
   answered(hash: Uint8Array, reply: Uint8Array): Effect.Effect<void> {
     const waiting = this.#outstanding.get(toHex(hash))
-    return waiting === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(waiting, reply))
+    return waiting === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(waiting.answer, reply))
+  }
+
+  /** Ends all questions to a fellow whose link has died. */
+  lost(replicaId: number): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.forEach([...this.#outstanding.values()].filter((waiting) => waiting.replicaId === replicaId), ({ answer }) =>
+      Deferred.succeed(answer, undefined), { discard: true }))
   }
 }

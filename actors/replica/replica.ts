@@ -1,10 +1,10 @@
 /**
  * A storage replica: keeps boxes, answers couriers and fellow replicas.
  *
- * Contract: every command frame gets one reply frame at a time that does not depend on it (see reply-slots). What the outer reply code says is 0 whenever
- * the reply carries a sealed answer; real codes are inside. Messages in work are bounded; beyond that they are dropped. Boxes and envelope keys are handed in,
- * so that they outlive a crash of the actor.
- * Source: pigeonhole.md §5.6, §5.7, §6.2; departures: as in its parts; no rebalancing yet.
+ * Contract: every command frame gets one reply frame at a time that does not depend on it (see reply-slots). The outer code of a sealed answer is 0
+ * unless the sender consented (outer-code.ts); real codes are inside. Messages in work are bounded; beyond that they are dropped. Boxes and envelope keys
+ * are handed in, so that they outlive a crash of the actor.
+ * Source: pigeonhole.md §5.6, §5.7, §6.2; departures: as in its parts.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
-import { decapsulate, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
+import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
 import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.ts"
 import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
 import { signDescriptor } from "../../src/pki/descriptor.ts"
@@ -25,10 +25,13 @@ import { EnvelopeHash, envelopeHash } from "../../src/pigeonhole/envelope.ts"
 import { REPLICA_ERROR, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
 import { encodeLinkCommand, type LinkCommand } from "../../src/pigeonhole/link-command.ts"
+import { outerCode, OUTCOME_CONSENT, type OuterErrorCode } from "../../src/pigeonhole/outer-code.ts"
 import { padTo, unpad } from "../../src/pigeonhole/padding.ts"
 import { decodeReplicaInnerMessage } from "../../src/pigeonhole/replica-message.ts"
 import { encodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../../src/pigeonhole/replica-reply.ts"
+import { makeBalance } from "./balance.ts"
 import type { BoxTable } from "./box-table.ts"
+import { CopyExchange, copyHash } from "./copy-exchange.ts"
 import type { EnvelopeKey, EnvelopeKeys } from "./envelope-keys.ts"
 import { operate, type OperationsConfig } from "./operations.ts"
 import { Replica } from "./protocol.ts"
@@ -43,6 +46,8 @@ export interface ReplicaConfig extends NetworkSetting {
   readonly pigeonhole: PigeonholeGeometry
   readonly table: BoxTable
   readonly keys: EnvelopeKeys
+  /** Masked when absent. */
+  readonly outerErrorCode?: OuterErrorCode
 }
 
 /** Messages that may be in work at once. */
@@ -50,18 +55,22 @@ const IN_WORK_LIMIT = 2_048
 /** A fellow's answer is waited for this many mean gaps of its link, and never longer than the reference's 30 s. */
 const PROXY_GAPS = 40
 const PROXY_LIMIT_MS = 30_000
+/** The same for a copy, which may stand behind a full queue; no client waits for it. */
+const COPY_GAPS = 160
 
 type ReplicaMessage = Extract<LinkCommand, { readonly _tag: "ReplicaMessage" }>
 
 interface Opened {
   readonly key: EnvelopeKey
   readonly paddedInner: Uint8Array
+  /** Whether the sender lets the courier know how it went. */
+  readonly consented: boolean
 }
 
 const openMessage = (config: ReplicaConfig, nike: Nike, message: ReplicaMessage, nowMs: number): Opened | undefined => {
   for (const key of config.keys.candidates(nowMs)) {
-    const inner = decapsulate(config.crypto, nike, key.privateKey, message.senderPublicKey, message.dek, message.ciphertext)
-    if (Either.isRight(inner)) return { key, paddedInner: inner.right }
+    const inner = decapsulateMarked(config.crypto, nike, key.privateKey, message.senderPublicKey, message.dek, message.ciphertext, OUTCOME_CONSENT)
+    if (Either.isRight(inner)) return { key, paddedInner: inner.right.plaintext, consented: inner.right.isMarked }
   }
   return undefined
 }
@@ -98,7 +107,8 @@ const answerMessage = (config: ReplicaConfig, operations: OperationsConfig, mess
     if (Option.isNone(document)) return early(REPLICA_ERROR.invalidEpoch)
     const answer = yield* operate(operations, document.value, inner.right, opened.paddedInner, fromReplica)
     const sealed = sealAnswer(config, nike, entropy, message, opened, answer)
-    return Either.isRight(sealed) ? replyFrame(config, hash, REPLICA_ERROR.success, sealed.right) : early(REPLICA_ERROR.internalError)
+    const code = outerCode(config.outerErrorCode ?? "masked", opened.consented, answer.errorCode)
+    return Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError)
   })
 
 /** The frame that answers a command, or undefined when a decoy does. */
@@ -108,8 +118,9 @@ const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, fram
     if (command?._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command, fromReplica)
     if (command?._tag !== "ReplicaWrite" || !fromReplica) return undefined
     const { boxId, payload, signature } = command
-    const errorCode = yield* operations.store.write({ boxId, payload, signature }, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
-    return encodeLinkCommand({ _tag: "ReplicaWriteReply", errorCode }, config.pigeonhole.linkCommandBytes)
+    const box = { boxId, payload, signature }
+    const errorCode = yield* operations.store.write(box, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
+    return replyFrame(config, copyHash(config.crypto, box), errorCode, new Uint8Array(0))
   })
 
 /** Rotates envelope keys. @returns the instant that was rotated to, Unix milliseconds */
@@ -139,17 +150,18 @@ const housekeeping = (config: ReplicaConfig): Effect.Effect<void> =>
     yield* Effect.sleep(config.params.replicaEpochPeriodMs / 28)
   })
 
-/** Links to the fellows, with the proxy that reads their answers. */
+/** Links to the fellows, with those who read their answers. */
 const makeFellows = (config: ReplicaConfig) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const pki = yield* PkiView
     const entropy = yield* EntropySource
     const name = config.identity.name
-    const timeoutMs = Math.min(PROXY_LIMIT_MS, PROXY_GAPS / config.params.lambdaRPerMs)
-    const proxy: Proxy = new Proxy({
-      ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer: (replicaId, frame) => links.offer(replicaId, frame)
-    })
+    const gapMs = 1 / config.params.lambdaRPerMs
+    const offer = (replicaId: number, frame: Uint8Array, once: true): boolean => links.offer(replicaId, frame, once)
+    const timeoutMs = Math.min(PROXY_LIMIT_MS, PROXY_GAPS * gapMs)
+    const proxy: Proxy = new Proxy({ ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer })
+    const copies = new CopyExchange({ ...config, linkCommandBytes: config.pigeonhole.linkCommandBytes, timeoutMs: COPY_GAPS * gapMs, offer })
     const links = yield* makeReplicaLinks({
       ...config,
       name,
@@ -160,20 +172,22 @@ const makeFellows = (config: ReplicaConfig) =>
       connect: (fellow) =>
         Effect.map(mount.connect(name, fellow, Replica), (client) => (frame: Uint8Array) =>
           Effect.map(client.ReplicaCommand({ frame }), (reply) => reply.frame)),
-      onReply: (_replicaId, frame) => {
+      onReply: (replicaId, frame) => {
         const command = decodeLinkFrame(frame, config.pigeonhole)
-        return command?._tag === "ReplicaMessageReply" ? proxy.answered(command.envelopeHash, command.reply) : Effect.void
-      }
+        return command?._tag !== "ReplicaMessageReply" ? Effect.void : Effect.zipRight(
+          proxy.answered(command.envelopeHash, command.reply), copies.answered(replicaId, command.envelopeHash, command.errorCode))
+      },
+      onFailed: (replicaId) => Effect.zipRight(proxy.lost(replicaId), copies.lost(replicaId))
     })
-    return { proxy, links }
+    const replication = yield* makeReplication({ exchange: copies, table: config.table, gapMs })
+    return { proxy, replication }
   })
 
 export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const scope = yield* Effect.scope
-    const { links, proxy } = yield* makeFellows(config)
-    const replication = yield* makeReplication(links.offer, config.pigeonhole.linkCommandBytes, PROXY_GAPS / config.params.lambdaRPerMs)
+    const { proxy, replication } = yield* makeFellows(config)
     const store = new Store({ crypto: config.crypto, table: config.table, boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
     const operations: OperationsConfig = { ...config, store, proxy, replication }
     const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
@@ -194,6 +208,7 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
       Effect.zipRight(Effect.provideService(work(peer, frame, fromReplica), PkiView, pki), Effect.map(slots.take(peer), (reply) => ({ frame: reply })))
     yield* forkLoop("publication", config.identity.name, publish(config))
     yield* forkLoop("housekeeping", config.identity.name, housekeeping(config))
+    yield* makeBalance({ ...config, name: config.identity.name, replication })
     yield* mount.serve(config.identity.name, Replica, Replica.toLayer({
       CourierCommand: ({ frame }, call) => answer(callerOf(call), frame, false),
       ReplicaCommand: ({ frame }, call) => answer(callerOf(call), frame, true)

@@ -43,11 +43,11 @@ export class Store {
     return this.#config.table.get(boxId, heldEpochs(replicaEpoch))
   }
 
-  /** Checks and stores a box; an empty payload is a tombstone. */
-  write(box: StoredBox, replicaEpoch: number): Effect.Effect<ReplicaErrorCode> {
+  /** Checks and stores a box; an empty payload is a tombstone. @param owedTo  ids of the replicas that shall have what is stored now too */
+  write(box: StoredBox, replicaEpoch: number, owedTo: ReadonlyArray<number> = []): Effect.Effect<ReplicaErrorCode> {
     const refusal = this.#refusal(box)
     if (refusal !== undefined) return Effect.succeed(refusal)
-    const written = Effect.orElseSucceed(this.#writeChecked(box, replicaEpoch), () => REPLICA_ERROR.databaseFailure)
+    const written = Effect.orElseSucceed(this.#writeChecked(box, replicaEpoch, owedTo), () => REPLICA_ERROR.databaseFailure)
     return this.#locked(box.boxId, written)
   }
 
@@ -58,7 +58,7 @@ export class Store {
     return verifyBox(crypto, box.boxId, box.payload, box.signature) ? undefined : REPLICA_ERROR.invalidSignature
   }
 
-  #writeChecked(box: StoredBox, replicaEpoch: number): Effect.Effect<ReplicaErrorCode, BoxTableFailed> {
+  #writeChecked(box: StoredBox, replicaEpoch: number, owedTo: ReadonlyArray<number>): Effect.Effect<ReplicaErrorCode, BoxTableFailed> {
     return Effect.gen(this, function*() {
       const held = yield* this.find(box.boxId, replicaEpoch)
       if (held !== undefined) {
@@ -67,7 +67,7 @@ export class Store {
         if (held.payload.length === 0 || box.payload.length > 0) return REPLICA_ERROR.boxAlreadyExists
       }
       if (box.payload.length > 0 && (yield* this.#config.table.isFull)) return REPLICA_ERROR.storageFull
-      yield* this.#config.table.put(replicaEpoch, box)
+      yield* this.#config.table.put(replicaEpoch, box, owedTo)
       return REPLICA_ERROR.success
     })
   }

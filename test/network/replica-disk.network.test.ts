@@ -1,5 +1,6 @@
 /**
- * Goal: what replicas took is there for the next network on the same data directory, and two networks never share one.
+ * Goal: what replicas took is there for the next network on the same data directory, all of it also when one replica's directory was emptied, and two
+ * networks never share one.
  * Method: brisk networks in virtual time with real crypto and real databases; a fixed seed, so that the second launch has the identities of the first.
  *
  * @module
@@ -10,6 +11,7 @@ import { join as joinPath } from "node:path"
 import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { launch, LaunchFailed } from "../../actors/launch.ts"
+import { openDiskBoxTable } from "../../actors/replica/box-table-disk.ts"
 import { newWriteCap, readCapOf } from "../../src/bacap/capability.ts"
 import { referenceBackend } from "../../src/crypto/backends/reference.ts"
 import { seededEntropy } from "../../src/crypto/entropy.ts"
@@ -26,8 +28,11 @@ const indexes = Either.getOrThrow(deriveIndexes(referenceBackend, writeCap, SLOT
 const windowCount = windowCountFor(briskParams, 2)
 const topology = briskTopology([], { computes: [], clients: 0 })
 
+const boxCountIn = (directory: string): Promise<number> =>
+  Effect.runPromise(Effect.scoped(Effect.flatMap(openDiskBoxTable({ directory: joinPath(directory, "boxes"), quotaBytes: 1e9 }), ({ boxCount }) => boxCount)))
+
 describe("a network with a data directory", () => {
-  it("finds the boxes of the network before it; a second one beside it is refused by name", async () => {
+  it("finds all boxes of the network before it, though one replica's disk was emptied, which gets its boxes back; a second one beside it is refused", async () => {
     const dataDirectory = mkdtempSync(joinPath(tmpdir(), "funion-data-"))
     try {
       const options = { dataDirectory, seed: 7 }
@@ -41,13 +46,19 @@ describe("a network with a data directory", () => {
       })))
       expect(readdirSync(dataDirectory).sort()).toEqual(topology.replicas.map(({ name }) => name).sort())
       expect(readdirSync(joinPath(dataDirectory, "replica-0", "keys"))).toHaveLength(2)
+      const emptied = joinPath(dataDirectory, "replica-1")
+      const heldBefore = await boxCountIn(emptied)
+      rmSync(emptied, { recursive: true })
       await inNetwork(topology, options, (net) => within(LIMIT_MS)(Effect.gen(function* () {
         const { store } = yield* join(net, "other guest", 2)
         const read = yield* readSlots(readCapOf(writeCap), indexes, slots.map(({ slotIndex }) => slotIndex), {
           windowCount, retryMisses: false, missPauseMs: 200
         }).pipe(Effect.provideService(BoxStore, store))
-        expect(slots.map(({ slotIndex }) => (read.get(slotIndex) as Uint8Array)[0])).toEqual([1, 2, 3, 4])
+        expect(slots.map(({ slotIndex }) => (read.get(slotIndex) as Uint8Array)[0])).toEqual(slots.map(({ slotIndex }) => slotIndex + 1))
+        yield* Effect.sleep(5_000)
       })))
+      expect(heldBefore).toBeGreaterThan(0)
+      expect(await boxCountIn(emptied)).toBeGreaterThanOrEqual(heldBefore)
     } finally {
       rmSync(dataDirectory, { recursive: true })
     }

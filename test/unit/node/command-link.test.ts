@@ -75,6 +75,12 @@ describe("ticks", () => {
   })
 })
 
+describe("R29: a link", () => {
+  it.each([0, -1, Number.NaN])("with rate %d does not start; it is never silently idle", (ratePerMs) => {
+    expect(() => withLink({ ratePerMs }, () => Effect.sleep(1000))).toThrow("a tick rate must be positive")
+  })
+})
+
 describe("commands", () => {
   it("leave in order, one per tick, then decoys", () => {
     withLink({}, (link, sent) => Effect.gen(function*() {
@@ -95,6 +101,38 @@ describe("commands", () => {
       for (const value of [1, 2]) link.offer(frame(value))
       yield* Effect.sleep(20 / RATE)
       expect(realOf(sent)).toEqual([1, 1, 1, 1, 2])
+    }))
+  })
+  it("R22: that are in flight when the connection is replaced leave on the new one, first of all; nothing breaks", () => {
+    let connection = "old"
+    const came: Array<string> = []
+    const call = () => Effect.suspend(() => {
+      const mine = connection
+      if (mine === "new") came.push(mine)
+      return mine === "old" ? Effect.delay(Effect.fail("replaced"), 100) : Effect.succeed(decoy)
+    })
+    withLink({ call }, (link, sent) => Effect.gen(function*() {
+      for (const value of [1, 2]) link.offer(frame(value))
+      while (realOf(sent).length === 0) yield* Effect.sleep(1)
+      connection = "new"
+      yield* Effect.sleep(20 / RATE)
+      expect(realOf(sent).slice(-2).sort()).toEqual([1, 2])
+      expect(came.length).toBeGreaterThan(2)
+    }))
+  })
+  it("that were offered once are forgotten when their call fails, and the owner is told of every failure", () => {
+    let failureCount = 0
+    let failures = 4
+    const change = {
+      call: () => Effect.suspend(() => (failures-- > 0 ? Effect.fail("gone") : Effect.succeed(decoy))),
+      onFailed: Effect.sync(() => { failureCount += 1 })
+    }
+    withLink(change, (link, sent) => Effect.gen(function*() {
+      link.offer(frame(1), true)
+      link.offer(frame(2))
+      yield* Effect.sleep(20 / RATE)
+      expect(realOf(sent)).toEqual([1, 2, 2, 2, 2])
+      expect(failureCount).toBe(4)
     }))
   })
   it("that failed find a queue that filled meanwhile, and are lost rather than held without bound", () => {

@@ -1,12 +1,12 @@
 /**
- * Reads and writes of a replica, its own and on behalf of others, rules R10, R12 to R15.
+ * Reads and writes of a replica, its own and on behalf of others, rules R12 to R17.
  *
  * Goal: one hop at most, the other shard when the first cannot help, repair of a shard that missed a box, nothing for a silent one.
  * Method: four replicas with real stores and real envelopes between them, joined by a function; a fellow can be silenced.
  *
  * @module
  */
-import { Effect, Either } from "effect"
+import { Clock, Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { BoxTableFailed, type BoxTable } from "../../../../actors/replica/box-table.ts"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
@@ -139,7 +139,7 @@ describe("another replica", () => {
     expect(shards).toContain(asked[0])
     expect(copies.map(([to]) => to)).toEqual(shards.filter((id) => id !== asked[0]))
   })
-  it("reads a box that one shard alone has, and repairs the shard that said not found (R13)", () => {
+  it("R13: reads a box that one shard alone has, and repairs the shard that said not found", () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const { ask, asked, copies, storeOf } = makeReplicas()
       runVirtual(storeOf(second).write(box, 0))
@@ -147,7 +147,7 @@ describe("another replica", () => {
       expect(copies.map(([to, copy]) => [to, copy.payload])).toEqual(asked[0] === first ? [[first, box.payload]] : [])
     }
   })
-  it("a tombstone ends the search and repairs like a box", () => {
+  it("R13: a tombstone ends the search and repairs like a box", () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const { ask, asked, copies, storeOf } = makeReplicas()
       runVirtual(storeOf(second).write(tombstoneAt(0), 0))
@@ -155,7 +155,7 @@ describe("another replica", () => {
       expect(copies.map(([to, copy]) => [to, copy.payload.length])).toEqual(asked[0] === first ? [[first, 0]] : [])
     }
   })
-  it("a silent shard costs its time and is not repaired; the other one serves (R12, R14)", () => {
+  it("R14: a silent shard costs its time and is not repaired; the other one serves", () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const { ask, copies, storeOf } = makeReplicas(new Set([first]))
       runVirtual(storeOf(second).write(box, 0))
@@ -163,19 +163,56 @@ describe("another replica", () => {
       expect(copies).toEqual([])
     }
   })
+  it("R12: a shard whose link dies is left at once for the other one, long before the proxy timeout", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, asked, configs, storeOf } = makeReplicas(new Set([first]))
+      runVirtual(storeOf(second).write(box, 0))
+      const dying = Effect.zipRight(Effect.sleep(50), (configs[outsider] as OperationsConfig).proxy.lost(first))
+      const [reply, tookMs] = runVirtual(Effect.gen(function*() {
+        yield* Effect.fork(dying)
+        return [yield* ask(outsider, read), yield* Clock.currentTimeMillis] as const
+      }))
+      expect(reply).toMatchObject({ errorCode: success })
+      expect(tookMs).toBeLessThan(asked[0] === first ? 100 : 50)
+    }
+  })
+  it("R16: 200 questions that wait for silent shards do not delay a read of what is here", () => {
+    const { configs, document, storeOf } = makeReplicas(new Set(ids))
+    const here = Array.from({ length: 20 }, (_, step) => boxAt(step, 1)).find(({ boxId }) =>
+      Either.getOrThrow(shardKeyIndexes(crypto, identityKeys, boxId)).includes(outsider)) as StoredBox
+    runVirtual(Effect.gen(function*() {
+      yield* storeOf(outsider).write(here, 0)
+      const config = configs[outsider] as OperationsConfig
+      yield* Effect.replicateEffect(Effect.fork(operate(config, document, read, padded(read), false)), 200)
+      yield* Effect.sleep(10)
+      expect(config.proxy.outstanding).toBe(200)
+      const message: ReplicaInnerMessage = { _tag: "Read", boxId: here.boxId }
+      expect(yield* operate(config, document, message, padded(message), false)).toMatchObject({ errorCode: success })
+      expect(yield* Clock.currentTimeMillis).toBe(10)
+    }))
+  })
+  it("E4: a shard whose published key is of low order is passed over; the other one serves", () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const { ask, document, storeOf } = makeReplicas()
+      runVirtual(storeOf(second).write(box, 0))
+      const keys = document.replicas[first]?.envelopeKeys as Map<number, Uint8Array>
+      keys.set(0, new Uint8Array(32))
+      expect(runVirtual(ask(outsider, read))).toMatchObject({ errorCode: success })
+    }
+  })
   it("two silent shards give replication failed, two that miss give not found", () => {
     expect(runVirtual(makeReplicas(new Set(shards)).ask(outsider, read))).toMatchObject({ _tag: "ReadReply", errorCode: replicationFailed })
     expect(runVirtual(makeReplicas(new Set(shards)).ask(outsider, write))).toEqual({ _tag: "WriteReply", errorCode: replicationFailed })
     expect(runVirtual(makeReplicas().ask(outsider, read))).toMatchObject({ _tag: "ReadReply", errorCode: boxNotFound })
   })
-  it("what a fellow asks goes no further: reads are answered locally, writes refused and not stored (R15)", () => {
+  it("R15: what a fellow asks goes no further: reads are answered locally, writes refused and not stored", () => {
     const { ask, asked, storeOf } = makeReplicas()
     expect(runVirtual(ask(outsider, read, true))).toMatchObject({ errorCode: boxNotFound })
     expect(runVirtual(ask(outsider, write, true))).toEqual({ _tag: "WriteReply", errorCode: replicationFailed })
     expect(asked).toEqual([])
     expect(runVirtual(storeOf(outsider).find(box.boxId, 0))).toBeUndefined()
   })
-  it("a document with too few replicas for a shard pair fails the operation and nothing else (R17)", () => {
+  it("R17: a document with too few replicas for a shard pair fails the operation and nothing else", () => {
     const { configs, document } = makeReplicas()
     const lonely = { ...document, configuredReplicas: document.configuredReplicas.slice(0, 1) }
     expect(runVirtual(operate(configs[0] as OperationsConfig, lonely, read, padded(read), false))).toMatchObject({ errorCode: replicationFailed })

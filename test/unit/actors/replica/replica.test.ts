@@ -86,7 +86,7 @@ const withReplica = <A>(test: (bench: Bench) => Effect.Effect<A>, current: Docum
     const pki = { current: current === "none" ? Effect.fail(new NoDocument()) : Effect.succeed(current), forEpoch: () => Effect.die("not asked") }
     yield* Effect.forkScoped(life(Effect.void).pipe(
       Effect.provideService(Mount, mount), Effect.provideService(PkiView, pki),
-      Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(0), getConsensus: () => Effect.succeed([]) })
+      Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(0), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) })
     ))
     yield* Effect.sleep(1)
     const send: Bench["send"] = (peer, frame, call = "CourierCommand") => Effect.gen(function*() {
