@@ -1,8 +1,8 @@
 /**
  * The directory port of an actor: straight to the authorities, or for clients through a gateway.
  *
- * Contract: descriptors go to every authority at once; every document that is offered is handed on, so that one liar among the
- * authorities cannot keep the true one away. Nothing is verified here.
+ * Contract: descriptors and withdrawals go to every authority at once, and after a withdrawal no descriptor any more. Every document that is offered is
+ * handed on, so that one liar among the authorities cannot keep the true one away. Nothing is verified here.
  * Knows nothing of: what descriptors and documents hold.
  * Source: mixnet.md §12, §13 (fetching); departures: none.
  *
@@ -30,6 +30,13 @@ const documentsIn = <E>(answers: ReadonlyArray<Effect.Effect<ConsensusAnswer, E>
     return heard.flatMap(({ certificate, status }) => (status === 0 ? [certificate] : []))
   })
 
+/** How many answers say that something was accepted. */
+const countAccepted = <E>(answers: ReadonlyArray<Effect.Effect<{ readonly status: number }, E>>): Effect.Effect<number> =>
+  Effect.map(
+    Effect.forEach(answers, (answer) => Effect.option(answer), { concurrency: "unbounded" }),
+    (given) => given.filter((answer) => Option.isSome(answer) && answer.value.status === 0).length
+  )
+
 /** @param from the actor's own name */
 export const connectAuthorities = (
   from: string,
@@ -38,12 +45,17 @@ export const connectAuthorities = (
   Effect.gen(function*() {
     const mount = yield* Mount
     const clients = yield* Effect.forEach(authorities, (name) => mount.connect(from, name, Authority, { limitMs: LIMIT_MS }))
+    let isGoing = false
     return {
       postDescriptor: (epoch, descriptor) =>
-        Effect.map(
-          Effect.forEach(clients, (client) => Effect.option(client.PostDescriptor({ epoch, descriptor })), { concurrency: "unbounded" }),
-          (answers) => answers.filter((answer) => Option.isSome(answer) && answer.value.status === 0).length
-        ),
+        Effect.suspend(() => isGoing
+          ? Effect.fail(new DirectoryUnavailable())
+          : countAccepted(clients.map((client) => client.PostDescriptor({ epoch, descriptor })))),
+      withdraw: (withdrawal) =>
+        Effect.suspend(() => {
+          isGoing = true
+          return countAccepted(clients.map((client) => client.Withdraw({ withdrawal })))
+        }),
       getConsensus: (epoch) => documentsIn(clients.map((client) => client.GetConsensus({ epoch })))
     }
   })
@@ -55,6 +67,7 @@ export const connectThroughGateway = (from: string, gateway: string): Effect.Eff
     const client = yield* mount.connect(from, gateway, Gateway, { limitMs: LIMIT_MS })
     return {
       postDescriptor: () => Effect.fail(new DirectoryUnavailable()),
+      withdraw: () => Effect.fail(new DirectoryUnavailable()),
       getConsensus: (epoch) => documentsIn([client.GetConsensus({ epoch })])
     }
   })

@@ -11,7 +11,7 @@
 import { Either } from "effect"
 import { constantTimeEqual } from "../../src/bytes/equal.ts"
 import { toHex } from "../../src/bytes/hex.ts"
-import { epochAt, Epoch, epochStartMs } from "../../src/params/epoch.ts"
+import { epochAt, Epoch } from "../../src/params/epoch.ts"
 import { decodeCertificate } from "../../src/pki/certificate.ts"
 import { decodeDocument } from "../../src/pki/document.ts"
 import type { Past } from "../../src/pki/shared-random.ts"
@@ -134,7 +134,7 @@ export class Council {
     const now = epochAt(this.#config.params, nowMs)
     return [...(now > 0 ? [Epoch(now - 1)] : []), now, Epoch(now + 1)].filter((epoch) => {
       const election = this.at(epoch, nowMs)
-      return election?.signing.complete === undefined && (epoch <= now || nowMs >= election!.schedule.signMs)
+      return election !== undefined && election.signing.complete === undefined && (epoch <= now || nowMs >= election.schedule.signMs)
     })
   }
 
@@ -196,6 +196,3 @@ export class Council {
     }
   }
 }
-
-/** Start of the epoch in progress and its end, for callers that pace themselves by it. */
-export const epochEndMs = (params: CouncilConfig["params"], nowMs: number): number => epochStartMs(params, Epoch(epochAt(params, nowMs) + 1))

@@ -103,7 +103,7 @@ describe("a node", () => {
       const keys = makeRing()
       const seed = new Uint8Array(32).fill(3)
       const terminals: Array<number> = []
-      const directory = { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]) }
+      const directory = { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) }
       const node = yield* makeNode({
         crypto, params, geometry, authorityKeys: [], authorityThreshold: 1,
         identity: makeIdentity(crypto, "me", seed), role: "mix", mixLayer: 0, services: [], keys,

@@ -50,6 +50,7 @@ const withView = <A>(startMs: number, offer: Offer, test: (view: DirectoryView) 
     yield* Effect.sleep(startMs)
     const directory: DirectoryService = {
       postDescriptor: () => Effect.succeed(0),
+      withdraw: () => Effect.succeed(0),
       getConsensus: (epoch) => Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
         const offered = offer(epoch, nowMs)
         if (offered === "dies") return Effect.die("planted")
@@ -134,7 +135,7 @@ const uploadsOf = (startMs: number, forMs: number, accept: (upload: Upload, befo
     yield* Effect.sleep(startMs)
     const uploads: Array<Upload> = []
     const directory: DirectoryService = {
-      getConsensus: () => Effect.succeed([]),
+      getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0),
       postDescriptor: (epoch, descriptor) => Effect.flatMap(Clock.currentTimeMillis, (atMs) => {
         expect(descriptor).toEqual(new Uint8Array([epoch % 256]))
         const verdict = accept({ epoch, atMs }, uploads)
