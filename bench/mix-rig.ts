@@ -18,6 +18,7 @@ import { makeOutbox } from "../src/actor/outbox.ts"
 import { seededEntropy, type Entropy } from "../src/crypto/entropy.ts"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { MixKeyRing } from "../src/mixnet/mix-key.ts"
+import type { UnwrapThreads } from "../src/node/unwrap-pool.ts"
 import { Epoch, epochAt } from "../src/params/epoch.ts"
 import type { MixnetParams } from "../src/params/mixnet-params.ts"
 import { tinyParams } from "../src/params/presets.ts"
@@ -116,17 +117,17 @@ const documentOf = ({ receiver }: MixSetting, nowMs: number): Document => {
 }
 
 /** Starts the mix in the caller's scope; returns when it serves. */
-export const startMix = (setting: MixSetting): Effect.Effect<void, never, Mount | Scope.Scope> =>
+export const startMix = (setting: MixSetting, threads?: UnwrapThreads): Effect.Effect<void, never, Mount | Scope.Scope> =>
   Effect.gen(function*() {
     const { crypto, geometry, identity, ring } = setting
     const document = documentOf(setting, yield* Clock.currentTimeMillis)
     const up = yield* Effect.makeLatch(false)
     const life = mix({
-      crypto, geometry, identity, keys: ring, mixLayer: 0, params: BENCH_PARAMS, authorityKeys: [identity.publicKey], authorityThreshold: 1
+      crypto, geometry, identity, keys: ring, mixLayer: 0, threads, params: BENCH_PARAMS, authorityKeys: [identity.publicKey], authorityThreshold: 1
     })(up.open)
     yield* Effect.forkScoped(life.pipe(
       Effect.scoped,
-      Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]) }),
+      Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(1) }),
       Effect.provideService(PkiView, {
         current: Effect.succeed(document),
         forEpoch: (epoch: Epoch) => Effect.succeed(epoch === document.epoch ? Option.some(document) : Option.none())

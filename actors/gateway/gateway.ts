@@ -16,6 +16,7 @@ import { toHex } from "../../src/bytes/hex.ts"
 import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode, type Node } from "../../src/node/node.ts"
+import type { UnwrapThreads } from "../../src/node/unwrap-pool.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -28,6 +29,7 @@ export interface GatewayConfig extends NetworkSetting {
   readonly identity: Identity
   readonly keys: MixKeyRing
   readonly directoryView: DirectoryView
+  readonly threads?: UnwrapThreads | undefined
 }
 
 const EMPTY = new Uint8Array(0)

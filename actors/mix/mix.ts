@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import { Mount } from "../../src/actor/mount.ts"
 import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode } from "../../src/node/node.ts"
+import type { UnwrapThreads } from "../../src/node/unwrap-pool.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { Mix } from "./protocol.ts"
 
@@ -18,6 +19,7 @@ export interface MixConfig extends NetworkSetting {
   readonly keys: MixKeyRing
   /** Index of the layer, from 0. */
   readonly mixLayer: number
+  readonly threads?: UnwrapThreads | undefined
 }
 
 export const mix = (config: MixConfig) => (ready: Effect.Effect<void>) =>

@@ -15,6 +15,7 @@ import { EntropySource } from "../../src/crypto/entropy.ts"
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
 import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
 import { makeNode, type Node } from "../../src/node/node.ts"
+import type { UnwrapThreads } from "../../src/node/unwrap-pool.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import { nodeSlackMs } from "../../src/params/mixnet-params.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -32,6 +33,7 @@ export interface ServiceNodeConfig extends NetworkSetting {
   readonly couriers: ReadonlyArray<string>
   /** Endpoints of the dispatch queues hosted here. */
   readonly queues: ReadonlyArray<string>
+  readonly threads?: UnwrapThreads | undefined
 }
 
 /** Requests that may wait for their delay, and requests that may be with one courier. */

@@ -26,10 +26,12 @@ type Tag = readonly [number, number, number, number]
 
 const makeSegment = (slotCount: number): Segment => ({ words: new Uint32Array(slotCount * WORDS_PER_TAG), slotMask: slotCount - 1, used: 0 })
 
-const wordAt = (tag: Uint8Array, index: number): number => new DataView(tag.buffer, tag.byteOffset, KEPT_TAG_BYTES).getUint32(4 * index)
-
 /** The slot of the tag, or of the empty place where it belongs. */
-const slotOf = ({ slotMask, words }: Segment, [a, b, c, d]: Tag, salt: number): { readonly at: number; readonly found: boolean } => {
+const slotOf = ({ slotMask, words }: Segment, tag: Tag, salt: number): { readonly at: number; readonly found: boolean } => {
+  const a = tag[0]
+  const b = tag[1]
+  const c = tag[2]
+  const d = tag[3]
   let slot = Math.imul(a ^ salt, 0x9e3779b1) >>> 0
   slot = (slot ^ (slot >>> 15) ^ b) & slotMask
   while (true) {
@@ -74,17 +76,15 @@ export class ReplayFilter {
 
   /** True when the tag was recorded. @param tag  at least 16 bytes, of which the first 16 count */
   has(tag: Uint8Array): boolean {
-    const words = this.#wordsOf(tag)
-    if (words === undefined) return this.#zeroTagSeen
-    return this.#segments.some((segment) => slotOf(segment, words, this.#salt).found)
+    return this.#hasWords(this.#wordsOf(tag))
   }
 
   /** Records the tag unless it was recorded before (`replay`) or there is no room (`full`). */
   testAndSet(tag: Uint8Array): "fresh" | "replay" | "full" {
-    if (this.has(tag)) return "replay"
+    const words = this.#wordsOf(tag)
+    if (this.#hasWords(words)) return "replay"
     if (this.#size >= this.#capacity) return "full"
     this.#size += 1
-    const words = this.#wordsOf(tag)
     if (words === undefined) this.#zeroTagSeen = true
     else {
       const segment = this.#segmentWithRoom()
@@ -129,8 +129,15 @@ export class ReplayFilter {
 
   #wordsOf(tag: Uint8Array): Tag | undefined {
     if (tag.length < KEPT_TAG_BYTES) throw new RangeError("a replay tag has at least 16 bytes")
-    const words = [wordAt(tag, 0), wordAt(tag, 1), wordAt(tag, 2), wordAt(tag, 3)] as const
-    return words.every((word) => word === 0) ? undefined : words
+    const view = new DataView(tag.buffer, tag.byteOffset, KEPT_TAG_BYTES)
+    const words = [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)] as const
+    return words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0 ? undefined : words
+  }
+
+  #hasWords(words: Tag | undefined): boolean {
+    if (words === undefined) return this.#zeroTagSeen
+    for (const segment of this.#segments) if (slotOf(segment, words, this.#salt).found) return true
+    return false
   }
 
   #segmentWithRoom(): Segment {

@@ -26,6 +26,7 @@ import type { PkiView } from "../pki/pki-view.ts"
 import { publishDescriptors } from "../pki/publish.ts"
 import { makeOutgoingLinks, type Outgoing, type OutgoingLinks } from "./outgoing-links.ts"
 import { forwardOrderOf, makeNodePipeline, terminalOrderOf, type NodePipeline, type PacketOrigin, type TerminalOrder } from "./pipeline.ts"
+import { makeUnwrapPool, type UnwrapPool, type UnwrapThreads } from "./unwrap-pool.ts"
 
 export interface NodeConfig extends NetworkSetting {
   readonly identity: Identity
@@ -35,6 +36,8 @@ export interface NodeConfig extends NetworkSetting {
   readonly services: NodeDescriptor["services"]
   /** The node's mix keys with their replay filters; handed in, so that both survive a crash of the actor together. */
   readonly keys: MixKeyRing
+  /** Threads that unwrap for this node; without it its own thread does. */
+  readonly threads?: UnwrapThreads | undefined
   readonly neighboursIn: (document: Document) => ReadonlyArray<NodeDescriptor>
   /** Whether a packet from there may be forwarded by this role. */
   readonly forwards: (origin: PacketOrigin) => boolean
@@ -88,7 +91,9 @@ export const makeNode = (
       drops,
       onDue: links.sendAll
     })
+    const pool = config.threads === undefined ? undefined : yield* makeUnwrapPool({ ...config, threads: config.threads })
     const pipeline = yield* makeNodePipeline({
+      pool,
       crypto: config.crypto,
       geometry: config.geometry,
       params: config.params,
@@ -112,13 +117,14 @@ export const makeNode = (
     yield* showMetric("unwrapped_packets_total", pipeline.unwrapped)
     yield* showMetric("queued", () => ({ inbound: pipeline.waiting(), outgoing: links.waiting() }))
     yield* showMeasured("queued", Effect.map(delays.stats, ({ queued }) => ({ delay: queued })))
-    yield* forkLoop("destruction of old keys", config.identity.name, pruneKeys(config, keys))
+    yield* forkLoop("destruction of old keys", config.identity.name, pruneKeys(config, keys, pool))
     return { accept: pipeline.accept, links, drops }
   })
 
 /** Wipes outdated keys soon after each epoch's start. */
-const pruneKeys = (config: NodeConfig, keys: MixKeyRing): Effect.Effect<void> =>
+const pruneKeys = (config: NodeConfig, keys: MixKeyRing, pool: UnwrapPool | undefined): Effect.Effect<void> =>
   Effect.gen(function*() {
     keys.prune(epochAt(config.params, yield* Clock.currentTimeMillis))
+    pool?.sweep()
     yield* Effect.sleep(config.params.epochPeriodMs / 8)
   })

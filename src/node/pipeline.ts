@@ -1,8 +1,9 @@
 /**
  * The inbound half of every node: bounded queue, unwrap with the keys of the epochs, replay test; what comes out is routed by the role.
  *
- * Contract: `accept` returns at once whatever becomes of the packets. Packets are processed one by one, and the loop gives way between two of them, so
- * timers stay accurate. A packet either reaches `route` once or is dropped and counted under one reason; its sender learns nothing either way.
+ * Contract: `accept` returns at once whatever becomes of the packets. Packets are processed one by one, and the loop gives way after `BURST_LIMIT` of them
+ * or a millisecond, so timers stay accurate. A packet either reaches `route` once or is dropped and counted under one
+ * reason; its sender learns nothing either way. With an unwrap pool other threads unwrap, in batches, as long as one of them is up; all else stays here.
  * The replay tag is recorded only after the MAC has verified, in the filter of the key that verified; where keys outlive the process, a packet is routed
  * only after its tag is durable.
  * Knows nothing of: roles, delays, next hops.
@@ -10,16 +11,19 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option, Queue, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
+import { giveWay } from "../actor/give-way.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { DropCounters } from "../mixnet/drop-counters.ts"
-import type { MixKeyRing } from "../mixnet/mix-key.ts"
+import type { MixKey, MixKeyRing } from "../mixnet/mix-key.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Geometry, NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 import { findCommand } from "../sphinx/routing-command.ts"
-import { unwrap, type Unwrapped } from "../sphinx/unwrap.ts"
+import type { Unwrapped } from "../sphinx/unwrap.ts"
 import { makeTagCommit } from "./tag-commit.ts"
+import { isOpened, openPacket, type UnwrapOutcome } from "./unwrap-outcome.ts"
+import { BATCH_LIMIT, type UnwrapPool } from "./unwrap-pool.ts"
 
 /** Who handed a packet in: a fellow node, or a client of this gateway. */
 export type PacketOrigin = "node" | "client"
@@ -41,6 +45,8 @@ export interface NodePipelineConfig<R> {
   readonly inboundCapacity: number
   /** Longest wait before unwrapping, and again for the replay tag to be durable; a packet that waited longer is dropped as `unwrap-dwell-exceeded`. */
   readonly unwrapDwellMs: number
+  /** Threads that unwrap; without one this thread does. */
+  readonly pool?: UnwrapPool | undefined
   readonly route: (packet: AcceptedPacket) => Effect.Effect<void, never, R>
 }
 
@@ -58,68 +64,158 @@ interface Waiting {
   readonly receivedAtMs: number
 }
 
-/** Unwraps with the first key whose MAC verifies and records the replay tag; counts a refusal. */
-const unwrapOnce = <R>(config: NodePipelineConfig<R>, packet: Uint8Array, nowMs: number): Unwrapped | undefined => {
-  const { crypto, drops, geometry, keys, params } = config
-  const candidates = keys.candidates(epochAt(params, nowMs))
-  for (const { privateKey, replayFilter } of candidates) {
-    const unwrapped = unwrap(crypto, geometry, privateKey, packet)
-    if (Either.isRight(unwrapped)) {
-      const verdict = replayFilter.testAndSet(unwrapped.right.replayTag)
-      if (verdict === "fresh") return unwrapped.right
-      drops.count(verdict === "replay" ? "replay" : "replay-filter-full")
-      return undefined
-    }
-    if (unwrapped.left.reason !== "bad-mac") {
-      drops.count(unwrapped.left.reason)
-      return undefined
-    }
-  }
-  drops.count(candidates.length === 0 ? "no-mix-key" : "bad-mac")
-  return undefined
+/** Packets that are unwrapped between two turns of the event loop, at most. */
+const BURST_LIMIT = 8
+
+/** A batch that came back from the pool. */
+interface Returned {
+  readonly batch: ReadonlyArray<Waiting>
+  readonly candidates: ReadonlyArray<MixKey>
+  readonly outcomes: ReadonlyArray<UnwrapOutcome>
 }
 
-const processOne = <R>(
-  config: NodePipelineConfig<R>,
-  onward: NodePipelineConfig<R>["route"],
-  onOpened: () => void,
-  waiting: Waiting
-): Effect.Effect<void, never, R> =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
-    if (nowMs - waiting.receivedAtMs > config.unwrapDwellMs) {
-      config.drops.count("unwrap-dwell-exceeded")
+/** The work of one pipeline, one step at a time. */
+class Inbound<R> {
+  readonly #config: NodePipelineConfig<R>
+  readonly #onward: NodePipelineConfig<R>["route"]
+  readonly #nowMs: () => number
+  readonly #waiting: Array<Waiting> = []
+  readonly #returned: Array<Returned> = []
+  #wake: (() => void) | undefined
+  #burst = 0
+  #burstMs = 0
+  #opened = 0
+
+  constructor(config: NodePipelineConfig<R>, onward: NodePipelineConfig<R>["route"], nowMs: () => number) {
+    this.#config = config
+    this.#onward = onward
+    this.#nowMs = nowMs
+  }
+
+  get opened(): number {
+    return this.#opened
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  accept(packets: ReadonlyArray<Uint8Array>, origin: PacketOrigin): void {
+    const { drops, geometry, inboundCapacity } = this.#config
+    const receivedAtMs = this.#nowMs()
+    for (const packet of packets) {
+      if (packet.length !== geometry.packetBytes) drops.count("wrong-length")
+      else if (this.#waiting.length >= inboundCapacity) drops.count("inbound-queue-full")
+      else this.#waiting.push({ packet, origin, receivedAtMs })
+    }
+    this.wake()
+  }
+
+  /** Looks for work again. */
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** What is to be done next; a step takes no longer than one packet, or a batch that others have unwrapped. */
+  step(): Effect.Effect<void, never, R> {
+    const returned = this.#returned.shift()
+    if (returned !== undefined) return this.#routeAll(returned)
+    if (this.#waiting.length === 0) return this.#idle
+    const { pool } = this.#config
+    if (pool?.isUp() === true) return pool.hasRoom() ? Effect.sync(() => this.#dispatch(pool)) : this.#idle
+    const nowMs = this.#nowMs()
+    if (this.#burst >= BURST_LIMIT || nowMs > this.#burstMs) {
+      this.#burst = 0
+      this.#burstMs = nowMs
+      return Effect.zipRight(giveWay, Effect.sync(() => { this.#burstMs = this.#nowMs() }))
+    }
+    this.#burst += 1
+    return this.#processOne(nowMs)
+  }
+
+  readonly #idle = Effect.async<void>((resume) => {
+    this.#wake = () => {
+      this.#wake = undefined
+      resume(Effect.void)
+    }
+  })
+
+  #candidates(nowMs: number): ReadonlyArray<MixKey> {
+    return this.#config.keys.candidates(epochAt(this.#config.params, nowMs))
+  }
+
+  #takeInTime(nowMs: number, limit: number): ReadonlyArray<Waiting> {
+    const taken = this.#waiting.splice(0, limit)
+    const batch = taken.filter(({ receivedAtMs }) => nowMs - receivedAtMs <= this.#config.unwrapDwellMs)
+    this.#config.drops.count("unwrap-dwell-exceeded", taken.length - batch.length)
+    return batch
+  }
+
+  #processOne(nowMs: number): Effect.Effect<void, never, R> {
+    const [waiting] = this.#takeInTime(nowMs, 1)
+    if (waiting === undefined) return Effect.void
+    const { crypto, geometry } = this.#config
+    const candidates = this.#candidates(nowMs)
+    return this.#route(waiting, candidates, openPacket(crypto, geometry, candidates.map(({ privateKey }) => privateKey), waiting.packet))
+  }
+
+  /** Gives the pool a batch: a share of what waits, but no crumbs. */
+  #dispatch(pool: UnwrapPool): void {
+    const nowMs = this.#nowMs()
+    const share = Math.ceil(this.#waiting.length / pool.size)
+    const batch = this.#takeInTime(nowMs, Math.min(BATCH_LIMIT, Math.max(BURST_LIMIT, share)))
+    if (batch.length === 0) return
+    const candidates = this.#candidates(nowMs)
+    pool.submit(batch.map(({ packet }) => packet), candidates.map(({ privateKey }) => privateKey), (outcomes) => {
+      this.#returned.push({ batch, candidates, outcomes })
+      this.wake()
+    })
+  }
+
+  #routeAll({ batch, candidates, outcomes }: Returned): Effect.Effect<void, never, R> {
+    const held = new Set(this.#candidates(this.#nowMs()))
+    return Effect.forEach(outcomes, (outcome, index) => {
+      // A key that went while its packets were on the way has lost its record of tags.
+      const gone = isOpened(outcome) && !held.has(candidates[outcome.keyIndex] as MixKey)
+      return this.#route(batch[index] as Waiting, candidates, gone ? "no-mix-key" : outcome)
+    }, { discard: true })
+  }
+
+  /** Records the replay tag of a packet that opened, and hands it on; counts any other. */
+  #route({ origin, receivedAtMs }: Waiting, candidates: ReadonlyArray<MixKey>, outcome: UnwrapOutcome): Effect.Effect<void, never, R> {
+    const { drops } = this.#config
+    if (!isOpened(outcome)) {
+      drops.count(outcome)
       return Effect.void
     }
-    const unwrapped = unwrapOnce(config, waiting.packet, nowMs)
-    if (unwrapped === undefined) return Effect.void
-    onOpened()
-    return onward({ unwrapped, origin: waiting.origin, receivedAtMs: waiting.receivedAtMs })
-  })
+    const verdict = candidates[outcome.keyIndex]?.replayFilter.testAndSet(outcome.unwrapped.replayTag)
+    if (verdict !== "fresh") {
+      drops.count(verdict === "replay" ? "replay" : "replay-filter-full")
+      return Effect.void
+    }
+    this.#opened += 1
+    return Effect.catchAllCause(
+      Effect.suspend(() => this.#onward({ unwrapped: outcome.unwrapped, origin, receivedAtMs })),
+      () => Effect.sync(() => drops.count("internal-error"))
+    )
+  }
+}
 
 /** Starts the pipeline in the caller's scope. */
 export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effect<NodePipeline, never, R | Scope.Scope> =>
   Effect.gen(function*() {
-    const inbound = yield* Queue.dropping<Waiting>(config.inboundCapacity)
-    let opened = 0
+    const clock = yield* Effect.clock
     const { commit } = config.keys
     const onward = commit === undefined ? config.route : yield* makeTagCommit({ ...config, commit, dwellMs: config.unwrapDwellMs })
-    yield* Queue.take(inbound).pipe(
-      Effect.flatMap((waiting) => processOne(config, onward, () => { opened += 1 }, waiting)),
-      Effect.catchAllCause(() => Effect.sync(() => config.drops.count("internal-error"))),
-      Effect.zipRight(Effect.yieldNow()),
-      Effect.forever,
-      Effect.forkScoped
-    )
+    const inbound = new Inbound(config, onward, () => clock.unsafeCurrentTimeMillis())
+    config.pool?.onChange(() => inbound.wake())
+    const guarded = (): Effect.Effect<void, never, R> =>
+      Effect.catchAllCause(Effect.suspend(() => inbound.step()), () => Effect.sync(() => config.drops.count("internal-error")))
+    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body: guarded, step: () => undefined }))
     return {
-      accept: (packets, origin) =>
-        Effect.map(Clock.currentTimeMillis, (receivedAtMs) => {
-          for (const packet of packets) {
-            if (packet.length !== config.geometry.packetBytes) config.drops.count("wrong-length")
-            else if (!Queue.unsafeOffer(inbound, { packet, origin, receivedAtMs })) config.drops.count("inbound-queue-full")
-          }
-        }),
-      waiting: () => Math.max(0, Option.getOrElse(inbound.unsafeSize(), () => 0)),
-      unwrapped: () => opened
+      accept: (packets, origin) => Effect.sync(() => inbound.accept(packets, origin)),
+      waiting: () => inbound.waiting,
+      unwrapped: () => inbound.opened
     }
   })
 

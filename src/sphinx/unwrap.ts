@@ -25,10 +25,11 @@ export { replayTagOf } from "./replay-tag.ts"
 export class MixPrivateKey {
   /** 32 bytes (x25519) or 1216 (X-Wing). */
   readonly publicKey: Uint8Array
-  readonly #secret: Uint8Array
+  readonly #secret: Uint8Array<SharedArrayBuffer>
   readonly #xwing: XWingPrivateKey | undefined
 
-  constructor(publicKey: Uint8Array, secret: Uint8Array, xwing: XWingPrivateKey | undefined) {
+  /** @param secret the whole of a memory of its own */
+  constructor(publicKey: Uint8Array, secret: Uint8Array<SharedArrayBuffer>, xwing: XWingPrivateKey | undefined) {
     this.publicKey = publicKey
     this.#secret = secret
     this.#xwing = xwing
@@ -37,6 +38,11 @@ export class MixPrivateKey {
   /** What the sender shares with the owner of this key, 32 bytes; undefined for an element that gives no secret. */
   sharedSecret(crypto: CryptoBackend, element: Uint8Array): Uint8Array | undefined {
     return this.#xwing === undefined ? crypto.x25519(this.#secret, element) : crypto.xwingDecapsulate(this.#xwing, element)
+  }
+
+  /** The memory of the secret, for threads of this process; whoever borrows it must not write to it nor keep what it computes from it beyond `wipe`. */
+  get lentSecret(): SharedArrayBuffer {
+    return this.#secret.buffer
   }
 
   /** Overwrites the secret (best effort: what a backend has expanded from it stays until it is collected). The key opens nothing afterwards. */
@@ -52,10 +58,16 @@ export class MixPrivateKey {
  */
 export const mixPrivateKey = (crypto: CryptoBackend, geometry: Geometry, secret: Uint8Array): MixPrivateKey => {
   if (secret.length !== 32) throw new RangeError("a mix private key is 32 bytes")
-  const kept = secret.slice()
-  if (geometry.scheme.kind === "nike") return new MixPrivateKey(crypto.x25519PublicKey(kept), kept, undefined)
-  const xwing = crypto.xwingPrivateKey(kept)
-  return new MixPrivateKey(xwing.publicKey, kept, xwing)
+  const kept = new Uint8Array(new SharedArrayBuffer(secret.length))
+  kept.set(secret)
+  return mixPrivateKeyOver(crypto, geometry, kept)
+}
+
+/** As `mixPrivateKey`, over memory that stays the lender's: see `lentSecret`. */
+export const mixPrivateKeyOver = (crypto: CryptoBackend, geometry: Geometry, secret: Uint8Array<SharedArrayBuffer>): MixPrivateKey => {
+  if (geometry.scheme.kind === "nike") return new MixPrivateKey(crypto.x25519PublicKey(secret), secret, undefined)
+  const xwing = crypto.xwingPrivateKey(secret)
+  return new MixPrivateKey(xwing.publicKey, secret, xwing)
 }
 
 /** What is under one layer. */
