@@ -33,7 +33,7 @@ const SORTED: Readonly<Record<string, Spelling>> = {
 }
 const LIBRARY: Spelling = { values: ["--log-level", "--completions"], flags: ["--help", "--version", "--wizard"] }
 
-const TOPOLOGY_COMMANDS = ["check", "show"]
+const TOPOLOGY_COMMANDS = ["check", "show", "render"]
 
 const nameOf = (argument: string): string => argument.split("=", 1)[0] ?? ""
 

@@ -131,6 +131,9 @@ const run = Command.make("run", {
     Options.withDefault("text" as const), Options.withDescription("Form of log lines. Default: text.")
   ),
   log: Options.choice("log", LOG_LEVELS).pipe(Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")),
+  linger: Options.boolean("linger").pipe(
+    Options.withDescription("When stopped by a signal: go on until the directory lists the actor no more, which takes up to two epochs.")
+  ),
   clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(

@@ -55,7 +55,7 @@ describe("sorted arguments", () => {
     }
   })
   it("name the commands of topology", () => {
-    expect(refusal("topology", "shew", "x.ts")).toContain("topology show FILE")
+    expect(refusal("topology", "shew", "x.ts")).toContain("topology show FILE or topology render FILE")
   })
   it("leave no mark in messages", () => {
     const marked = Either.getOrThrow(sortArguments(["infer", "x"])).join(" ")
