@@ -30,7 +30,7 @@ export interface ComputeWorkflow {
   readonly state: ComputeState
   /** Runs for ever. @errors ComputeStopped: start anew from the journal */
   readonly run: Effect.Effect<never, ComputeStopped, BoxStore | ModelHost>
-  /** Returns when no job is open. */
+  /** Returns when no admission is in progress and no job is open; for a service that admits no more. */
   readonly idle: Effect.Effect<void>
 }
 
@@ -108,5 +108,5 @@ export const makeComputeWorkflow = (
       FiberSet.join(state.fibers)
     ]
     const run = begin.pipe(Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true })), Effect.zipRight(Effect.never))
-    return { state, run, idle: awaitIdle(state) }
+    return { state, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
   })

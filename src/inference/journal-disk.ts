@@ -72,7 +72,7 @@ class JournalLogFile {
   }
 
   #alone<A>(operation: JournalUnavailable["operation"], work: Effect.Effect<A, DiskFailed>): Effect.Effect<A, JournalUnavailable> {
-    return this.#lock.withPermits(1)(Effect.uninterruptible(Effect.zipRight(this.#repair, work))).pipe(
+    return Effect.suspend(() => this.#lock.withPermits(1)(Effect.uninterruptible(Effect.zipRight(this.#repair, work)))).pipe(
       Effect.tapError(({ message }) => Effect.annotateLogs(Effect.logError("the journal is out of reach"), { disk: message })),
       Effect.mapError(() => new JournalUnavailable({ operation }))
     )
