@@ -11,7 +11,7 @@
  */
 import type { CheckProblem } from "../params/service-check.ts"
 import { memberPath } from "./plain-copy.ts"
-import { actorsOf, type Place, type Topology } from "./topology.ts"
+import { actorsOf, type Place, runnersOf, type Topology } from "./topology.ts"
 
 /** A machine as a topology file states it. */
 export interface MachineChoice {
@@ -53,7 +53,7 @@ const machinesByActor = (topology: Unplaced, machines: ReadonlyArray<MachineChoi
 export const placeOnMachines = (topology: Unplaced, machines: ReadonlyArray<MachineChoice>): Readonly<Record<string, Place>> => {
   const byActor = machinesByActor(topology, machines)
   const used = new Map<MachineChoice, number>()
-  const known = actorsOf(topology).map(({ name }) => name)
+  const known = [...actorsOf(topology), ...runnersOf(topology)].map(({ name }) => name)
   const order = [...known.filter((name) => byActor.has(name)), ...[...byActor.keys()].filter((name) => !known.includes(name))]
   return Object.fromEntries(order.flatMap((name) => {
     const machine = byActor.get(name)
@@ -85,7 +85,7 @@ export const checkPlacement = (topology: Topology): ReadonlyArray<CheckProblem> 
   const { placement } = topology
   if (placement === undefined) return []
   const entries = Object.entries(placement)
-  const actors = actorsOf(topology)
+  const actors = [...actorsOf(topology), ...runnersOf(topology).map(({ name }) => ({ name, role: "runner" }))]
   const machineOf = (name: string): string | undefined => placement[name]?.machine
   return [
     ...entries.flatMap(([name]) =>

@@ -74,6 +74,8 @@ const Profile = Schema.Struct({
   coverJobs: whole(0, 4095)
 }).annotations({ identifier: "a record with a profile" })
 
+const RUNNER_COUNT_LIMIT = 64
+
 const Compute = Schema.Struct({
   name,
   queues: list(name, "names of service nodes", 1, QUEUE_COUNT_LIMIT),
@@ -86,7 +88,8 @@ const Compute = Schema.Struct({
   models: list(
     Schema.Struct({ id: name, profiles: list(whole(0, 255), "profile ids", 1, PROFILE_COUNT_LIMIT) }).annotations({ identifier: "a record with a model" }),
     "models", 1, MODEL_COUNT_LIMIT
-  )
+  ),
+  runners: Schema.optionalWith(list(name, "names of runners", 0, RUNNER_COUNT_LIMIT), { exact: true })
 }).annotations({ identifier: "a record with a compute" })
 
 const text = (most: number) => {

@@ -53,6 +53,8 @@ export interface ComputeActor extends ServicePlan {
   /** Names of the service nodes that hold its dispatch queues, 1..4. */
   readonly queues: ReadonlyArray<string>
   readonly models: ReadonlyArray<HostedModel>
+  /** Names `<compute>-runner-<index>` of the actors that run its models, `workers` shared out among them; absent or empty: it runs them itself. */
+  readonly runners?: ReadonlyArray<string>
 }
 
 /** Where an actor runs when every actor is a process of its own. */
@@ -100,6 +102,10 @@ export const actorsOf = (topology: Topology): ReadonlyArray<{ readonly name: str
     ...as("compute", topology.computes), ...as("client", topology.clients)
   ]
 }
+
+/** Every runner with its compute service. They are no actors of the mix network: they are in no document and only their service and they call each other. */
+export const runnersOf = (topology: Pick<Topology, "computes">): ReadonlyArray<{ readonly name: string; readonly compute: string }> =>
+  topology.computes.flatMap((compute) => (compute.runners ?? []).map((name) => ({ name, compute: compute.name })))
 
 /** The deadlines of a compute in quanta, as its descriptor carries them; exact for a validated topology. */
 export const deadlinesQuantaOf = (params: Pick<MixnetParams, "quantumMs">, compute: Pick<ServicePlan, "deadlinesMs">): ReadonlyArray<number> =>

@@ -14,7 +14,7 @@ import { checkService, warnService, type CheckProblem } from "../params/service-
 import { memberPath, plainCopy, type CopyLimits } from "./plain-copy.ts"
 import { TopologySchema } from "./topology-schema.ts"
 import { checkPlacement } from "./placement.ts"
-import type { ComputeActor, Topology } from "./topology.ts"
+import { actorsOf, type ComputeActor, type Topology } from "./topology.ts"
 
 /** A value is no network that can run. */
 export class TopologyInvalid extends Data.TaggedError("TopologyInvalid")<{
@@ -148,6 +148,16 @@ const checkModels = ({ models, profiles }: ComputeActor): Problems => models.fla
   })
 ])
 
+/** A runner's name says whose it is, and cannot be another actor's by accident. */
+const checkRunners = ({ name, runners = [], workers }: ComputeActor, topology: Topology): Problems => [
+  ...runners.flatMap((runner, index) => [
+    ...problem(runner === `${name}-runner-${index}`, `runners[${index}]`, `a runner is named by its compute and index: use ${name}-runner-${index}`),
+    ...problem(!actorsOf(topology).some((actor) => actor.name === runner), `runners[${index}]`,
+      `the name ${runner} is already taken: choose another for the compute`)
+  ]),
+  ...problem(runners.length <= workers, "workers", `there are ${runners.length} runners, each with at least one worker: use ${runners.length} or more`)
+]
+
 const checkCompute = (compute: ComputeActor, topology: Topology): Problems => {
   const form = [
     ...compute.queues.flatMap((queue, index) => [
@@ -156,7 +166,8 @@ const checkCompute = (compute: ComputeActor, topology: Topology): Problems => {
     ]),
     ...checkGrid(compute, topology.params.quantumMs),
     ...checkProfiles(compute),
-    ...checkModels(compute)
+    ...checkModels(compute),
+    ...checkRunners(compute, topology)
   ]
   return form.length > 0 ? form : checkService(topology.params, compute)
 }

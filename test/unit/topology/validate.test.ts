@@ -140,6 +140,9 @@ describe("refusals of a compute", () => {
     ["a profile of a model twice", { models: [{ id: "affine", profiles: [0, 0] }] }, "models[0].profiles[1]"],
     ["a model without profile", { models: [{ id: "affine", profiles: [] }] }, "models[0].profiles"],
     ["a model twice", { models: [{ id: "affine", profiles: [0] }, { id: "affine", profiles: [1] }] }, "models[1].id"],
+    ["a runner of another name", { runners: ["compute-0-runner-1"] }, "runners[0]"],
+    ["a runner twice", { runners: ["compute-0-runner-0", "compute-0-runner-0"] }, "runners[1]"],
+    ["more runners than workers", { runners: [0, 1, 2, 3].map((index) => `compute-0-runner-${index}`) }, "workers"],
     ["seventeen models", { models: Array.from({ length: 17 }, (_, index) => ({ id: `m${index}`, profiles: [0] })) }, "models"]
   ])("%s", (_, change, field) => {
     expect(withCompute(change)?.field).toBe(`computes[0].${field}`)
@@ -151,6 +154,21 @@ describe("refusals of a compute", () => {
     ["a text for staged", { staged: "no" }, "staged"]
   ])("a profile with %s", (_, change, field) => {
     expect(withProfile(change)?.field).toBe(`computes[0].profiles[0].${field}`)
+  })
+  it("a compute whose models run on runners is accepted, and a runner may be placed", () => {
+    const runners = ["compute-0-runner-0", "compute-0-runner-1"]
+    expect(withCompute({ runners })).toBeUndefined()
+    const placed = network({
+      name: "placed", params: tinyParams,
+      machines: [
+        { name: "here", host: "127.0.0.1", firstPort: 4000, actors: ["authorities", "gateways", "mixes", "serviceNodes", "replicas", "computes", "clients"] },
+        { name: "there", host: "127.0.0.2", firstPort: 4000, actors: runners.slice(0, 1) }
+      ]
+    })
+    const withRunners = (names: ReadonlyArray<string>) => ({ ...placed, computes: placed.computes.map((compute) => ({ ...compute, runners: names })) })
+    expect(refusalOf(withRunners(runners.slice(0, 1)))).toBeUndefined()
+    expect(refusalOf(withRunners(runners))).toMatchObject({ field: "placement", message: expect.stringContaining("compute-0-runner-1 has no place") })
+    expect(refusalOf(withRunners([]))?.field).toBe('placement."compute-0-runner-0"')
   })
   it("a network without computes or clients is one: storage alone", () => {
     expect(refusalOf({ ...tiny, computes: [], clients: [] })).toBeUndefined()
