@@ -13,6 +13,7 @@ import { toHex } from "../../../src/bytes/hex.ts"
 import { type Entropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import { decapsulate, nikeX25519, sealReply } from "../../../src/crypto/mkem.ts"
 import { Epoch } from "../../../src/params/epoch.ts"
+import type { CopyCommandReply } from "../../../src/pigeonhole/copy-command.ts"
 import { decodeCourierQueryTop } from "../../../src/pigeonhole/courier-query.ts"
 import { encodeCourierQueryReply } from "../../../src/pigeonhole/courier-reply.ts"
 import { type CourierEnvelope, type EnvelopeHash, envelopeHash } from "../../../src/pigeonhole/envelope.ts"
@@ -46,6 +47,8 @@ export interface SeenEnvelope {
 export interface StorageScript {
   /** Bytes instead of the courier's answer, "silent" for none, undefined to go on. `round` counts distinct envelopes from 0. */
   readonly courier?: (arrival: Arrival, round: number) => Uint8Array | "silent" | undefined
+  /** The answer to a copy command, "silent" or nothing for none. `look` counts the commands from 0. */
+  readonly copy?: (arrival: Arrival, look: number) => Uint8Array | CopyCommandReply | "silent"
   /** An error code of the courier instead of its answer. */
   readonly courierCode?: (round: number) => number | undefined
   /** What the replica answers instead. */
@@ -63,6 +66,8 @@ export interface FakeStorage {
   readonly envelopes: Array<SeenEnvelope>
   /** Every query, repeated ones too: courier and hash. */
   readonly queries: Array<{ readonly courier: string; readonly hash: string; readonly atMs: number; readonly bytes: string }>
+  /** Every copy command. */
+  readonly commands: Array<{ readonly courier: string; readonly atMs: number; readonly payload: Uint8Array; readonly surb: string }>
   readonly service: (arrival: Arrival) => Effect.Effect<Uint8Array | undefined>
   /** Puts the replicas into a document. */
   readonly listIn: (document: Document) => Document
@@ -96,6 +101,7 @@ export const makeFakeStorage = (script: StorageScript = {}, replicaCount = 5): F
   const boxes = new Map<string, SealedBox>()
   const envelopes: Array<SeenEnvelope> = []
   const queries: FakeStorage["queries"] = []
+  const commands: FakeStorage["commands"] = []
   const cache = new Map<string, { readonly round: number; asked: number; readonly reply: Uint8Array }>()
 
   const open = (envelope: CourierEnvelope) => {
@@ -128,7 +134,12 @@ export const makeFakeStorage = (script: StorageScript = {}, replicaCount = 5): F
   const service = (arrival: Arrival) =>
     Effect.map(Clock.currentTimeMillis, (atMs) => {
       const query = Either.getOrThrow(decodeCourierQueryTop(arrival.payload))
-      if (query._tag !== "Envelope") return undefined
+      if (query._tag !== "Envelope") {
+        commands.push({ courier: arrival.endpoint, atMs: arrival.sentAtMs, payload: arrival.payload, surb: toHex(arrival.surb) })
+        const copied = script.copy?.(arrival, commands.length - 1) ?? "silent"
+        if (copied === "silent") return undefined
+        return copied instanceof Uint8Array ? copied : encodeCourierQueryReply({ _tag: "CopyCommandReply", copyCommandReply: copied })
+      }
       const hash = envelopeHash(crypto, query.envelope.senderPublicKey, query.envelope.ciphertext)
       queries.push({ courier: arrival.endpoint, hash: toHex(hash), atMs, bytes: toHex(arrival.payload) })
       const entry = cache.get(toHex(hash)) ?? admit(query.envelope, toHex(hash), arrival.endpoint, atMs)
@@ -140,7 +151,7 @@ export const makeFakeStorage = (script: StorageScript = {}, replicaCount = 5): F
     })
 
   return {
-    replicas, boxes, envelopes, queries, service,
+    replicas, boxes, envelopes, queries, commands, service,
     listIn: (document) => ({
       ...document,
       configuredReplicas: replicas.map(({ identityKey, replicaId }) => ({ replicaId, identityKey })),
