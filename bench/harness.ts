@@ -60,6 +60,12 @@ export const machineOf = (crypto: CryptoBackend): Machine => ({
   backend: crypto.name
 })
 
+/** Microseconds of processor time that this process has used so far, all its threads together. */
+export const processUs = (): number => {
+  const { system, user } = process.cpuUsage()
+  return system + user
+}
+
 /** The middle of the values, or the mean of the two in the middle; 0 for none. */
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)

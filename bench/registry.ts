@@ -12,6 +12,7 @@ import { bacapBench } from "./bacap.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
 import { transferBench } from "./transfer.bench.ts"
+import { mixBench } from "./mix.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, aezBench, bacapBench, inferBench, transferBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, mixBench, aezBench, bacapBench, inferBench, transferBench]

@@ -1,7 +1,7 @@
 /**
  * The thread of an unwrap pool: the program that runs in it, as far as it knows messages only, and its start.
  *
- * Contract: a thread is started from the compiled program, ends with its scope, and never keeps the process alive. Memory of secrets stays shared: nothing
+ * Contract: a thread is started from the compiled program, and ends with its scope. Memory of secrets stays shared: nothing
  * is copied but what a backend expands, which is forgotten when the secret has been overwritten.
  * Knows nothing of: queues, replay filters.
  * Source: models' worker threads (src/model/worker-link.ts); departures: none.
@@ -38,7 +38,6 @@ export const openUnwrapThread: OpenUnwrapThread = ({ onExit, onMessage }) =>
         worker.on("message", onMessage)
         worker.on("error", () => undefined)
         worker.on("exit", onExit)
-        worker.unref()
         return worker
       }),
       (worker) => Effect.promise(() => worker.terminate())

@@ -1,0 +1,51 @@
+/**
+ * A mix in a process of its own, for the bench of the packet path over TCP: what it uses of the processor is then what the mix costs.
+ *
+ * Contract: messages of the starter in, answers out; see `ToMixProcess`. Ends when the starter goes.
+ * Knows nothing of: how many packets come.
+ * Source: issue 4, point 4; departures: none.
+ *
+ * @module
+ */
+import { Effect, Either } from "effect"
+import { Mount } from "../src/actor/mount.ts"
+import { selectBackend } from "../src/crypto/select-backend.ts"
+import { BenchPeers } from "./mix-tcp.ts"
+import { makeMixSetting, makePackets, MIX, ownKey, publicKeyNow, RECEIVER, SENDER, startMix, unwrapAll } from "./mix-rig.ts"
+import { processUs } from "./harness.ts"
+
+export type ToMixProcess =
+  /** Starts the mix; answered by its port. */
+  | { readonly type: "start"; readonly backend: "native" | "reference"; readonly userPayloadBytes: number; readonly receiverPort: number }
+  /** Answered by the microseconds of processor time so far. */
+  | { readonly type: "used" }
+  /** Unwraps that many packets without a mix; answered by the microseconds of processor time. */
+  | { readonly type: "bare"; readonly packetCount: number }
+
+const answer = (value: number): void => { process.send?.(value) }
+
+const serve = (message: Extract<ToMixProcess, { type: "start" }>): Effect.Effect<never> =>
+  Effect.scoped(Effect.gen(function*() {
+    const crypto = yield* Either.match(selectBackend(message.backend), { onLeft: (error) => Effect.die(error), onRight: Effect.succeed })
+    const setting = makeMixSetting(crypto, message.userPayloadBytes)
+    const publicKey = publicKeyNow(setting, Date.now())
+    const peers = new BenchPeers(crypto, [SENDER, MIX, RECEIVER])
+    peers.place(RECEIVER, message.receiverPort)
+    const mount = yield* peers.mountOf(MIX)
+    yield* Effect.provideService(startMix(setting), Mount, mount)
+    process.on("message", (request: ToMixProcess) => {
+      if (request.type === "used") return answer(processUs())
+      if (request.type !== "bare") return
+      const packets = makePackets(setting, publicKey, request.packetCount)
+      const startUs = processUs()
+      unwrapAll(setting, ownKey(setting, Date.now()), packets)
+      answer(processUs() - startUs)
+    })
+    answer(peers.addresses.get(MIX)?.port ?? 0)
+    return yield* Effect.never
+  }))
+
+process.once("message", (message: ToMixProcess) => {
+  if (message.type === "start") Effect.runFork(serve(message))
+})
+process.on("disconnect", () => process.exit(0))
