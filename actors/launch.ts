@@ -27,6 +27,7 @@ import { LaunchFailed } from "./launch-failed.ts"
 import { formatAddress } from "./network-links.ts"
 import { openOperator } from "./operator/operator.ts"
 import { asProcess, openProcess, PERSON, personClaim, personLinkKey } from "./process.ts"
+import { retire } from "./retirement.ts"
 import { lifeOf, type Knowledge, type ReadyLife, type Stock } from "./roles.ts"
 import { openDiskStock, openMemoryStock, openReplicaStock, type StockChoice } from "./stocks.ts"
 
@@ -163,6 +164,8 @@ export interface ActorOptions extends StockChoice {
   readonly backend?: "native" | "reference"
   /** Added to the machine's clock, in milliseconds: a wrong clock for experiments. */
   readonly clockOffsetMs?: number
+  /** When it retires: go on until no document in force lists it. */
+  readonly linger?: boolean
 }
 
 /** A running actor. */
@@ -184,7 +187,7 @@ export const launchActor = (topology: Topology, options: ActorOptions): Effect.E
     const crypto = yield* backendOf(options.backend)
     const linkKey = crypto.xwingPrivateKey(secret.linkSeed)
     const identity = makeIdentity(crypto, name, secret.identitySeed, { linkKey: linkKey.publicKey, addresses: [formatAddress(place)] })
-    const { around, clock, knowledge } = yield* openProcess(topology, crypto, {
+    const { around, clock, documents, knowledge } = yield* openProcess(topology, crypto, {
       ...options,
       self: { linkKey, identityHash: nodeIdOf(crypto, identity.publicKey) },
       listen: { host: place.listenHost ?? place.host, port: place.port },
@@ -202,7 +205,11 @@ export const launchActor = (topology: Topology, options: ActorOptions): Effect.E
     yield* supervisor.start(name, (ready) => Effect.provideService(life(ready), Meter, operator.meter)).pipe(inProcess)
     return {
       health: Effect.map(health, (known) => known ?? { state: "down", restartCount: 0 }),
-      retire: operator.drain.pipe(Effect.zipRight(supervisor.stop(name)), inProcess)
+      retire: operator.drain.pipe(
+        Effect.zipRight(retire({ knowledge, identity, role, mount: around.mount, documents, linger: options.linger ?? false })),
+        Effect.ensuring(supervisor.stop(name)),
+        inProcess
+      )
     }
   })
 

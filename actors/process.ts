@@ -16,6 +16,7 @@ import { Crypto } from "../src/crypto/crypto-service.ts"
 import { randomFromEntropy, systemEntropy } from "../src/crypto/entropy.ts"
 import type { LinkKey } from "../src/link/link-services.ts"
 import type { PeerClaim } from "../src/link/peer-check.ts"
+import type { Document } from "../src/pki/document.ts"
 import type { DirectoryView } from "../src/pki/directory-view.ts"
 import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
 import { makeDirectoryClock } from "./directory-clock.ts"
@@ -84,6 +85,8 @@ export interface ActorProcess {
   readonly knowledge: Knowledge
   readonly around: Surroundings
   readonly clock: Clock.Clock
+  /** The directory documents held now. */
+  readonly documents: () => ReadonlyArray<Document>
 }
 
 const missingKey = (name: string): never => {
@@ -121,7 +124,7 @@ export const openProcess = (topology: Topology, crypto: CryptoBackend, options: 
       const queueName = freshQueueName(systemEntropy)
       return { from: queueName, queueName }
     }
-    return { knowledge, clock, around: { mount, entropyOf: () => systemEntropy, callerFor, onView: (held) => { view = held } } }
+    return { knowledge, clock, documents, around: { mount, entropyOf: () => systemEntropy, callerFor, onView: (held) => { view = held } } }
   })
 
 /** The clock of the process, and randomness that nobody can predict, for everything that an actor does. */

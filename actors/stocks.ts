@@ -10,17 +10,24 @@
  */
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
+import { concatBytes, utf8 } from "../src/bytes/concat.ts"
+import { toHex } from "../src/bytes/hex.ts"
 import type { Entropy } from "../src/crypto/entropy.ts"
 import { Crypto } from "../src/crypto/crypto-service.ts"
 import { nikeX25519 } from "../src/crypto/mkem.ts"
+import { openDataDirectory } from "../src/disk/data-directory.ts"
 import { memoryJournal } from "../src/inference/journal-file.ts"
 import { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
 import { layerProcesses } from "../src/model/model-host-processes.ts"
 import { layerThreads } from "../src/model/model-host-threads.ts"
+import { openMixKeyDisk } from "../src/node/mix-key-disk.ts"
 import type { Identity } from "../src/pki/network-setting.ts"
 import type { ComputeActor, Role } from "../src/topology/topology.ts"
+import { openAuthorityDisk } from "./authority/authority-disk.ts"
 import { memoryAuthorityStore } from "./authority/store.ts"
+import { openClientDisk } from "./client/client-disk.ts"
+import { openComputeDisk } from "./compute/compute-disk.ts"
 import { makeJobKeys } from "./compute/job-keys.ts"
 import { LaunchFailed } from "./launch-failed.ts"
 import { makeMemoryBoxTable } from "./replica/box-table-memory.ts"
@@ -132,8 +139,48 @@ export const openReplicaStock = (request: StockRequest, directory: string): Open
     Effect.mapError(({ message }) => new LaunchFailed({ message: `${request.identity.name}: ${message}` }))
   )
 
-/** What an actor keeps, in its own folder. @errors LaunchFailed: a folder in use or damaged, a model that does not load */
-export const openDiskStock = (request: StockRequest, directory: string, storageKey: Uint8Array): Opened<Stock> => {
-  if (request.role === "replica") return openReplicaStock(request, directory)
-  return openMemoryStock(request)
+/** What tells a network from others of the same name: its sizes, its epochs, and who signs its documents. */
+const fingerprintOf = ({ setting: { authorityKeys, crypto, params }, topology }: Knowledge): string => {
+  const { epochPeriodMs, geometry, replicaEpochPeriodMs } = params
+  const text = JSON.stringify([epochPeriodMs, replicaEpochPeriodMs, geometry.scheme, geometry.hopCount, geometry.userPayloadBytes])
+  return `${topology.name} ${toHex(crypto.blake2b256(concatBytes(utf8(text), ...authorityKeys)).subarray(0, 8))}`
 }
+
+const asLaunchFailed = ({ message }: { readonly message: string }): LaunchFailed => new LaunchFailed({ message })
+
+/**
+ * What an actor keeps, in a directory of its own that it holds until the scope closes.
+ * @errors LaunchFailed: a directory in use, of another network or actor, or damaged; a model that does not load
+ */
+export const openDiskStock = (request: StockRequest, directory: string, storageKey: Uint8Array): Opened<Stock> =>
+  Effect.gen(function*() {
+    const { choice, entropyOf, identity, knowledge, role } = request
+    const { crypto, params } = knowledge.setting
+    const { part } = yield* Effect.mapError(openDataDirectory({ directory, network: fingerprintOf(knowledge), actor: identity.name }), asLaunchFailed)
+    const entropy = entropyOf(`${identity.name}/keys`)
+    switch (role) {
+      case "authority":
+        return { role, store: yield* Effect.mapError(openAuthorityDisk({ directory: part("directory"), crypto }), asLaunchFailed) }
+      case "gateway":
+      case "mix":
+      case "service-node":
+        return {
+          role,
+          keys: yield* Effect.mapError(openMixKeyDisk({
+            ...knowledge.setting, directory: part("mix-keys"), entropy: entropyOf(`${identity.name}/mix-keys`), replayCapacity: REPLAY_CAPACITY
+          }), asLaunchFailed)
+        }
+      case "courier":
+        return { role }
+      case "replica":
+        return yield* openReplicaDisk({ ...replicaKeysChoice(request), directory: part("storage"), quotaBytes: BOX_QUOTA_BYTES }).pipe(
+          Effect.mapBoth({ onFailure: asLaunchFailed, onSuccess: (stock) => ({ role, ...stock }) })
+        )
+      case "compute": {
+        const kept = yield* Effect.mapError(openComputeDisk({ directory: part("jobs"), crypto, params, storageKey, entropy }), asLaunchFailed)
+        return { role, ...kept, modelHost: yield* openModelHost(knowledge, yield* planOf(knowledge, identity.name), choice) }
+      }
+      case "client":
+        return { role, ...(yield* Effect.mapError(openClientDisk({ directory: part("jobs"), crypto, storageKey, entropy }), asLaunchFailed)) }
+    }
+  })

@@ -9,7 +9,7 @@
  * @module
  */
 import { join } from "node:path"
-import { Effect, Layer, Logger, Schedule } from "effect"
+import { Effect, Fiber, Layer, Logger, Schedule } from "effect"
 import { actorsOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { readPublics, readSecret } from "../key-file.ts"
 import { type ActorOptions, launchActor, publicsNeeded, type RunningActor } from "../launch.ts"
@@ -31,6 +31,7 @@ export interface RunRequest {
   readonly logFormat: "json" | "text"
   readonly log: LogLevelName
   readonly clockOffsetMs: number | undefined
+  readonly linger: boolean
   readonly backend: "native" | "reference" | undefined
 }
 
@@ -50,9 +51,9 @@ const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<Actor
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
     const directory = request.directory ?? join(DATA_DIRECTORY, name)
-    const { clockOffsetMs } = request
+    const { clockOffsetMs, linger } = request
     return {
-      name, role, secret, publics, directory,
+      name, role, secret, publics, directory, linger,
       ...(backend === undefined ? {} : { backend }),
       ...(clockOffsetMs === undefined ? {} : { clockOffsetMs })
     }
@@ -71,6 +72,9 @@ const announceUp = (request: RunRequest, actor: RunningActor): Effect.Effect<voi
 
 const LOOK_MS = 200
 
+/** Runs to its end in a fiber that nobody has interrupted, so that its own time limits hold. */
+const unhurried = (work: Effect.Effect<void>): Effect.Effect<void> => Effect.flatMap(Effect.forkDaemon(Effect.interruptible(work)), Fiber.await)
+
 /** Runs one actor until a signal. @errors CliFailure */
 export const runActor = (request: RunRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
@@ -78,7 +82,7 @@ export const runActor = (request: RunRequest): Effect.Effect<void, CliFailure> =
     const options = yield* optionsOf(topology, request)
     yield* say(request, "starting")
     const actor = yield* Effect.mapError(launchActor(topology, options), (error) => failed(error.message))
-    yield* Effect.addFinalizer(() => Effect.zipRight(actor.retire, say(request, "stopped")))
+    yield* Effect.addFinalizer(() => Effect.zipRight(unhurried(actor.retire), say(request, "stopped")))
     yield* Effect.forkScoped(announceUp(request, actor))
     return yield* Effect.never
   }).pipe(
