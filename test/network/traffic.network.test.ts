@@ -59,7 +59,7 @@ const makeEar = () => {
 }
 
 describe("a network", () => {
-  it("shows neither work nor failure in sizes, gaps and numbers of operations", async () => {
+  it("E8: shows neither work nor failure in sizes, gaps and numbers of operations", async () => {
     const ear = makeEar()
     const card = cardOfModel("tiny-lm")
     const good = Either.getOrThrow(codec.encodeInput(card, { text: "Once upon a time" }, { maxTokens: 4 }))

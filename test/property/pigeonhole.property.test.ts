@@ -29,7 +29,7 @@ const sparseBytes = fc
   .array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(255) }), { maxLength: 260 })
   .map((numbers) => Uint8Array.from(numbers))
 
-describe("parsers", () => {
+describe("E6: parsers", () => {
   it.each(CODECS.map((codec) => [codec.name, codec] as const))("%s accepts only canonical bytes and never throws", (_, codec) => {
     fc.assert(
       fc.property(fc.oneof(sparseBytes, fc.uint8Array({ maxLength: 260 })), (bytes) => {

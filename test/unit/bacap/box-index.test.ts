@@ -35,14 +35,14 @@ describe("box index", () => {
     const seeded = index.reseed(crypto, W, new Uint8Array(32).fill(0x11))
     expect([seeded.counter, toHex(seeded.blindingKey)]).toEqual([1n, "a06051cc559359d914185df750dc054c42353ba282ac7dca25fdd3020121c12e"])
   })
-  it("the step after 2^64 − 1 is refused, the last index itself is reachable", () => {
+  it("E5: the step after 2^64 − 1 is refused, the last index itself is reachable", () => {
     const nearEnd = { ...W, counter: LAST - 2n }
     const last = Either.getOrThrow(index.advanceTo(crypto, nearEnd, LAST))
     expect(last.counter).toBe(LAST)
     expect(reasonOf(index.nextIndex(crypto, last))).toBe("IndexExhausted")
     expect(reasonOf(index.advanceTo(crypto, last, LAST + 1n))).toBe("IndexExhausted")
   })
-  it("a rewind and a walk of more than 2^18 steps are refused without walking", () => {
+  it("E5: a rewind and a walk of more than 2^18 steps are refused without walking", () => {
     const at5 = { ...W, counter: 5n }
     expect(reasonOf(index.advanceTo(crypto, at5, 4n))).toBe("IndexRefused rewind")
     expect(reasonOf(index.advanceTo(crypto, at5, 5n + 2n ** 18n + 1n))).toBe("IndexRefused too-far")
@@ -96,7 +96,7 @@ describe("capabilities", () => {
     expect(reasonOf(caps.decodeWriteCap(crypto, Uint8Array.of(...write, 0)))).toBe(wrongLength)
     for (const end of [0, 32, 135, 137, 168]) expect(reasonOf(caps.decodeReadCap(crypto, write.slice(0, end)))).toBe(wrongLength)
   })
-  it("a root key that is no point, and a public half of another seed, are refused", () => {
+  it("E5: a root key that is no point, and a public half of another seed, are refused", () => {
     const notAPoint = caps.encodeReadCap({ ...cap, publicKey: Uint8Array.of(2, ...new Uint8Array(31)) })
     expect(reasonOf(caps.decodeReadCap(crypto, notAPoint))).toBe("DecodeError not-a-point")
     const other = caps.newWriteCap(crypto, seededEntropy(2, "caps"))

@@ -10,7 +10,7 @@ import { padTo, unpad } from "../../../src/pigeonhole/padding.ts"
 import { pattern } from "./codec-claims.ts"
 
 describe("geometry", () => {
-  it("reproduces the document's table: UFPL, pk → M, box ciphertext, EnvelopeReply, link command", () => {
+  it("E8: reproduces the document's table: UFPL, pk → M, box ciphertext, EnvelopeReply, link command", () => {
     const rows = [
       [2000, 160, 1549, 1569, 1703, 1928], [2000, 32, 1677, 1697, 1831, 1928], [8000, 32, 7677, 7697, 7831, 7928],
       [32000, 160, 31549, 31569, 31703, 31928], [32000, 32, 31677, 31697, 31831, 31928]

@@ -73,7 +73,7 @@ describe("link commands", () => {
       expect(Either.isLeft(decoded) || decoded.right._tag !== "ReplicaDecoy").toBe(true)
     }
   })
-  it("a reserved byte, padding that is not zero and a body beyond the bytes are refused", () => {
+  it("R32: a reserved byte, padding that is not zero and a body beyond the bytes are refused", () => {
     const reason = (bytes: Uint8Array) => Either.match(decodeLinkCommand(bytes), { onLeft: (error) => error.reason, onRight: () => "accepted" })
     expect(reason(Uint8Array.of(0, 1, 0, 0, 0, 0))).toBe("reserved-not-zero")
     expect(reason(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1))).toBe("padding-not-zero")
@@ -81,7 +81,7 @@ describe("link commands", () => {
     expect(reason(Uint8Array.of(99, 0, 0, 0, 0, 0))).toBe("unknown-type")
     expect(reason(Uint8Array.of(0, 0, 0, 0, 0, 1, 5))).toBe("trailing-bytes")
   })
-  it("bodies shorter than 8: pk + 64, 9: 34, 12: 96, and 13 of any length but 1 are refused", () => {
+  it("R32: bodies shorter than 8: pk + 64, 9: 34, 12: 96, and 13 of any length but 1 are refused", () => {
     const accepted = (id: number, bodyBytes: number) =>
       Either.isRight(decodeLinkCommand(Uint8Array.of(id, 0, 0, 0, bodyBytes >> 8, bodyBytes & 255, ...new Uint8Array(bodyBytes))))
     for (const [id, least] of [[8, 96], [9, 34], [12, 96], [13, 1]] as const) {

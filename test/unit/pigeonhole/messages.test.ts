@@ -94,7 +94,7 @@ describe("top-level parsing", () => {
 })
 
 describe("discriminators and limits", () => {
-  it("a query, message or reply of type 2 is a parse error", () => {
+  it("E7: a query, message or reply of type 2 is a parse error", () => {
     const decoders: ReadonlyArray<(bytes: Uint8Array) => Either.Either<unknown, DecodeError>> = [
       query.decodeCourierQuery, query.decodeCourierQueryTop, courierReply.decodeCourierQueryReply,
       replicaMessage.decodeReplicaInnerMessage, replicaReply.decodeReplicaReplyInnerMessage

@@ -96,7 +96,7 @@ describe("well-formedness of a document", () => {
   it("a geometry hash of another geometry is refused", () => {
     expect(refuses((fields) => ({ ...fields, geometryHash: new Uint8Array(32) }))).toBe(true)
   })
-  it.each(["muPerMs", "lambdaPPerMs", "quantumMs", "dispatchSuite", "mixLayers"])("a parameter %s of a wrong kind is refused", (name) => {
+  it.each(["muPerMs", "lambdaPPerMs", "lambdaRPerMs", "quantumMs", "dispatchSuite", "mixLayers"])("a parameter %s of a wrong kind is refused", (name) => {
     for (const value of ["1", Number.NaN, -1, null]) {
       expect(refuses((fields) => ({ ...fields, params: { ...(fields["params"] as Fields), [name]: value } }))).toBe(true)
     }

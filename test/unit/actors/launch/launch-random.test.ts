@@ -37,7 +37,7 @@ describe("without a seed", () => {
     expect(draws).toBeGreaterThan(1)
   })
 
-  it("a whole inference draws nothing from Effect's predictable generator", async () => {
+  it("R28: a whole inference draws nothing from Effect's predictable generator", async () => {
     const ending = await inBareNetwork((network) => askAffine(network, 3))
     expect(ending).toMatchObject({ _tag: "Answer", numbers: affineAnswer(3) })
     expect(draws).toBe(0)

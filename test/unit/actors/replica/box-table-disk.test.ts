@@ -64,7 +64,7 @@ describe("a table on disk", () => {
     expect(boxes).toEqual([plainBox(1), plainBox(2, 9, 0)])
     expect((await stat(join(directory, "CURRENT"))).isFile()).toBe(true)
   })
-  it("writes what gathered during a sync as one synced batch, and answers no box before its batch is synced", async () => {
+  it("R8: writes what gathered during a sync as one synced batch, and answers no box before its batch is synced", async () => {
     const batches: Array<number> = []
     const original = ClassicLevel.prototype.batch
     let synced = 0
@@ -93,7 +93,7 @@ describe("a table on disk", () => {
     expect(batches[0]).toBe(1)
     expect(batches.length).toBeLessThan(10)
   })
-  it("gives the disk its space back when epochs are dropped (R5)", async () => {
+  it("R5: gives the disk its space back when epochs are dropped", async () => {
     const boxes = Array.from({ length: 1_000 }, (_, id) => writtenBox(id))
     await withTable((table) => Effect.gen(function*() {
       yield* Effect.forEach(boxes, (box) => table.put(5, box), { concurrency: "unbounded", discard: true })
@@ -134,7 +134,7 @@ describe("a table on disk", () => {
   })
 })
 
-describe("room (R7)", () => {
+describe("R7: room", () => {
   const probeOf = (seen: { databaseBytes: number; freeBytes: number } | { broken: true }) => ({
     databaseBytes: Effect.suspend(() => ("broken" in seen ? Effect.fail("broken") : Effect.succeed(seen.databaseBytes))),
     freeBytes: Effect.suspend(() => ("broken" in seen ? Effect.fail("broken") : Effect.succeed(seen.freeBytes)))
@@ -200,7 +200,7 @@ describe("a database that cannot be used", () => {
 
 describe("a real process", () => {
   const LIMIT_MS = 30_000
-  it("that is killed right after an acknowledgement leaves the box behind (R8), and its lock does not", async () => {
+  it("R8: that is killed right after an acknowledgement leaves the box behind, and its lock does not", async () => {
     const writer = startWriter(directory, { perRound: 8, rounds: 5_000 })
     const ended = once(writer, "close")
     let lines = ""

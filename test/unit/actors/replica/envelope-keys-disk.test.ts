@@ -40,7 +40,7 @@ const namesOf = (...epochs: ReadonlyArray<number>): ReadonlyArray<string> => epo
 const modeOf = (path: string): number => statSync(path).mode & 0o777
 
 describe("envelope keys on disk", () => {
-  it("are there again after a restart, the last epoch's too (R9)", () => {
+  it("R9: are there again after a restart, the last epoch's too", () => {
     const before = restart()
     expect(before.rotate(startMs(E))).toBe(true)
     before.rotate(startMs(E + 1))
@@ -60,7 +60,7 @@ describe("envelope keys on disk", () => {
       expect(statSync(fileOf(epoch)).size).toBe(nike.privateKeyBytes)
     }
   })
-  it("are not made for a past epoch: a restart in the next one has no key for it, and no file (R11)", () => {
+  it("R11: are not made for a past epoch: a restart in the next one has no key for it, and no file", () => {
     const keys = restart()
     keys.rotate(startMs(E + 1))
     expect([...keys.publicKeys(E + 1).keys()].sort()).toEqual([E + 1, E + 2])

@@ -30,7 +30,7 @@ const keysWithSecrets = () => {
 const epochsOf = (keys: EnvelopeKeys, epoch: number): ReadonlyArray<number> => [...keys.publicKeys(epoch).keys()].sort()
 
 describe("envelope keys", () => {
-  it("start with the current and the next epoch: a past one has no key and gets none (R11)", () => {
+  it("R11: start with the current and the next epoch: a past one has no key and gets none", () => {
     const { keys, secrets } = keysWithSecrets()
     keys.rotate(startMs(E))
     keys.rotate(startMs(E) + HOUR_MS)
@@ -52,7 +52,7 @@ describe("envelope keys", () => {
     keys.rotate(startMs(E + 1) - 1)
     expect(keys.publicKeys(E)).toEqual(before)
   })
-  it("of the last epoch open envelopes through the next one (R9), those before are wiped three hours after the border", () => {
+  it("R9: of the last epoch open envelopes through the next one, those before are wiped three hours after the border", () => {
     const { keys, secrets } = keysWithSecrets()
     keys.rotate(startMs(E))
     keys.rotate(startMs(E + 1))

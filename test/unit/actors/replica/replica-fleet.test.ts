@@ -18,6 +18,8 @@ import type { StoredBox } from "../../../../src/pigeonhole/stored-box.ts"
 import { crypto, pigeonhole, writeCap } from "./sample-box.ts"
 import { rigParams, withReplicas, type Answer, type Rig, type Stock } from "./replica-rig.ts"
 
+/** Of the real clock, for a machine that is busy with other things. */
+const LIMIT_MS = 60_000
 const { boxAlreadyExists, invalidEpoch, success } = REPLICA_ERROR
 const { epochPeriodMs } = rigParams
 
@@ -103,7 +105,7 @@ describe("a replica whose disk was emptied", () => {
       const again = yield* Effect.forEach(mine, (box) => rig.ask(0, readOf(box)))
       expect(again.map(codeOf)).toEqual(mine.map(() => success))
     }).pipe(quiet))
-  }, 20_000)
+  }, LIMIT_MS)
 })
 
 describe("R18: a shard that is away", () => {
@@ -125,7 +127,7 @@ describe("R18: a shard that is away", () => {
       yield* Effect.sleep(2 * epochPeriodMs)
       expect(yield* Effect.filter(mine, (box) => hasBox(stock, box))).toEqual(mine)
     }).pipe(quiet))
-  }, 20_000)
+  }, LIMIT_MS)
 })
 
 describe("the border of a replica epoch", () => {
@@ -134,7 +136,7 @@ describe("the border of a replica epoch", () => {
     const { epoch } = yield* Effect.orDie(rig.document)
     return replicaEpochStartMs(rigParams, ReplicaEpoch(replicaEpochOf(rigParams, epoch) + 1)) - nowMs
   })
-  it("E1, R10: with 100 operations in flight all complete, each box once, answered under the key that opened the question though it was passed on", () => {
+  it("E1: with 100 operations in flight all complete, each box once", () => {
     withReplicas(4, (rig) => Effect.gen(function*() {
       const first = boxes.slice(0, 10)
       yield* startAll(rig)
@@ -146,7 +148,24 @@ describe("the border of a replica epoch", () => {
       expect(yield* border(rig)).toBeGreaterThan(rigParams.replicaEpochPeriodMs / 2)
       expect(answers.map(codeOf)).toEqual(messages.map(() => success))
     }).pipe(quiet), 119)
-  }, 20_000)
+  }, LIMIT_MS)
+})
+
+describe("a question under the last replica epoch's key", () => {
+  it("R10: that is passed on is answered under the key that opened it", () => {
+    withReplicas(4, (rig) => Effect.gen(function*() {
+      const box = boxes[0] as StoredBox
+      yield* startAll(rig)
+      yield* operateAll(rig, [writeOf(box)])
+      const outsiders = rig.ids.filter((id) => !rig.shardsOf(box.boxId).includes(id))
+      const { epoch, replicas } = yield* Effect.orDie(rig.document)
+      const keyOf = (id: number) => replicas.find(({ replicaId }) => replicaId === id)?.envelopeKeys.get(replicaEpochOf(rigParams, epoch))
+      yield* Effect.sleep(1.5 * epochPeriodMs)
+      expect(replicaEpochOf(rigParams, (yield* Effect.orDie(rig.document)).epoch)).toBe(replicaEpochOf(rigParams, epoch) + 1)
+      const answers = yield* Effect.forEach(outsiders, (id) => rig.ask(id, readOf(box), keyOf(id)))
+      expect(answers).toEqual(outsiders.map(() => ({ _tag: "ReadReply", errorCode: success, ...box })))
+    }).pipe(quiet), 119)
+  }, LIMIT_MS)
 })
 
 describe("a replica", () => {
@@ -157,7 +176,7 @@ describe("a replica", () => {
       const among = [...rig.connections].filter((pair) => !pair.startsWith("courier")).sort()
       expect(among).toEqual([0, 1, 2].flatMap((from) => [0, 1, 2].filter((to) => to !== from).map((to) => `replica-${from} replica-${to}`)))
     }))
-  })
+  }, LIMIT_MS)
   it("R31: publishes at once, without waiting for a document", () => {
     withReplicas(4, (rig) => Effect.gen(function*() {
       yield* rig.start(2, rig.newStock(2))
@@ -165,7 +184,7 @@ describe("a replica", () => {
       expect(yield* Effect.isFailure(rig.document)).toBe(true)
       expect([...rig.posted.values()].map((held) => [...held.keys()])).toEqual([[2], [2]])
     }))
-  })
+  }, LIMIT_MS)
   it("R21: goes on publishing with fellows that are gone and copies that wait for them", () => {
     withReplicas(3, (rig) => Effect.gen(function*() {
       const stocks = yield* startAll(rig)
@@ -178,5 +197,5 @@ describe("a replica", () => {
       expect((yield* Effect.orDie((stocks.get(0) as Stock).table.owed(1, undefined, 99))).boxes.length).toBeGreaterThan(5)
       expect([...rig.posted.entries()].filter(([, held]) => held.has(0)).length).toBeGreaterThanOrEqual(before + 3)
     }).pipe(quiet))
-  })
+  }, LIMIT_MS)
 })

@@ -42,8 +42,8 @@ import { crypto, entropyOf, pigeonhole } from "./sample-box.ts"
 
 const nike = nikeX25519(crypto)
 
-/** Epochs of ten seconds; a replica epoch is 30 of them. */
-export const rigParams: MixnetParams = { ...tinyParams, epochPeriodMs: 10_000, replicaEpochPeriodMs: 300_000 }
+/** Epochs of six seconds; a replica epoch is 30 of them. */
+export const rigParams: MixnetParams = { ...tinyParams, epochPeriodMs: 6_000, replicaEpochPeriodMs: 180_000 }
 const geometry = Either.getOrThrow(makeGeometry(rigParams.geometry))
 /** The first one's document waits for all replicas. */
 const START_EPOCH = 100

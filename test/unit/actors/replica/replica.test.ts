@@ -1,5 +1,5 @@
 /**
- * A replica as couriers and fellows meet it: rules R9, R11, R16, R20, R30, R32 and the masked outer code.
+ * A replica as couriers and fellows meet it: rules R9, R11, R30, R32, E2, E4 and the masked outer code.
  *
  * Goal: one frame for one frame whatever is sent, real codes inside the seal only, answers under the key that opened the question.
  * Method: the actor over a mount in memory, in virtual time that starts with replica epoch 0; replica epochs of a minute.
@@ -9,6 +9,7 @@
 import { Context, Effect, Either, Layer } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
+import { copyHash } from "../../../../actors/replica/copy-exchange.ts"
 import { EnvelopeKeys } from "../../../../actors/replica/envelope-keys.ts"
 import { Replica } from "../../../../actors/replica/protocol.ts"
 import { replica } from "../../../../actors/replica/replica.ts"
@@ -122,12 +123,33 @@ describe("envelopes", () => {
       expect([...sizes]).toEqual([pigeonhole.envelopeReplyBytes])
     }))
   })
-  it("for a key that we do not hold get code 8 under their hash and with our id (R11, R30)", () => {
+  it("R30, R11: for a key that we do not hold get code 8 under their hash and with our id", () => {
     withReplica(({ answerTo }) => Effect.gen(function*() {
       const question = questionOf(nike.publicKey(entropy(32)), padded(read))
       expect(yield* answerTo(question.frame)).toEqual({
         _tag: "ReplicaMessageReply", errorCode: 8, envelopeHash: question.hash, replicaId: 0, reply: new Uint8Array(0)
       })
+    }))
+  })
+  it("R30, E4: with an undecodable sender key, or one of low order, get code 8 under their hash and with our id, and the replica lives", () => {
+    withReplica(({ answerTo, keys }) => Effect.gen(function*() {
+      for (const senderPublicKey of [new Uint8Array(32), entropy(32)]) {
+        const { dek, ciphertext } = { dek: entropy(60), ciphertext: entropy(pigeonhole.envelopeCiphertextBytes) }
+        const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
+        expect(yield* answerTo(frame)).toEqual({
+          _tag: "ReplicaMessageReply", errorCode: 8, envelopeHash: envelopeHash(crypto, senderPublicKey, ciphertext), replicaId: 0, reply: new Uint8Array(0)
+        })
+      }
+      const question = questionOf(keyOf(keys, 0), padded(read))
+      expect(yield* answerTo(question.frame)).toMatchObject({ errorCode: 0 })
+    }))
+  })
+  it("E2: of a client that is one replica epoch ahead are answered under that epoch's key; two ahead there is no key", () => {
+    withReplica(({ answerTo, keys }) => Effect.gen(function*() {
+      const question = questionOf(keyOf(keys, 1), padded(read))
+      const answer = yield* answerTo(question.frame)
+      expect(answer?._tag === "ReplicaMessageReply" && question.open(answer.reply)).toMatchObject({ errorCode: 1 })
+      expect(keys.publicKeys(2).has(2)).toBe(false)
     }))
   })
   it("whose contents do not parse get code 5; without a document every one gets code 8", () => {
@@ -139,7 +161,7 @@ describe("envelopes", () => {
       expect(yield* answerTo(questionOf(keyOf(keys, 0), padded(read)).frame)).toMatchObject({ errorCode: 8, reply: new Uint8Array(0) })
     }), "none")
   })
-  it("under the last epoch's key are opened and answered under the same key (R9), those of the one before are not", () => {
+  it("R9: under the last epoch's key are opened and answered under the same key, those of the one before are not", () => {
     withReplica(({ answerTo, keys }) => Effect.gen(function*() {
       const old = keyOf(keys, 0)
       yield* Effect.sleep(1.5 * params.replicaEpochPeriodMs)
@@ -153,16 +175,22 @@ describe("envelopes", () => {
 })
 
 describe("frames", () => {
-  it("garbage, other lengths and commands out of place get a decoy like a decoy does (R32)", () => {
+  it("R32: garbage, other lengths and commands out of place get a decoy like a decoy does", () => {
     withReplica(({ send }) => Effect.gen(function*() {
       const odd = [decoy, entropy(pigeonhole.linkCommandBytes), entropy(0), entropy(7), new Uint8Array(1_000_000),
         encodeLinkCommand({ _tag: "ReplicaWrite", ...box }, pigeonhole.linkCommandBytes)]
       for (const frame of odd) for (let more = 0; more < 3; more++) expect(yield* send("courier-0", frame)).toEqual(decoy)
     }))
   })
-  it("a fellow's copy is stored and never passed on; the fellow hears its code, nobody else does", () => {
+  it("a fellow's copy is stored and never passed on; the fellow hears its code under the copy's hash, nobody else does", () => {
     withReplica(({ answerTo, keys, send }) => Effect.gen(function*() {
-      yield* send("replica-1", encodeLinkCommand({ _tag: "ReplicaWrite", ...box }, pigeonhole.linkCommandBytes), "ReplicaCommand")
+      let heard = yield* send("replica-1", encodeLinkCommand({ _tag: "ReplicaWrite", ...box }, pigeonhole.linkCommandBytes), "ReplicaCommand")
+      for (let more = 0; more < 5 && decodeLinkFrame(heard, pigeonhole)?._tag === "ReplicaDecoy"; more++) {
+        heard = yield* send("replica-1", decoy, "ReplicaCommand")
+      }
+      expect(decodeLinkFrame(heard, pigeonhole)).toEqual({
+        _tag: "ReplicaMessageReply", errorCode: 0, envelopeHash: copyHash(crypto, box), replicaId: 0, reply: new Uint8Array(0)
+      })
       const question = questionOf(keyOf(keys, 0), padded(read))
       const answer = yield* answerTo(question.frame)
       expect(answer?._tag === "ReplicaMessageReply" && question.open(answer.reply)).toMatchObject({ errorCode: 0, payload: box.payload })

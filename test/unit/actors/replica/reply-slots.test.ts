@@ -28,7 +28,7 @@ const delaysOf = (slots: ReplySlots, commandCount: number) =>
     }))
 
 describe("reply slots", () => {
-  it.each(["decoys", "replies"])("the delay of %s is uniform on [0, 1/λR]", (kind) => {
+  it.each(["decoys", "replies"])("R28: the delay of %s is uniform on [0, 1/λR]", (kind) => {
     const slots = new ReplySlots(decoy, LAMBDA_R)
     if (kind === "replies") for (let value = 0; value < READY_LIMIT; value++) slots.push("courier-0", frame(1))
     const delays = run(delaysOf(slots, 2000))
@@ -58,7 +58,7 @@ describe("reply slots", () => {
     expect(new Set(real).size).toBe(real.length)
     expect(real.length).toBeGreaterThan(0)
   })
-  it("replies that wait are bounded per peer, the oldest go first", () => {
+  it("R28: replies that wait are bounded per peer, the oldest go first", () => {
     const slots = new ReplySlots(decoy, LAMBDA_R)
     for (let value = 0; value <= READY_LIMIT; value++) slots.push("a", new Uint8Array([value >> 8, value & 255]))
     expect(run(slots.take("a"))).toEqual(new Uint8Array([0, 1]))
