@@ -1,5 +1,5 @@
 /**
- * Goal: a copy commanded by a client ends with the boxes at their readers, in a network that masks outer codes, with one courier that dies on the way.
+ * Goal: a copy commanded by a client ends with the boxes at their readers, in a network that masks outer codes.
  * Method: a brisk network in virtual time with real crypto; a guest writes and commands through the mix network, and another reads.
  *
  * @module

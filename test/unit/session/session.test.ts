@@ -291,6 +291,38 @@ describe("documents", () => {
   })
 })
 
+describe("trouble on the way out", () => {
+  it("C3: while the link to the gateway is away transmissions are repeated, and the exchange ends when it is back", () => {
+    const { arrivals, reply, statistics } = inNetwork({}, (network) =>
+      Effect.gen(function* () {
+        let away = true
+        const port = { ...network.port, send: (packet: Uint8Array) => (away ? Effect.die("no link") : network.port.send(packet)) }
+        const session = yield* start({ ...network, port })
+        const asking = yield* Effect.fork(ask(network, session, bytes(6)))
+        yield* Effect.sleep(12_000)
+        away = false
+        return { reply: yield* Fiber.join(asking), arrivals: network.arrivals.length, statistics: yield* session.statistics }
+      }))
+    expect(reply[0]).toBe(6)
+    expect(arrivals).toBe(1)
+    expect(statistics.retransmissions).toBeGreaterThan(0)
+    expect([statistics.exchangesOpen, statistics.waiting]).toEqual([0, 0])
+  })
+
+  it("C21: an exchange whose maker throws fails alone; the others, and later ones, are answered", () => {
+    const { exits, later, statistics } = inNetwork({}, (network, session) =>
+      Effect.gen(function* () {
+        const broken = Effect.suspend((): Effect.Effect<Uint8Array, string> => { throw new Error("planted") })
+        const payloads = [bytes(1), broken, bytes(3), Effect.fail("refused"), new Uint8Array(2001)]
+        const exits = yield* Effect.forEach(payloads, (payload) => Effect.exit(ask(network, session, payload)), { concurrency: "unbounded" })
+        return { exits: exits.map(Exit.isSuccess), later: yield* ask(network, session, bytes(4)), statistics: yield* session.statistics }
+      }))
+    expect(exits).toEqual([true, false, true, false, false])
+    expect(later[0]).toBe(4)
+    expect([statistics.exchangesOpen, statistics.waiting]).toEqual([0, 0])
+  })
+})
+
 describe("back-pressure", () => {
   it("a session takes 16 requests and lets further callers wait; all are answered", () => {
     const { answered, roomWhileFull } = inNetwork({}, (network, session) =>

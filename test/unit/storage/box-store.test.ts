@@ -112,7 +112,7 @@ describe("an envelope", () => {
     expect(Object.values(Array.groupBy(storage.queries, ({ hash }) => hash)).map(({ length }) => length)).toEqual(expect.arrayContaining([5, 2]))
   })
 
-  it("whose courier is silent is replaced; C1: until then the same bytes go to the same courier", () => {
+  it("C1: whose courier is silent is replaced; until then the same bytes go to the same courier", () => {
     const { result, storage } = runWrite({ courier: (_, round) => (round === 0 ? "silent" : undefined) })
     expect(result).toEqual(Either.right("stored"))
     const first = storage.queries.filter(({ hash }) => hash === storage.envelopes[0]!.hash)
