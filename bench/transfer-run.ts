@@ -96,7 +96,8 @@ const fullRelease = (net: Network, { classId, params }: TransferChoice, entropy:
 }
 
 const outputOf = ({ classId, params }: TransferChoice, writeCap: WriteCap, tag: Uint8Array, nowMs: number): OutputStream => ({
-  params, releaseWindowMs: 0, readCap: readCapOf(writeCap), outputClass: classId, outputTag: tag, edgesMs: [nowMs - EDGE_AGO_MS], card: undefined, attestedBy: undefined
+  params, releaseWindowMs: 0, readCap: readCapOf(writeCap), outputClass: classId, outputTag: tag, edgesMs: [nowMs - EDGE_AGO_MS],
+  card: undefined, attestedBy: undefined
 })
 
 const nothing = () => Effect.void

@@ -1,6 +1,6 @@
 /**
- * Goal: upload and fetch of a stream use nearly every tick that comes anyway, on links where replicas take many round trips to answer, and the packets that leave
- * meanwhile are those of a Poisson stream at the rate that the document states.
+ * Goal: upload and fetch of a stream use nearly every tick that comes anyway, on links where replicas take many round trips to answer, and the
+ * packets that leave meanwhile are those of a Poisson stream at the rate that the document states.
  * Method: the transfer bench's own run, seeded, in virtual time with real actors and crypto, a tap on what the client hands to its gateway. Gaps: one-sample
  * Kolmogorov–Smirnov against the exponential distribution of both streams together, false-alarm rate 10^-4; the same for two thirds of the rate must fail.
  *

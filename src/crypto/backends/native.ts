@@ -18,6 +18,7 @@ import { polyvalEngine } from "../wasm/polyval-engine.ts"
 import { nativeCiphers } from "./native-aead.ts"
 import { nativeCurves } from "./native-curves.ts"
 import { nativeHashes, plainBytes } from "./native-hash.ts"
+import { nodeGcmSiv } from "./node-gcm-siv.ts"
 import { nodeMlKem768 } from "./node-ml-kem.ts"
 import { ed25519VerifyGo } from "./noble-edwards.ts"
 import { opensslFollowsGo, opensslVerify } from "./openssl-verify.ts"
@@ -37,6 +38,8 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
   const verifyByOpenssl = opensslFollowsGo()
   const aez = aezEngine()
   const { polyval, provider: polyvalProvider } = polyvalEngine()
+  const ciphers = nativeCiphers(sodium, polyval)
+  const runtimeGcmSiv = nodeGcmSiv(ciphers)
   const bySodium = `sodium-native ${version}`
   const byOpenssl = `OpenSSL ${process.versions.openssl}`
   const byNoble = "@noble, JavaScript"
@@ -44,12 +47,14 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
     name: "native",
     providers: {
       hashes: `${bySodium}, ${byOpenssl}`, hmac: `${bySodium}, ${byOpenssl}`, hkdf: bySodium, "aes-256-ctr": byOpenssl, chacha20: bySodium,
-      "chacha20-poly1305": bySodium, "aes-256-gcm-siv": `AES ${byOpenssl}, POLYVAL ${polyvalProvider}`, aez: aez.provider,
+      "chacha20-poly1305": bySodium, aez: aez.provider,
+      "aes-256-gcm-siv": runtimeGcmSiv === undefined ? `AES ${byOpenssl}, POLYVAL ${polyvalProvider}` : byOpenssl,
       x25519: bySodium, x448: byNoble, "ml-kem-768": provider, ed25519: bySodium,
       "ed25519 verification": verifyByOpenssl ? byOpenssl : byNoble, edwards25519: bySodium
     },
     ...nativeHashes(sodium),
-    ...nativeCiphers(sodium, polyval),
+    ...ciphers,
+    ...runtimeGcmSiv,
     sprpEncipher: aez.sprpEncipher,
     sprpDecipher: aez.sprpDecipher,
     sprpDecipherInto: aez.sprpDecipherInto,
