@@ -119,7 +119,8 @@ export const runStatus = ({ json, topology }: StatusRequest): Effect.Effect<void
     const actors = yield* readStatus(topology)
     yield* printLine(json ? JSON.stringify({ network: topology.name, actors }) : statusTable(actors))
     const missing = actors.filter(({ state }) => state !== "up").map(({ name, state }) => `${name} is ${state}`)
-    if (missing.length > 0) return yield* failed(`${missing.length} of ${actors.length} actors are not up: ${missing.slice(0, 4).join(", ")}${missing.length > 4 ? ", …" : ""}`)
+    const named = missing.length > 4 ? [...missing.slice(0, 4), "…"] : missing
+    if (missing.length > 0) return yield* failed(`${missing.length} of ${actors.length} actors are not up: ${named.join(", ")}`)
   })
 
 /** As `runStatus`, for a topology file. */

@@ -11,6 +11,7 @@
  */
 import { Clock, Effect, Either, Option } from "effect"
 import { forkLoop } from "../../src/actor/loop.ts"
+import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -22,6 +23,7 @@ import { ENVELOPE_HASH_BYTES, EnvelopeHash, envelopeHash, type CourierEnvelope }
 import { COURIER_ERROR, REPLICA_ERROR, type CourierErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { PigeonholeGeometry } from "../../src/pigeonhole/geometry.ts"
 import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.ts"
+import { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { Replica } from "../replica/protocol.ts"
 import { type Copies, makeCopies } from "./copies.ts"
 import { bestReply, DedupCache, entryLimitFor, wantsRedispatch, type CacheEntry } from "./dedup-cache.ts"
@@ -150,12 +152,21 @@ export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =
           Effect.map(client.CourierCommand({ frame }), (reply) => reply.frame)),
       onReply: (replicaId, frame) => record(config, memory, replicaId, frame)
     })
-    const copies = yield* makeCopies({ ...config, entropy: yield* EntropySource, document, offer: links.offer, waiters: memory.waiters }, name)
+    const drops = new DropCounters()
+    yield* showMetric("dropped_packets_total", () => drops.readings())
+    yield* showMetric("cached_envelopes", () => memory.cache.size)
+    const offer: Offer = (replicaId, frame) => {
+      const taken = links.offer(replicaId, frame)
+      if (!taken) drops.count("link-queue-full")
+      return taken
+    }
+    const copies = yield* makeCopies({ ...config, entropy: yield* EntropySource, document, offer, waiters: memory.waiters }, name)
     yield* forkLoop("sweep", name, Effect.zipRight(Effect.sleep(SWEEP_MS), sweep(name, memory, copies, document)))
     yield* mount.serve(name, Courier, Courier.toLayer({
       Query: ({ query }) => {
         const decoded = decodeCourierQueryTop(query)
-        const answer = Either.isLeft(decoded) ? Effect.succeed(UNREADABLE) : answerQuery(config, memory, copies, links.offer, decoded.right)
+        if (Either.isLeft(decoded)) drops.count("command-unreadable")
+        const answer = Either.isLeft(decoded) ? Effect.succeed(UNREADABLE) : answerQuery(config, memory, copies, offer, decoded.right)
         return Effect.map(answer, (reply) => ({ reply: filled(encodeCourierQueryReply(reply), config.geometry.userPayloadBytes) }))
       }
     }))

@@ -1,8 +1,9 @@
 /**
  * Turns an actor's figures into metrics: read on a grid, rounded, labelled with the actor and its role.
  *
- * Contract: shown values change at multiples of `GRID_MS` since 1970 only, those of epoch grain only at the first of these in an epoch (and are 0
- * before it). A total never shrinks. Values go into Effect metrics named `funion_…`, so whatever else exports Effect metrics sees no finer ones of ours; `text` holds these alone.
+ * Contract: shown values change at multiples of `GRID_MS` since 1970 only, those of epoch grain only at the first of these in an epoch (and are 0 before
+ * it). A total never shrinks. Values go into Effect metrics named `funion_…`, so whatever else exports Effect metrics sees no finer ones of ours; `text`
+ * holds these alone.
  * Knows nothing of: HTTP, where figures come from.
  * Source: metric-catalogue.ts; departures: none.
  *

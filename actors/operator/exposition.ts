@@ -56,7 +56,8 @@ const familyOf = (state: MetricState.MetricState.Untyped, labels: Labels): Pick<
   if (MetricState.isCounterState(state)) return { type: "counter", series: [{ suffix: "", labels, value: number(state.count) }] }
   if (MetricState.isGaugeState(state)) return { type: "gauge", series: [{ suffix: "", labels, value: number(state.value) }] }
   if (MetricState.isFrequencyState(state)) {
-    return { type: "counter", series: [...state.occurrences].map(([word, count]) => ({ suffix: "", labels: [...labels, ["word", word]], value: number(count) })) }
+    const series = [...state.occurrences].map(([word, count]): Series => ({ suffix: "", labels: [...labels, ["word", word]], value: number(count) }))
+    return { type: "counter", series }
   }
   if (MetricState.isHistogramState(state)) {
     const buckets = state.buckets.filter(([edge]) => Number.isFinite(edge) && edge < Number.MAX_VALUE)

@@ -12,9 +12,11 @@ import { Clock, Effect, Either, Option } from "effect"
 import { callerOf } from "../../src/actor/actor.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
+import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
+import { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.ts"
 import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
 import { signDescriptor } from "../../src/pki/descriptor.ts"
@@ -192,12 +194,16 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const operations: OperationsConfig = { ...config, store, proxy, replication }
     const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
     let inWork = 0
+    const drops = new DropCounters()
+    yield* showMetric("dropped_packets_total", () => drops.readings())
+    yield* showMetric("queued", () => ({ work: inWork }))
     const work = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
       Effect.suspend(() => {
-        if (inWork >= IN_WORK_LIMIT) return Effect.void
+        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => drops.count("service-queue-full"))
         inWork += 1
         return answerCommand(config, operations, frame, fromReplica).pipe(
           Effect.map((reply) => { if (reply !== undefined) slots.push(peer, reply) }),
+          Effect.tapErrorCause(() => Effect.sync(() => drops.count("internal-error"))),
           Effect.tapErrorCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
           Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
           Effect.forkIn(scope)

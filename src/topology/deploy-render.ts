@@ -23,7 +23,11 @@ const RENDERERS = { compose: renderCompose, systemd: renderSystemd, kubernetes: 
  * The files of a deployment.
  * @errors DeployRefused when the topology does not say where its actors run
  */
-export const renderDeployment = (topology: Topology, target: DeployTarget, options: DeployOptions = {}): Either.Either<ReadonlyArray<DeployFile>, DeployRefused> =>
+export const renderDeployment = (
+  topology: Topology,
+  target: DeployTarget,
+  options: DeployOptions = {}
+): Either.Either<ReadonlyArray<DeployFile>, DeployRefused> =>
   Either.map(deployPlan(topology, options), RENDERERS[target])
 
 /** All files as one text, without a line break at its end. */
