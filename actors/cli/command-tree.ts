@@ -192,9 +192,15 @@ const doctor = Command.make("doctor", { json }, (given) =>
   Command.withDescription("Show the crypto backend, the execution providers, versions, and whether the models' files are sound.")
 )
 
+const benchNode = Command.make("node", { json }, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./bench-node-command.ts")), ({ runBenchNode }) => runBenchNode(given))).pipe(
+  Command.withDescription("Measure how fast this machine is at a node's work, and keep the figures for doctor.")
+)
+const bench = Command.make("bench").pipe(Command.withDescription("Measure this machine."), Command.withSubcommands([benchNode]))
+
 const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, conformance, doctor])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, conformance, doctor, bench])
 )
 
 const EXAMPLES = [

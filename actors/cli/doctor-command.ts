@@ -18,6 +18,7 @@ import type { ProviderReport } from "../../src/model/worker-message.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { printLine } from "./output.ts"
 import { packageVersion } from "./package-version.ts"
+import { renderFigures, type SelfBenchFigures, storedFigures } from "./self-bench.ts"
 import { defaultTopology } from "./topology-file.ts"
 
 interface ModelReport {
@@ -35,6 +36,8 @@ interface Report {
   readonly backend: { readonly inUse: string; readonly native: string; readonly providers: Readonly<Record<string, string>> }
   readonly executionProviders: ReadonlyArray<ProviderReport>
   readonly models: ReadonlyArray<ModelReport>
+  /** What `funion bench node` measured here; absent when it was not run with this version. */
+  readonly speed?: SelfBenchFigures
 }
 
 const PACKAGES = ["effect", "@effect/cli", "@effect/rpc", "msgpackr", "onnxruntime-node", "sodium-native", "@noble/curves", "@noble/post-quantum"] as const
@@ -53,6 +56,7 @@ const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
   const native = selectBackend("native")
   const crypto = yield* Either.mapLeft(selectBackend(), (error) => failed(error.message))
   const { topology } = yield* defaultTopology(crypto.name)
+  const speed = storedFigures(crypto)
   const modelIds = [...new Set(topology.computes.flatMap(({ models }) => models.map(({ id }) => id)))]
   return {
     funion: packageVersion("."),
@@ -61,7 +65,8 @@ const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
     versions: Object.fromEntries(PACKAGES.map((name) => [name, packageVersion(name)])),
     backend: { inUse: crypto.name, native: Either.isLeft(native) ? native.left.message : "available", providers: crypto.providers },
     executionProviders: yield* Effect.orElseSucceed(probeProviders, () => []),
-    models: modelIds.map((id) => examineModel(crypto, id))
+    models: modelIds.map((id) => examineModel(crypto, id)),
+    ...(speed === undefined ? {} : { speed })
   }
 })
 
@@ -83,6 +88,8 @@ const render = (report: Report): string => [
   ...(report.executionProviders.length === 0
     ? ["  the trial of the execution providers ended without an answer"]
     : aligned(Object.fromEntries(report.executionProviders.map((provider) => [provider.name, providerState(provider)])))),
+  "speed of this machine",
+  ...(report.speed === undefined ? ["  not measured; funion bench node does it"] : aligned(renderFigures(report.speed))),
   "models",
   ...aligned(Object.fromEntries(report.models.map(({ id, problem, version }) => [id, problem ?? `version ${version}, files as in the manifest`])))
 ].join("\n")
