@@ -67,7 +67,7 @@ describe("ticks", () => {
       expect(link.stalled()).toBeGreaterThan(0)
     }))
   })
-  it("are not slowed by a reply that takes long to handle, nor stopped by one that kills its handler", () => {
+  it("K19: are not slowed by a reply that takes long to handle, nor stopped by one that kills its handler", () => {
     for (const onReply of [() => Effect.sleep(500), () => Effect.die("planted")]) {
       const count = withLink({ onReply }, (_, sent) => Effect.map(Effect.sleep(200 / RATE), () => sent.length))
       expect(Math.abs(count - 200)).toBeLessThan(6 * Math.sqrt(200))
@@ -89,13 +89,13 @@ describe("commands", () => {
       expect(sent.slice(0, 4).map(({ value }) => value)).toEqual([1, 2, 3, 0])
     }))
   })
-  it("are refused when the queue is full, without waiting", () => {
+  it("K14: are refused when the queue is full, without waiting", () => {
     withLink({}, (link) => Effect.sync(() => {
       expect(Array.from({ length: 9 }, (_, value) => link.offer(frame(value)))).toEqual([...Array.from({ length: 8 }, () => true), false])
       expect(link.waiting()).toBe(8)
     }))
   })
-  it.each([["failed", Effect.fail("gone")], ["died", Effect.die("planted")]] as const)("whose call %s come first at the next tick (K12, K13)", (_, end) => {
+  it.each([["failed", Effect.fail("gone")], ["died", Effect.die("planted")]] as const)("K12, K13: whose call %s come first at the next tick", (_, end) => {
     let failures = 3
     withLink({ call: () => Effect.suspend(() => (failures-- > 0 ? end : Effect.succeed(decoy))) }, (link, sent) => Effect.gen(function*() {
       for (const value of [1, 2]) link.offer(frame(value))
@@ -166,7 +166,7 @@ describe("links to replicas", () => {
       onReply: () => Effect.void
     })
   const listed = (replicaId: number): ListedReplica => ({ name: `replica-${replicaId}`, replicaId })
-  it("open once for each replica that is listed, also for one that comes later, and stay when it leaves", () => {
+  it("open once for each replica that is listed, also for one that comes later, and stay when none is listed", () => {
     const connected: Array<string> = []
     let now = [listed(1)]
     runVirtual(Effect.scoped(Effect.gen(function*() {

@@ -102,7 +102,7 @@ describe("directory view", () => {
         expect((yield* view.awaitDocument).epoch).toBe(E)
       }))
   })
-  it("E3: uses the last document while the current epoch has none, also after a start in such an epoch, and gets the next in time", () => {
+  it("C10, E3: uses the last document while the current epoch has none, also after a start in such an epoch, and gets the next in time", () => {
     const dead: Offer = (epoch, nowMs) => (epoch === E ? [] : published(epoch, nowMs))
     withView(startOf(E) + 1000, dead, (view) => Effect.gen(function*() {
       yield* Effect.sleep(5000)
