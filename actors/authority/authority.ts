@@ -40,8 +40,10 @@ type FellowClient = Client<RpcGroup.Rpcs<typeof Authority>>
 
 /** Longest that one call to a fellow may take. */
 const LIMIT_MS = 5_000
-/** Longest sleep between looks at the clock, and pause between questions for documents that are missing. */
-const LOOK_MS = 1_000
+/** Longest sleep between looks at the clock. */
+const LOOK_MS = 5_000
+/** Pause between questions for documents that are missing. */
+const ASK_AGAIN_MS = 1_000
 /** How long a starting authority waits for answers before it votes itself. */
 const ASK_MS = 1_500
 const FIRST_RETRY_MS = 10
@@ -98,10 +100,10 @@ const deliver = (client: FellowClient, outgoing: Outgoing) =>
     }
   })
 
-/** Asks the fellows for documents that this authority lacks. */
-const ask = (council: Council, clients: ReadonlyArray<FellowClient>) =>
+/** Asks the fellows for documents that this authority lacks; at its start for the previous one, too. */
+const ask = (council: Council, clients: ReadonlyArray<FellowClient>, isFirst: boolean) =>
   Effect.gen(function*() {
-    const epochs = council.missing(yield* Clock.currentTimeMillis)
+    const epochs = council.missing(yield* Clock.currentTimeMillis, isFirst)
     yield* Effect.forEach(epochs, (epoch) =>
       Effect.forEach(clients, (client) =>
         client.GetConsensus({ epoch }).pipe(
@@ -121,7 +123,7 @@ export const authority = (config: AuthorityConfig) => (ready: Effect.Effect<void
     const bell = yield* Queue.sliding<void>(1)
     const council = new Council({ ...config, entropy: yield* EntropySource }, yield* Clock.currentTimeMillis)
     const ring = Queue.offer(bell, undefined)
-    let asked = config.fellows.length === 0
+    let asked = false
 
     const take = <Kind extends MessageKind>(kind: Kind) => ({ message }: { readonly message: Uint8Array }, call: Parameters<typeof callerOf>[0]) =>
       Effect.gen(function*() {
@@ -151,11 +153,11 @@ export const authority = (config: AuthorityConfig) => (ready: Effect.Effect<void
     yield* ready
     const scope = yield* Effect.scope
     yield* forkLoop("questions", name, Effect.gen(function*() {
-      const questions = ask(council, clients)
+      const questions = ask(council, clients, !asked)
       yield* (asked ? questions : Effect.timeoutOption(questions, ASK_MS))
+      if (!asked) yield* ring
       asked = true
-      yield* ring
-      yield* Effect.sleep(LOOK_MS)
+      yield* Effect.sleep(ASK_AGAIN_MS)
     }))
     return yield* Effect.forever(Effect.gen(function*() {
       const nowMs = yield* Clock.currentTimeMillis

@@ -129,10 +129,10 @@ export class Council {
     return Math.min(...this.#current(nowMs).map((election) => election.wakeMs(nowMs)))
   }
 
-  /** Epochs whose document fellows may have and this authority has not. */
-  missing(nowMs: number): ReadonlyArray<Epoch> {
+  /** Epochs whose document fellows may have and this authority has not. @param withPast  the previous one, too */
+  missing(nowMs: number, withPast: boolean): ReadonlyArray<Epoch> {
     const now = epochAt(this.#config.params, nowMs)
-    return [...(now > 0 ? [Epoch(now - 1)] : []), now, Epoch(now + 1)].filter((epoch) => {
+    return [...(withPast && now > 0 ? [Epoch(now - 1)] : []), now, Epoch(now + 1)].filter((epoch) => {
       const election = this.at(epoch, nowMs)
       return election !== undefined && election.signing.complete === undefined && (epoch <= now || nowMs >= election.schedule.signMs)
     })
@@ -172,12 +172,12 @@ export class Council {
 
   /** Authorities that were left out since the last call. */
   #exclusions({ epoch, excluded }: Election): ReadonlyArray<Rejection> {
-    return [...excluded].flatMap((author): ReadonlyArray<Rejection> => {
+    return [...excluded].flatMap(([author, reason]): ReadonlyArray<Rejection> => {
       const key = `${epoch} ${author}`
       if (this.#told.has(key)) return []
       this.#told.add(key)
       const peer = this.#config.fellows.find(({ publicKey }) => toHex(publicKey) === author)?.name ?? this.#config.identity.name
-      return [{ peer, kind: "cert", epoch, reason: "excluded" }]
+      return [{ peer, kind: "vote", epoch, reason: `excluded for ${reason}` }]
     })
   }
 

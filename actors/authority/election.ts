@@ -59,7 +59,7 @@ export class Election {
   readonly schedule: Schedule
   readonly #config: ElectionConfig
   readonly #self: string
-  readonly #excluded = new Set<string>()
+  readonly #excluded = new Map<string, string>()
   readonly #outbox: Array<Outgoing> = []
   readonly #startedMs: number
   #round: Round | undefined
@@ -88,8 +88,8 @@ export class Election {
     return this.signing.sig !== undefined || this.signing.complete !== undefined
   }
 
-  /** Authorities found to contradict themselves or to send bad entries, in hex of their keys. */
-  get excluded(): ReadonlySet<string> {
+  /** Authorities found to contradict themselves or to send bad entries, in hex of their keys, and why. */
+  get excluded(): ReadonlyMap<string, string> {
     return this.#excluded
   }
 
@@ -126,7 +126,7 @@ export class Election {
     const author = toHex(message.author)
     const round = this.#round
     if (round?.attempt === message.attempt && round.compare(message) === "equivocation") {
-      this.#excluded.add(author)
+      this.#excluded.set(author, "equivocation")
       return "equivocation"
     }
     if (this.isClosed || nowMs >= this.schedule.endMs) return "late"
@@ -141,7 +141,7 @@ export class Election {
     if (into?.attempt !== message.attempt) return "late"
     if (message.kind !== "vote" && !into.votes.has(author)) return "early"
     if (message.kind === "reveal" && !into.fits(this.#config.crypto, message)) {
-      this.#excluded.add(author)
+      this.#excluded.set(author, "a reveal that is not its commit's")
       return "invalid"
     }
     const heard = into.hear(message)
@@ -308,8 +308,9 @@ export class Election {
   #endCerts(round: Round, nowMs: number): boolean {
     const at = { epoch: this.epoch, attempt: round.attempt }
     const certs = [...round.certs].flatMap(([author, cert]) => (this.#excluded.has(author) ? [] : [cert]))
-    for (const author of collect(this.#config, at, certs).excluded.keys()) this.#excluded.add(author)
-    const outcome = outcomeOf(this.#config, at, certs, round.contents)
+    const collected = collect(this.#config, at, certs)
+    for (const [author, reason] of collected.excluded) this.#excluded.set(author, reason)
+    const outcome = outcomeOf(this.#config, at, collected, round.contents)
     if (outcome === undefined || !this.#isAcceptable({ outcome })) return this.#fail(round, nowMs)
     const evidence = { certs: certs.map((cert) => encodeMessage(withoutAttachment(cert))), contents: outcome.contentsBytes }
     this.#sign(round.attempt, { outcome, evidence })

@@ -64,7 +64,7 @@ export class Round {
   }
 
   /** Votes with their reveals, without those of `excluded`. */
-  shares(excluded: ReadonlySet<string>): ReadonlyArray<Share> {
+  shares(excluded: ReadonlyMap<string, unknown>): ReadonlyArray<Share> {
     return [...this.votes].flatMap(([author, vote]) => {
       const reveal = this.reveals.get(author)
       return reveal === undefined || excluded.has(author) ? [] : [shareOf(vote, reveal)]

@@ -18,7 +18,7 @@ import {
 } from "../../src/pki/certificate.ts"
 import { nodeIdOf } from "../../src/pki/descriptor.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
-import { outcomeOf, type Outcome } from "../../src/pki/outcome.ts"
+import { collect, outcomeOf, type Outcome } from "../../src/pki/outcome.ts"
 import {
   encodeMessage, openMessage, readEvidence, sigBody, signSig, type Message, type SigEvidence
 } from "../../src/pki/vote-message.ts"
@@ -118,7 +118,7 @@ export class Signing {
     const certs = evidence === undefined ? undefined : certsOf(this.#config, message, evidence)
     if (evidence === undefined || certs === undefined) return "invalid"
     const contents = new Map([[toHex(this.#config.crypto.blake2b256(evidence.contents)), evidence.contents]])
-    const outcome = outcomeOf(this.#config, message, certs, contents)
+    const outcome = outcomeOf(this.#config, message, collect(this.#config, message, certs), contents)
     if (outcome === undefined || toHex(this.#config.crypto.blake2b256(outcome.document)) !== hash) return "invalid"
     if (!this.#isValid(outcome.document, message.author, documentSignature)) return "forged"
     const twice = [...this.#offers.values()].some(({ signatures }) => signatures.has(author))

@@ -52,16 +52,30 @@ export interface Collected {
 
 type Entry = { readonly share: Share; readonly sender: string }
 
+/** Whether votes and reveals of shares are validly signed by known authorities; each share is looked at once, in however many certificates it is. */
+const signatureCheck = ({ authorityKeys, crypto }: OutcomeSetting, at: At): (share: Share) => boolean => {
+  const seen = new Map<string, boolean>()
+  return (share) => {
+    const { author, commit, contentsHash, reveal: revealed, revealSignature, voteSignature } = share
+    const text = [author, commit, contentsHash, voteSignature, revealed, revealSignature].map(toHex).join(" ")
+    const known = seen.get(text)
+    if (known !== undefined) return known
+    const { reveal, vote } = messagesOf(at, share)
+    const signed = authorityKeys.some((key) => constantTimeEqual(key, author)) && isSigned(crypto, vote) && isSigned(crypto, reveal)
+    seen.set(text, signed)
+    return signed
+  }
+}
+
 /** The entries of one certificate; undefined when one of them is bad. `accuse` is told of authors whose own signatures convict them. */
 const goodEntries = (
-  { authorityKeys, crypto }: OutcomeSetting, at: At, shares: ReadonlyArray<Share>, accuse: (author: string) => void
+  crypto: CryptoBackend, at: At, shares: ReadonlyArray<Share>, isValid: (share: Share) => boolean, accuse: (author: string) => void
 ): ReadonlyArray<Share> | undefined => {
   const seen = new Set<string>()
   let good = true
   for (const share of shares) {
     const author = toHex(share.author)
-    const { reveal, vote } = messagesOf(at, share)
-    const signed = authorityKeys.some((key) => constantTimeEqual(key, share.author)) && isSigned(crypto, vote) && isSigned(crypto, reveal)
+    const signed = isValid(share)
     const fits = revealFits(crypto, at.epoch, share.commit, share.reveal)
     if (signed && !fits) accuse(author)
     if (!signed || !fits || seen.has(author)) good = false
@@ -81,10 +95,12 @@ export const collect = (setting: OutcomeSetting, at: At, certs: ReadonlyArray<Me
   const entries: Array<Entry> = []
   const bodies = new Map<string, string>()
   const named = new Map<string, string>()
+  const isValid = signatureCheck(setting, at)
   for (const cert of certs) {
     const sender = toHex(cert.author)
     const body = readCert(cert)
-    const shares = Either.isLeft(body) ? undefined : goodEntries(setting, at, body.right.shares, (author) => excluded.set(author, "bad-reveal"))
+    const shares = Either.isLeft(body) ? undefined : goodEntries(
+      setting.crypto, at, body.right.shares, isValid, (author) => excluded.set(author, "bad-reveal"))
     if (Either.isLeft(body) || shares === undefined) {
       excluded.set(sender, "bad-entry")
       continue
@@ -124,13 +140,13 @@ export const collect = (setting: OutcomeSetting, at: At, certs: ReadonlyArray<Me
 }
 
 /**
- * The document of an attempt, if these certificates give one.
- * @param contents  by hash in hex, as far as known
+ * The document of an attempt, if certificates give one.
+ * @param collected  what they say together
+ * @param contents   by hash in hex, as far as known
  */
 export const outcomeOf = (
-  setting: OutcomeSetting, at: At, certs: ReadonlyArray<Message>, contents: ReadonlyMap<string, Uint8Array>
+  setting: OutcomeSetting, at: At, { contentsHash, revealed }: Collected, contents: ReadonlyMap<string, Uint8Array>
 ): Outcome | undefined => {
-  const { contentsHash, revealed } = collect(setting, at, certs)
   const contentsBytes = contentsHash === undefined ? undefined : contents.get(contentsHash)
   if (contentsBytes === undefined || revealed.length < setting.authorityThreshold) return undefined
   const decoded = Either.getOrUndefined(decodeContents(at.epoch, contentsBytes))
