@@ -185,12 +185,29 @@ const makeFellows = (config: ReplicaConfig) =>
     return { proxy, replication }
   })
 
+/** The table as the store uses it, with its reads and writes shown. */
+const countedTable = (table: BoxTable) => {
+  const operations = { read: 0, write: 0 }
+  const counted: BoxTable = {
+    ...table,
+    get: (boxId, replicaEpochs) => Effect.suspend(() => {
+      operations.read += 1
+      return table.get(boxId, replicaEpochs)
+    }),
+    put: (...given) => Effect.suspend(() => {
+      operations.write += 1
+      return table.put(...given)
+    })
+  }
+  return Effect.as(showMetric("replica_operations_total", () => operations), counted)
+}
+
 export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
     const scope = yield* Effect.scope
     const { proxy, replication } = yield* makeFellows(config)
-    const store = new Store({ crypto: config.crypto, table: config.table, boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
+    const store = new Store({ crypto: config.crypto, table: yield* countedTable(config.table), boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
     const operations: OperationsConfig = { ...config, store, proxy, replication }
     const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
     let inWork = 0

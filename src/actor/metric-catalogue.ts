@@ -45,9 +45,8 @@ export const METRICS = {
   unwrapped_packets_total: { kind: "total", help: "Packets that opened, decoys included.", grain: "epoch", step: 100, round: "up" },
   cached_envelopes: { kind: "level", help: "Envelopes that a courier remembers.", grain: "epoch", step: 100, round: "down" },
   replica_operations_total: {
-    kind: "total", help: "Reads and writes that a replica carried out.", label: "operation", grain: "epoch", step: 100, round: "up"
+    kind: "total", help: "Reads and writes of a replica's table.", label: "operation", grain: "epoch", step: 100, round: "up"
   },
-  stored_boxes: { kind: "level", help: "Boxes and tombstones that a replica holds.", grain: "epoch", step: 100, round: "down" },
   dispatches_total: { kind: "total", help: "Dispatches that a compute service decided on.", label: "outcome", grain: "epoch", step: 10, round: "up" },
   releases_total: { kind: "total", help: "Releases whose every slot is confirmed.", grain: "epoch", step: 10, round: "up" },
   alarms_total: { kind: "total", help: "Slots that somebody else had written, and releases given up.", ...EXACT },
