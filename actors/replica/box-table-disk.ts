@@ -47,9 +47,10 @@ export class BoxTableUnusable extends Data.TaggedError("BoxTableUnusable")<{
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
 
+/** Without a value: the key is removed. */
 interface Entry {
   readonly key: Uint8Array
-  readonly value: Uint8Array
+  readonly value?: Uint8Array
 }
 
 /** What is written together or not at all. */
@@ -131,11 +132,14 @@ const reopen = async (level: Level): Promise<void> => {
   if (level.status !== "open") await level.open()
 }
 
-/** Writes one batch and syncs it. After a failure the database is opened anew, for readers too. */
+const operationOf = ({ key, value }: Entry) => (value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value })
+
+/** Writes one batch and syncs it, if it holds more than removals. After a failure the database is opened anew, for readers too. */
 const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise<void> => {
   await reopen(level)
+  const operations = batch.flatMap(({ entries }) => entries.map(operationOf))
   try {
-    await level.batch(batch.flatMap(({ entries }) => entries.map(({ key, value }) => ({ type: "put" as const, key, value }))), { sync: true })
+    await level.batch(operations, { sync: operations.some(({ type }) => type === "put") })
   } catch (error) {
     await level.close()
     await reopen(level)
@@ -144,7 +148,7 @@ const writeSynced = async (level: Level, batch: ReadonlyArray<Waiting>): Promise
 }
 
 const bytesOf = (batch: ReadonlyArray<Waiting>): number =>
-  batch.reduce((sum, { entries }) => entries.reduce((all, { key, value }) => all + key.length + value.length, sum), 0)
+  batch.reduce((sum, { entries }) => entries.reduce((all, { key, value }) => all + key.length + (value?.length ?? 0), sum), 0)
 
 const commit = (level: Level, room: DiskRoom, batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
   Effect.tryPromise({ try: () => writeSynced(level, batch), catch: failed("put") }).pipe(
@@ -235,14 +239,12 @@ const owedFromLevel = (level: Level): BoxTable["owed"] => (replicaId, after, lim
     catch: failed("scan")
   }).pipe(Effect.flatMap(({ places, values }) => pageOf(places, values, limit)))
 
-/** A copy of a tombstone settles what its box owed. */
-const settleIn = (level: Level): BoxTable["settle"] => (replicaId, boxes) =>
-  Effect.tryPromise({
-    try: () => level.batch(boxes.flatMap(({ box, replicaEpoch }) =>
-      (box.payload.length === 0 ? [BOX, TOMBSTONE] : [BOX]).map((kind) =>
-        ({ type: "del" as const, key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind) })))),
-    catch: failed("settle")
-  })
+/** A copy of a tombstone settles what its box owed. Removals ride with the next batch. */
+const settleWith = (commitEntries: Committer): BoxTable["settle"] => (replicaId, boxes) => {
+  const removals = boxes.flatMap(({ box, replicaEpoch }) =>
+    (box.payload.length === 0 ? [BOX, TOMBSTONE] : [BOX]).map((kind) => ({ key: owedKeyOf(replicaId, replicaEpoch, box.boxId, kind) })))
+  return removals.length === 0 ? Effect.void : Effect.mapError(commitEntries(removals), failed("settle"))
+}
 
 /** Whether keys, or remains of removed keys, lie before an epoch. */
 const holdsBefore = async (level: Level, end: Uint8Array): Promise<boolean> =>
@@ -298,7 +300,7 @@ export const openDiskBoxTable = (options: DiskBoxTableOptions): Effect.Effect<Bo
       put: putWith(commitEntries),
       scan: scanFrom(level),
       owed: owedFromLevel(level),
-      settle: settleIn(level),
+      settle: settleWith(commitEntries),
       dropBefore: dropBefore(level, room),
       isFull: room.isFull,
       boxCount: Effect.tryPromise({ try: () => countKeys(level), catch: failed("count") }),

@@ -32,7 +32,7 @@ const boxCountIn = (directory: string): Promise<number> =>
   Effect.runPromise(Effect.scoped(Effect.flatMap(openDiskBoxTable({ directory: joinPath(directory, "boxes"), quotaBytes: 1e9 }), ({ boxCount }) => boxCount)))
 
 describe("a network with a data directory", () => {
-  it("finds all boxes of the network before it, though one replica's disk was emptied, which gets its boxes back; a second one beside it is refused", async () => {
+  it("finds all boxes of the network before it, though one replica's disk was emptied, which gets them back; a second one beside it is refused", async () => {
     const dataDirectory = mkdtempSync(joinPath(tmpdir(), "funion-data-"))
     try {
       const options = { dataDirectory, seed: 7 }

@@ -105,6 +105,19 @@ describe("a table on disk", () => {
       expect(yield* table.get(plainBox(1).boxId, [6, 5])).toEqual(plainBox(1))
     }))
   })
+  it("notes what is owed in the batch of its box, so that a crash leaves both or neither; settling needs no sync of its own", async () => {
+    const batches: Array<unknown> = []
+    const original = ClassicLevel.prototype.batch
+    vi.spyOn(ClassicLevel.prototype, "batch").mockImplementation(async function(this: unknown, ...args: ReadonlyArray<unknown>) {
+      const [operations, options] = args as [ReadonlyArray<{ readonly type: string }>, unknown]
+      batches.push([operations.map(({ type }) => type), options])
+      await Reflect.apply(original, this, [...args])
+    } as never)
+    await withTable((table) => Effect.zipRight(table.put(5, plainBox(1), [3, 4]), table.settle(3, [{ replicaEpoch: 5, box: plainBox(1) }])))
+    expect(batches).toEqual([[["put", "put", "put"], { sync: true }], [["del"], { sync: false }]])
+    const owed = await withTable((table) => Effect.all([table.owed(3, undefined, 9), table.owed(4, undefined, 9)]))
+    expect(owed.map(({ boxes }) => boxes.length)).toEqual([0, 1])
+  })
   it("takes a damaged record for a missing one, which can be written again", async () => {
     await rawLevel((level) => level.batch([
       { type: "put", key: keyOf(5, 1), value: Uint8Array.of(1, 2, 3) }, { type: "put", key: keyOf(5, 2), value: encodeStoredBox(plainBox(3)) }

@@ -97,7 +97,8 @@ describe("a copy", () => {
       expect(yield* owedCount(table, 1)).toBe(0)
     }))
   })
-  it.each([[10, GAP_MS], [600, 10 * GAP_MS]])("R18: to a fellow that is away for %d minutes arrives when it is back, and no copy is lost however many there are", (minutes, gapMs) => {
+  const outages = [[10, GAP_MS], [600, 10 * GAP_MS]] as const
+  it.each(outages)("R18: to a fellow that is away for %d minutes arrives when it is back; none is lost, however many there are", (minutes, gapMs) => {
     withRig(({ got, manners, table, write }) => Effect.gen(function*() {
       manners.set(1, "dead")
       const boxes = Array.from({ length: 100 }, (_, number) => numbered(number))
