@@ -70,11 +70,11 @@ interface DeadLog {
 }
 
 /** Writes what waits, batch by batch; tags leave the queue when they are durable. */
-const flush = (crypto: CryptoBackend, log: OpenLog): Effect.Effect<void, DiskFailed> =>
+const flush = (log: OpenLog): Effect.Effect<void, DiskFailed> =>
   Effect.gen(function*() {
     while (log.waiting.length > 0) {
       const tags = log.waiting.slice(0, TAG_BATCH_LIMIT)
-      const batch = encodeTagBatch(crypto, log.header, log.wholeBytes, tags)
+      const batch = encodeTagBatch(log.header, log.wholeBytes, tags)
       yield* log.file.write(log.wholeBytes, batch)
       log.wholeBytes += batch.length
       log.waiting = log.waiting.slice(tags.length)
@@ -111,7 +111,7 @@ class FolderVault implements MixKeyVault {
   }
 
   readonly commit: Effect.Effect<boolean> = Effect.suspend(() => this.#lock.withPermits(1)(Effect.uninterruptible(
-    Effect.forEach([...this.#logs.values()], (log) => flush(this.#crypto, log), { concurrency: "unbounded", discard: true }).pipe(
+    Effect.forEach([...this.#logs.values()], (log) => flush(log), { concurrency: "unbounded", discard: true }).pipe(
       Effect.matchEffect({ onSuccess: () => this.#told(undefined), onFailure: this.#told })
     )
   )))
@@ -186,7 +186,7 @@ const readKey = (folder: Folder, options: MixKeyRingOptions, epoch: number) =>
     const header = tagLogHeader(crypto, epoch, secret)
     const file = Either.getOrUndefined(folder.openLog(tagsName(epoch)))
     const bytes = file === undefined ? undefined : yield* Effect.option(file.read(tagLogLimitBytes(replayCapacity)))
-    const log = bytes?._tag === "Some" ? readTagLog(crypto, header, bytes.value) : undefined
+    const log = bytes?._tag === "Some" ? readTagLog(header, bytes.value) : undefined
     if (file === undefined || log === undefined || bytes?._tag !== "Some") {
       file?.close()
       zeroize(secret)

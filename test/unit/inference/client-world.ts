@@ -230,11 +230,17 @@ export interface Life {
 }
 
 /** One life of a client in a world. @param worldScope  the service's, which outlives clients */
-export const makeLife = (world: World, file = memoryJournal(), worldScope?: Scope.Scope, seed = 1): Effect.Effect<Life, unknown, Scope.Scope> =>
+export const makeLife = (
+  world: World,
+  file = memoryJournal(),
+  worldScope?: Scope.Scope,
+  seed = 1,
+  localKey: Uint8Array = new Uint8Array(32).fill(8)
+): Effect.Effect<Life, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = worldScope ?? (yield* Effect.scope)
     const entropy = seededEntropy(seed, "client")
-    const journal = yield* openClientJournal(crypto, { localKey: new Uint8Array(32).fill(8), entropy }).pipe(Effect.provideService(JournalFile, file))
+    const journal = yield* openClientJournal(crypto, { localKey, entropy }).pipe(Effect.provideService(JournalFile, file))
     let packets = 0
     const documentNow = Effect.map(Clock.currentTimeMillis, (nowMs) => (world.script.documentAt ?? (() => DOCUMENT))(nowMs))
     const setting: ClientSetting = {
