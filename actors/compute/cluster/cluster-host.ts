@@ -1,8 +1,8 @@
 /**
  * A model host whose workers are runners on other machines: the form for a service that outgrows its own.
  *
- * Contract: that of `ModelHost`, but that a run whose runner dies is run again by another, at most `RECOVERIES` times; it ends within `patienceMs(limitMs, …)` of
- * leaving the line. At most `slots` runs of each group are with runners, at most `queueCapacity` of it wait; one more fails with code 4, reason `queue-full`.
+ * Contract: that of `ModelHost`, but that a run whose runner dies is run again by another, at most `RECOVERIES` times; it ends within `patienceMs` of leaving
+ * the line. At most `slots` runs of each group are with runners, at most `queueCapacity` of it wait; one more fails with code 4, reason `queue-full`.
  * A run may be run twice; the first whole output counts. Of a run the database holds a random id for as long as it takes and seconds more.
  * Knows nothing of: boxes, jobs, edges.
  * Source: effect-notes.md §7; models/README.md §3; departures: none.

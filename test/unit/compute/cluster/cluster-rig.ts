@@ -50,7 +50,9 @@ export interface Rig {
   readonly mount: MountService
   readonly openService: (options?: Partial<ClusterHostOptions>) => Effect.Effect<ModelHost["Type"], unknown, Scope.Scope>
   /** Starts a runner, waits until it is up, and gives what ends it. */
-  readonly openRunner: (name: string, run: RunnerConfig["host"]["run"], more?: Partial<RunnerConfig>) => Effect.Effect<Effect.Effect<void>, unknown, Scope.Scope>
+  readonly openRunner: (
+    name: string, run: RunnerConfig["host"]["run"], more?: Partial<RunnerConfig>
+  ) => Effect.Effect<Effect.Effect<void>, unknown, Scope.Scope>
 }
 
 export const makeRig = (given?: ClusterStorage): Effect.Effect<Rig, never, Scope.Scope> =>

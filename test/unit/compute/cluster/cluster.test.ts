@@ -26,6 +26,11 @@ const reasonOf = <A>(effect: Effect.Effect<A, ModelFailed>) =>
 const rows = (rig: Rig) => Effect.provide(countRecords(COMPUTE), layerDatabase(rig.storage))
 const until = (holds: Effect.Effect<boolean, unknown>): Effect.Effect<void, unknown> =>
   Effect.flatMap(holds, (is) => (is ? Effect.void : Effect.zipRight(Effect.sleep(20), until(holds))))
+/** Waits until each of the two runners has its share of the slots. */
+const shared = (rig: Rig) => Effect.tap(
+  Effect.forEach([R0, R1], (name) => rig.mount.connect(COMPUTE, name, Runner)),
+  (runners) => until(Effect.map(Effect.forEach(runners, (runner) => runner.Status()), (status) => status.every(({ slots }) => slots === 2)))
+)
 const LONG_MS = 30_000
 
 describe("runs over two runners", PATIENCE, () => {
@@ -37,6 +42,7 @@ describe("runs over two runners", PATIENCE, () => {
       const second = arithmetic(() => 20)
       const end = yield* rig.openRunner(R0, first.run)
       yield* rig.openRunner(R1, second.run)
+      yield* shared(rig)
       const asked = Array.from({ length: 16 }, (_, index) => [1234567, 7654321, index, index * index])
       const bytesOfInputs = Buffer.from(Float32Array.of(1234567, 7654321).buffer)
       const ask = (values: ReadonlyArray<number>) => Effect.map(host.run("affine", input(values), 40_000), ([y]) => numbersOf(y!))
@@ -62,8 +68,7 @@ describe("runs over two runners", PATIENCE, () => {
       const both = [arithmetic(() => LONG_MS), arithmetic(() => LONG_MS)] as const
       yield* rig.openRunner(R0, both[0].run)
       yield* rig.openRunner(R1, both[1].run)
-      const runners = yield* Effect.forEach([R0, R1], (name) => rig.mount.connect(COMPUTE, name, Runner))
-      yield* until(Effect.map(Effect.forEach(runners, (runner) => runner.Status()), (status) => status.every(({ slots }) => slots === 2)))
+      const runners = yield* shared(rig)
       const asked = yield* Effect.forEach([1, 2, 3, 4, 5, 6], () => Effect.fork(reasonOf(host.run("affine", input([1, 2, 3, 4]), 60_000))))
       yield* until(Effect.sync(() => both[0].made.begun === 2 && both[1].made.begun === 2))
       expect(yield* reasonOf(host.run("affine", input([1, 2, 3, 4]), 60_000))).toBe("4 queue-full")
