@@ -18,7 +18,7 @@ import { type CopyJob, makeCopyJob } from "./copy-job.ts"
 import type { CopySetting } from "./shard-question.ts"
 
 /** Copies that clear up at once. */
-export const CLEARING_LIMIT = 64
+export const CLEARING_LIMIT = 32
 
 /** Too many copies are running here: a passing failure of no envelope. */
 const BUSY: CopyCommandReply = { status: COPY_STATUS.failed, errorCode: REPLICA_ERROR.internalError, failedEnvelopeIndex: 0n }

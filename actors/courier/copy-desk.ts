@@ -13,8 +13,8 @@ import type { CopyCommandReply, CopyKey } from "../../src/pigeonhole/copy-comman
 import { COPY_STATUS, REPLICA_ERROR } from "../../src/pigeonhole/error-code.ts"
 
 export const COPY_STATUS_TTL_MS = 1_800_000
-/** Copies that run at once; each holds less than two packets of data. */
-export const RUNNING_LIMIT = 64
+/** Copies that run at once: each holds less than two packets of data, and at most two places in queues of 64. */
+export const RUNNING_LIMIT = 32
 /** Ended copies that are remembered, some 10 MB. */
 export const ENDED_LIMIT = 65_536
 

@@ -89,7 +89,8 @@ describe("a plan", () => {
     const isMarked = withStore({}, ({ network, storage }) => Effect.sync(() => {
       const { boxId } = { boxId: new Uint8Array(32) as never }
       const query = Either.getOrThrow(sealQuery({
-        crypto, geometry: GEOMETRY, document: network.document!, boxId, message: { _tag: "Read", boxId }, entropy: seededEntropy("copy plan", "read"), pick: () => 0
+        crypto, geometry: GEOMETRY, document: network.document!, boxId, message: { _tag: "Read", boxId },
+        entropy: seededEntropy("copy plan", "read"), pick: () => 0
       }))
       const decoded = Either.getOrThrow(decodeCourierQueryTop(query.queryBytes))
       if (decoded._tag !== "Envelope") throw new Error("not an envelope")

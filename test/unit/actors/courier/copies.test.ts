@@ -27,9 +27,12 @@ const keyOf = (number: number): CopyKey => {
   return CopyKey.unsafe(key)
 }
 
-/** Copies whose jobs are made up. @param made  write caps for which a job was made */
-const withCopies = <A>(make: (number: number) => CopyJob, test: (copies: Copies, ask: (number: number) => Effect.Effect<CopyCommandReply>, made: Array<number>) =>
-Effect.Effect<A>): A =>
+type Ask = (number: number) => Effect.Effect<CopyCommandReply>
+
+/** Copies whose jobs are made up; `made` fills with the write caps for which a job was made. */
+const withCopies = <A>(
+  make: (number: number) => CopyJob, test: (copies: Copies, ask: Ask, made: Array<number>) => Effect.Effect<A>
+): A =>
   withReplicas((bench) => Effect.gen(function*() {
     const made: Array<number> = []
     const copies = yield* makeCopies(bench.setting, "courier-0", (_setting, writeCap) => {
@@ -46,7 +49,8 @@ Effect.Effect<A>): A =>
   }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
 
 describe("a command", () => {
-  it.each([["success", reply(0)], ["failure", reply(2, 10, 4n)]])("Y1: is in progress while it runs, then ends as it ended (%s), and its work is done once", (_, verdict) => {
+  const verdicts = [["success", reply(0)], ["failure", reply(2, 10, 4n)]] as const
+  it.each(verdicts)("Y1: is in progress while it runs, then ends as it ended (%s), and its work is done once", (_, verdict) => {
     const { answers, made } = withCopies(() => jobOf(Effect.delay(Effect.succeed(verdict), 60_000)), (_copies, ask, made) => Effect.gen(function*() {
       const answers: Array<CopyCommandReply> = []
       for (let poll = 0; poll < 14; poll++) {
