@@ -10,7 +10,8 @@
  */
 export const DROP_REASONS = [
   "inbound-queue-full", "unwrap-dwell-exceeded", "unwrap-thread-lost", "commit-dwell-exceeded", "tag-not-durable", "wrong-length", "wrong-version",
-  "bad-element", "bad-mac", "bad-command", "bad-payload", "replay", "replay-filter-full", "no-mix-key", "delay-impossible", "not-forward", "not-terminal", "unknown-recipient", "client-to-local-user",
+  "bad-element", "bad-mac", "bad-command", "bad-payload", "replay", "replay-filter-full", "no-mix-key", "delay-impossible", "not-forward",
+  "not-terminal", "unknown-recipient", "client-to-local-user",
   "rate-limited", "delay-queue-overflow", "deadline-blown", "next-hop-invalid", "outgoing-queue-full", "outgoing-failed", "service-queue-full",
   "service-failed", "surb-invalid", "inbox-full", "inbox-expired", "reader-lost", "link-queue-full", "command-unreadable", "reply-unreadable",
   "reply-expired", "internal-error"

@@ -67,7 +67,8 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 
 /** A batch for the place at `offset`. @param tags  1 to 65,536, of 16 bytes each */
 export const encodeTagBatch = (header: Uint8Array, offset: number, tags: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (tags.length === 0 || tags.length > TAG_BATCH_LIMIT || offset % PLACE_BYTES !== 0) throw new RangeError("a batch has 1 to 65,536 tags, at a place of its own")
+  const isPossible = tags.length > 0 && tags.length <= TAG_BATCH_LIMIT && offset % PLACE_BYTES === 0
+  if (!isPossible) throw new RangeError("a batch has 1 to 65,536 tags, at a place of its own")
   const place = offset / PLACE_BYTES
   if (tags.some((tag) => tag.length !== KEPT_TAG_BYTES)) throw new RangeError("kept tags have 16 bytes")
   const head = new ByteWriter(PLACE_BYTES).u32(tags.length).u32(headWord(place, tags.length)).bytes(new Uint8Array(CHECK_BYTES)).finish()

@@ -56,7 +56,10 @@ const twoLives = <A>(
   Effect.gen(function*() {
     const outside = yield* Effect.scope
     const begin = (scope: Scope.CloseableScope, seed: number) =>
-      Effect.flatMap(openClientDiskIn(disk.restart(), options), ({ journal, journalKey }) => makeLife(world, journal, outside, seed, journalKey)).pipe(Scope.extend(scope))
+      openClientDiskIn(disk.restart(), options).pipe(
+        Effect.flatMap(({ journal, journalKey }) => makeLife(world, journal, outside, seed, journalKey)),
+        Scope.extend(scope)
+      )
     const first = yield* Scope.make()
     const before = yield* begin(first, 1)
     disk.lossAt = disk.steps + lossAfterSteps
@@ -96,7 +99,7 @@ describe("a client over its disk", () => {
     expect(endings).toEqual(new Set([0, 1]))
   })
 
-  it("gives the ticket of a dispatch that a loss of power cut short, to whoever asks again with the record, and the ticket reads the answer", { timeout: LIMIT_MS }, () => {
+  it("gives the ticket of a dispatch that a loss of power cut short when asked again with the record, and it reads the answer", { timeout: LIMIT_MS }, () => {
     for (let step = 1; step <= 6; step++) {
       const { contents, world } = watched()
       const disk = new MemoryDisk()

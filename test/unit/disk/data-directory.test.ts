@@ -27,7 +27,8 @@ afterAll(() => {
   rmSync(root, { recursive: true })
 })
 const fresh = (): string => join(root, `d${++made}`)
-const options = (directory: string, change: Partial<DataDirectoryOptions> = {}): DataDirectoryOptions => ({ directory, network: "net-1", actor: "mix-1-0", ...change })
+const options = (directory: string, change: Partial<DataDirectoryOptions> = {}): DataDirectoryOptions =>
+  ({ directory, network: "net-1", actor: "mix-1-0", ...change })
 
 /** Opens and closes at once. @returns the refusal, or "opened" */
 const tryOpen = (wanted: DataDirectoryOptions) =>

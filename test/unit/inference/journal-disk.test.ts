@@ -26,7 +26,10 @@ const opened = <A, E>(disk: MemoryDisk, work: (journal: DiskJournal) => Effect.E
 const contentOf = (disk: MemoryDisk): ReadonlyArray<number> => opened(disk, ({ storage }) => Effect.map(storage.readAll, (bytes) => [...bytes]))
 const bytes = (...values: ReadonlyArray<number>): Uint8Array => Uint8Array.from(values)
 
-type Step = { readonly _tag: "append"; readonly bytes: Uint8Array } | { readonly _tag: "replace"; readonly bytes: Uint8Array } | { readonly _tag: "truncate"; readonly share: number }
+type Step =
+  | { readonly _tag: "append"; readonly bytes: Uint8Array }
+  | { readonly _tag: "replace"; readonly bytes: Uint8Array }
+  | { readonly _tag: "truncate"; readonly share: number }
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ _tag: fc.constant("append" as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 9 }) }) },

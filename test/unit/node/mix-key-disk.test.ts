@@ -214,7 +214,8 @@ describe("a damaged file", () => {
   })
   it("a tag log cut at any byte knows the whole batches before the cut, and is gone with its key when its header is cut", () => {
     for (let length = 0; length < HEADER + 3 * BATCH; length++) {
-      expect(known("mix-0.tags", (bytes) => bytes.slice(0, length)), `${length} bytes`).toBe(length < HEADER ? undefined : 2 * Math.floor((length - HEADER) / BATCH))
+      const whole = Math.floor((length - HEADER) / BATCH)
+      expect(known("mix-0.tags", (bytes) => bytes.slice(0, length)), `${length} bytes`).toBe(length < HEADER ? undefined : 2 * whole)
     }
   })
   it("a tag log with any bit flipped ends its key, unless the flip is in the last batch, which may as well be torn", () => {

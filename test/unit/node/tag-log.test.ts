@@ -66,7 +66,8 @@ describe("a filter with known tags", () => {
     const known = Array.from({ length: 3_000 }, () => entropy(16))
     known[7] = new Uint8Array(16)
     const told: Array<Uint8Array> = []
-    const filter = new ReplayFilter({ capacity: 4_001, salt: 9, known: concatBytes(...known, known[1]!, known[7]), onRecorded: (tag) => told.push(tag.slice()) })
+    const onRecorded = (tag: Uint8Array) => void told.push(tag.slice())
+    const filter = new ReplayFilter({ capacity: 4_001, salt: 9, known: concatBytes(...known, known[1]!, known[7]), onRecorded })
     expect(filter.size).toBe(3_000)
     expect(known.every((tag) => filter.testAndSet(tag) === "replay")).toBe(true)
     const more = Array.from({ length: 1_001 }, () => entropy(32))
