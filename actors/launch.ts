@@ -190,7 +190,7 @@ export const launchActor = (topology: Topology, options: ActorOptions): Effect.E
     const { around, clock, documents, knowledge } = yield* openProcess(topology, crypto, {
       ...options,
       self: { linkKey, identityHash: nodeIdOf(crypto, identity.publicKey) },
-      listen: { host: place.listenHost ?? place.host, port: place.port },
+      listen: { host: place.listenHost ?? place.host, port: place.listenPort ?? place.port },
       attendants: role === "client" ? new Map([[PERSON, personClaim(crypto, secret)]]) : new Map()
     })
     const inProcess = asProcess(clock)

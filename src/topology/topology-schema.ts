@@ -106,6 +106,7 @@ const PlaceSchema = Schema.Struct({
   host,
   port: whole(1, 65_535),
   listenHost: Schema.optionalWith(host, { exact: true }),
+  listenPort: Schema.optionalWith(whole(1, 65_535), { exact: true }),
   operatorPort: whole(1, 65_535),
   operatorHost: Schema.optionalWith(host, { exact: true })
 }).annotations({ identifier: "a record with machine, host, port and operatorPort" })

@@ -66,6 +66,8 @@ export interface Place {
   readonly port: number
   /** Where to listen; default: `host`. */
   readonly listenHost?: string
+  /** Default: `port`; another one where the host maps ports. */
+  readonly listenPort?: number
   /** Port of the operator's own page, at `operatorHost`. */
   readonly operatorPort: number
   /** Default: 127.0.0.1. */

@@ -1,0 +1,199 @@
+/**
+ * The kill matrix: a network of real processes, jobs without end, one fault after the other.
+ *
+ * Contract: jobs begin before, at and after every fault. A fault is over when a job that began after it is answered; `recoveryMs` is the time from the
+ * fault until then, so that it holds the time of one undisturbed job. A run ends when every job is settled.
+ * Knows nothing of: the command line.
+ * Source: issue "the same topology file on many machines" (process tests); departures: none.
+ *
+ * @module
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Clock, Effect, Fiber, Schedule, type Scope } from "effect"
+import { readPublics, readSecret } from "../../actors/key-file.ts"
+import { attend, type ClientAccess, join as joinNetwork, publicsNeeded } from "../../actors/launch.ts"
+import { models } from "../../actors/session-api.ts"
+import type { Topology } from "../../src/topology/topology.ts"
+import { topology as twoMachines } from "../../topologies/two-machines.ts"
+import { type Arena, type Fault, PROXIED } from "./faults.ts"
+import { Fleet } from "./fleet.ts"
+import { type JobRecord, newRecord, runJob } from "./jobs.ts"
+import { openLinkProxy } from "./link-proxy.ts"
+
+export interface FaultReport {
+  readonly name: string
+  /** Accepted jobs that began during this fault. */
+  readonly requests: number
+  readonly answered: number
+  readonly retried: number
+  readonly lost: number
+  readonly wrong: number
+  readonly recoveryMs: number
+}
+
+export interface ChaosReport {
+  readonly faults: ReadonlyArray<FaultReport>
+  /** Time of a job that nothing disturbed. */
+  readonly undisturbedMs: number
+  /** Jobs that no service accepted in time: no requests, but no service either. */
+  readonly neverAccepted: number
+  /** Processes that ended by themselves. */
+  readonly unaskedEnds: number
+  readonly details: ReadonlyArray<string>
+}
+
+export interface ChaosChoice {
+  readonly faults: (fleet: Fleet) => ReadonlyArray<Fault>
+  readonly firstPort: number
+  /** Keep keys, data and logs, and say where. */
+  readonly keep: boolean
+  readonly tell: (line: string) => void
+}
+
+const LIMITS = { acceptMs: 90_000, answerMs: 120_000 }
+const START_LIMIT_MS = 120_000
+const RECOVERY_LIMIT_MS = 120_000
+/** Between jobs while nothing else is waited for. */
+const JOB_GAP_MS = 2_000
+const OPERATOR_PORTS = 500
+/** Where the actor behind the proxy listens. */
+const BEHIND_PROXY = 400
+
+/** The shipped topology on ports of its own, with one actor behind a proxy. */
+const arenaTopology = (firstPort: number): Topology => {
+  const places = Object.entries(twoMachines.placement ?? {}).map(([name, place], index) => [name, {
+    ...place,
+    port: firstPort + index,
+    operatorPort: firstPort + OPERATOR_PORTS + index,
+    ...(name === PROXIED ? { listenPort: firstPort + BEHIND_PROXY } : {})
+  }] as const)
+  return { ...twoMachines, name: "chaos", placement: Object.fromEntries(places) }
+}
+
+/** The ways into the network: a client of the moment, and those of its client processes. Waits until a compute service is offered. */
+const enter = ({ fleet, topology }: Arena): Effect.Effect<ReadonlyMap<string, ClientAccess>, Error, Scope.Scope> =>
+  Effect.gen(function*() {
+    const publics = yield* readPublics(fleet.keys, [...publicsNeeded(topology, "", "client"), ...fleet.names("client")])
+    const access = yield* joinNetwork(topology, { publics, limitMs: START_LIMIT_MS })
+    const offered = Effect.filterOrFail(models(access), (list) => list.length > 0, () => new Error("no compute service is in the directory"))
+    yield* Effect.retry(offered, { schedule: Schedule.spaced(1_000), times: START_LIMIT_MS / 1_000 })
+    const attended = yield* Effect.forEach(fleet.names("client"), (name) =>
+      Effect.flatMap(readSecret(fleet.keys, name), (secret) =>
+        Effect.map(attend(topology, { name, secret, publics }), (way) => [name, way] as const)))
+    return new Map([["", access], ...attended])
+  }).pipe(Effect.mapError((error) => new Error(error.message)))
+
+class Run {
+  readonly records: Array<JobRecord> = []
+  readonly #fibers: Array<Fiber.RuntimeFiber<void>> = []
+  /** By client process; "" is the client of the moment. */
+  readonly #accesses: ReadonlyMap<string, ClientAccess>
+  constructor(accesses: ReadonlyMap<string, ClientAccess>) {
+    this.#accesses = accesses
+  }
+
+  /** Begins a job in the background. */
+  begin(fault: string, through = ""): Effect.Effect<JobRecord, never, Scope.Scope> {
+    return Effect.gen(this, function*() {
+      const access = this.#accesses.get(through)
+      if (access === undefined) throw new RangeError(`no way through ${through}`)
+      const record = newRecord(fault, yield* Clock.currentTimeMillis)
+      this.records.push(record)
+      this.#fibers.push(yield* Effect.forkScoped(runJob(access, this.records.length, record, LIMITS)))
+      return record
+    })
+  }
+
+  /** Waits until a job is settled, at most so long. */
+  settle(record: JobRecord, limitMs: number): Effect.Effect<void> {
+    const look: Effect.Effect<void> = Effect.suspend(() => (record.outcome === "open" ? Effect.delay(look, 50) : Effect.void))
+    return Effect.asVoid(Effect.timeoutOption(look, limitMs))
+  }
+
+  readonly settleAll: Effect.Effect<void> = Effect.suspend(() => Effect.asVoid(Fiber.awaitAll(this.#fibers)))
+}
+
+/** What the jobs of one fault came to. */
+const reportOf = (name: string, records: ReadonlyArray<JobRecord>, recoveryMs: number): FaultReport => {
+  const own = records.filter((record) => record.fault === name && record.acceptedMs !== undefined)
+  const count = (outcome: JobRecord["outcome"]): number => own.filter((record) => record.outcome === outcome).length
+  return {
+    name,
+    requests: own.length,
+    answered: count("answered"),
+    retried: own.reduce((sum, { retried }) => sum + retried, 0),
+    lost: count("lost") + count("open"),
+    wrong: count("wrong"),
+    recoveryMs: Math.round(recoveryMs)
+  }
+}
+
+/** One fault: a job before it, one at it, one after it whose answer says that it is over. @returns the time until then */
+const suffer = (arena: Arena, run: Run, fault: Fault, tell: (line: string) => void) =>
+  Effect.gen(function*() {
+    yield* run.begin(fault.name, fault.through)
+    yield* Effect.sleep(JOB_GAP_MS)
+    yield* run.begin(fault.name, fault.through)
+    const struckMs = yield* Clock.currentTimeMillis
+    yield* Effect.promise(() => fault.strike(arena))
+    yield* Effect.sleep(fault.lastsMs)
+    yield* Effect.promise(() => fault.relieve(arena))
+    const last = yield* run.begin(fault.name, fault.through)
+    yield* run.settle(last, RECOVERY_LIMIT_MS)
+    const recoveryMs = (last.answeredMs ?? (yield* Clock.currentTimeMillis)) - struckMs
+    tell(`${fault.name}: over after ${(recoveryMs / 1000).toFixed(1)} s`)
+    return recoveryMs
+  })
+
+/** One job before anything has happened. */
+const undisturbed = (run: Run) =>
+  Effect.gen(function*() {
+    const record = yield* run.begin("nothing")
+    yield* run.settle(record, RECOVERY_LIMIT_MS)
+    if (record.outcome !== "answered") return yield* Effect.fail(new Error(`the undisturbed network does not answer: ${record.outcome} (${record.detail})`))
+    return (record.answeredMs ?? 0) - record.begunMs
+  })
+
+/** Starts the network in a folder of its own. */
+const openArena = (choice: ChaosChoice) =>
+  Effect.gen(function*() {
+    const topology = arenaTopology(choice.firstPort)
+    const directory = mkdtempSync(join(tmpdir(), "funion-chaos-"))
+    const fleet = new Fleet({ topology, directory })
+    const place = topology.placement?.[PROXIED]
+    if (place === undefined) throw new RangeError(`no place for ${PROXIED}`)
+    const proxy = yield* Effect.acquireRelease(
+      Effect.promise(() => openLinkProxy(place, { host: place.host, port: place.listenPort ?? place.port })),
+      (opened) => Effect.promise(() => opened.close())
+    )
+    yield* Effect.addFinalizer(() => Effect.promise(async () => {
+      await fleet.end()
+      if (!choice.keep) rmSync(directory, { recursive: true, force: true })
+      else choice.tell(`keys, data and logs: ${directory}`)
+    }))
+    yield* Effect.tryPromise({ try: () => fleet.start(), catch: (thrown) => new Error(String(thrown)) })
+    choice.tell(`${fleet.names().length} processes started`)
+    return { fleet, topology, proxy }
+  })
+
+/** Runs the matrix. @errors Error: the network does not start, or does not answer undisturbed */
+export const runChaos = (choice: ChaosChoice): Effect.Effect<ChaosReport, Error> =>
+  Effect.gen(function*() {
+    const arena = yield* openArena(choice)
+    const run = new Run(yield* enter(arena))
+    const undisturbedMs = yield* undisturbed(run)
+    choice.tell(`an undisturbed job takes ${(undisturbedMs / 1000).toFixed(1)} s`)
+    const recoveries = yield* Effect.forEach(choice.faults(arena.fleet), (fault) =>
+      Effect.map(suffer(arena, run, fault, choice.tell), (recoveryMs) => [fault.name, recoveryMs] as const))
+    yield* run.settleAll
+    const bad = run.records.filter(({ outcome }) => outcome !== "answered")
+    return {
+      faults: recoveries.map(([name, recoveryMs]) => reportOf(name, run.records, recoveryMs)),
+      undisturbedMs: Math.round(undisturbedMs),
+      neverAccepted: run.records.filter(({ outcome }) => outcome === "never accepted").length,
+      unaskedEnds: arena.fleet.unasked,
+      details: bad.map(({ detail, fault, outcome }) => `${fault}: ${outcome}: ${detail}`)
+    }
+  }).pipe(Effect.scoped)
