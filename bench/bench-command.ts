@@ -2,17 +2,25 @@
  * The bench command: reads its arguments, runs benches and prints their rows.
  *
  * Contract: with `--json` standard output is exactly one JSON object and nothing else; without, one table. An unknown bench or option: a message on
- * standard error, status 2. No name means all benches.
+ * standard error, status 2. No name means all benches. Unless it is `--small` or `--json` it also draws a picture for each bench into bench/results.
  * Knows nothing of: what any bench measures.
  * Source: style.md §2.8; departures: none.
  *
  * @module
  */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Either } from "effect"
 import { selectBackend } from "../src/crypto/select-backend.ts"
 import { machineOf, type Bench, type BenchRow, type Machine } from "./harness.ts"
+import { plotOf } from "./plot.ts"
 import { benches } from "./registry.ts"
+
+const here = fileURLToPath(new URL(".", import.meta.url))
+/** Where pictures go, whether this runs as source or compiled into `dist`. */
+const resultsFolder = resolve(here, here.endsWith(join("dist", "bench", "")) ? "../../bench/results" : "results")
 
 interface Invocation {
   readonly chosen: ReadonlyArray<Bench>
@@ -47,7 +55,7 @@ export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invo
 
 /** The rows as the JSON object promises them, without checksums; `clock` only where a bench says it. */
 export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string =>
-  JSON.stringify({ results: rows.map(({ clock, floorUs, id, ratio, us }) => ({ id, us, floorUs, ratio, clock })), machine })
+  JSON.stringify({ results: rows.map(({ clock, floorUs, id, perSecond, ratio, us }) => ({ id, us, floorUs, ratio, clock, perSecond })), machine })
 
 /** The rows for people: the questions, then one table. */
 export const renderTable = (asked: ReadonlyArray<Bench>, rows: ReadonlyArray<BenchRow>): string => {
@@ -55,10 +63,19 @@ export const renderTable = (asked: ReadonlyArray<Bench>, rows: ReadonlyArray<Ben
   const line = (id: string, ...columns: ReadonlyArray<string>): string => [id.padEnd(idWidth), ...columns.map((text) => text.padStart(10))].join("  ")
   return [
     ...asked.map(({ name, question }) => `${name}: ${question}`),
-    line("id", "us", "floor us", "ratio", "bytes/op", "checksum"),
-    ...rows.map(({ allocatedBytes, checksum, floorUs, id, ratio, us }) =>
-      line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), allocatedBytes === undefined ? "-" : String(allocatedBytes), checksum))
+    line("id", "us", "floor us", "ratio", "per s", "bytes/op", "checksum"),
+    ...rows.map(({ allocatedBytes, checksum, floorUs, id, perSecond, ratio, us }) =>
+      line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), String(perSecond ?? "-"), String(allocatedBytes ?? "-"), checksum))
   ].join("\n")
+}
+
+const noteOf = (machine: Machine): string =>
+  `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}, backend ${machine.backend}`
+
+/** Draws one bench's rows into the folder of results. */
+const draw = ({ name, question }: Bench, rows: ReadonlyArray<BenchRow>, machine: Machine): void => {
+  mkdirSync(resultsFolder, { recursive: true })
+  writeFileSync(join(resultsFolder, `${name}.svg`), plotOf(question, rows, `${noteOf(machine)}; bars are ratios to the floor`))
 }
 
 /** Runs the command; resolves to the exit status. */
@@ -77,10 +94,12 @@ export const runBenchCommand = async (args: ReadonlyArray<string>): Promise<numb
   const machine = machineOf(crypto.right)
   const allRows: Array<BenchRow> = []
   for (const bench of chosen) {
-    allRows.push(...await bench.run({ crypto: crypto.right, small, realTime }))
+    const rows = await bench.run({ crypto: crypto.right, small, realTime })
+    allRows.push(...rows)
+    if (!small && !json) draw(bench, rows, machine)
   }
   process.stdout.write(json
     ? `${renderJson(allRows, machine)}\n`
-    : `${renderTable(chosen, allRows)}\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}, backend ${machine.backend}\n`)
+    : `${renderTable(chosen, allRows)}\n${noteOf(machine)}\n`)
   return 0
 }

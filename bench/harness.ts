@@ -26,6 +26,8 @@ export interface BenchRow {
   readonly allocatedBytes?: number
   /** Whose time `us` is, where it is not a matter of course. */
   readonly clock?: "real" | "virtual"
+  /** Operations per second and core, or as the bench says; absent where it is no more than a reciprocal. */
+  readonly perSecond?: number
 }
 
 export interface BenchOptions {

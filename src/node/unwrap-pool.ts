@@ -159,7 +159,7 @@ export const makeUnwrapPool = ({ crypto, geometry, threads }: UnwrapPoolConfig):
         }))
         thread.post({ type: "start", backend: crypto.name, geometry, memories })
         yield* Deferred.await(exited)
-      }))
+      })).pipe(Effect.zipRight(Effect.logWarning("an unwrap thread ended and is started anew")))
 
     const live = Effect.suspend(() => {
       let pauseMs = FIRST_PAUSE_MS

@@ -23,11 +23,11 @@ import { isOpened, openPacket } from "./unwrap-outcome.ts"
 
 export type OpenUnwrapThread = (events: UnwrapThreadEvents) => Effect.Effect<UnwrapThread, never, Scope.Scope>
 
-const here = dirname(fileURLToPath(import.meta.url))
+const here = fileURLToPath(import.meta.url)
 /** Node 20 starts threads from compiled files only. */
-const program = here.endsWith(join("dist", "src", "node"))
-  ? join(here, "unwrap-worker.js")
-  : join(resolve(here, "../.."), "dist", "src", "node", "unwrap-worker.js")
+const program = here.endsWith(".ts")
+  ? join(resolve(dirname(here), "../.."), "dist", "src", "node", "unwrap-worker.js")
+  : join(dirname(here), "unwrap-worker.js")
 
 /** Starts a thread of this process. */
 export const openUnwrapThread: OpenUnwrapThread = ({ onExit, onMessage }) =>

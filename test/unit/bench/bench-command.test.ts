@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest"
 import { bacapBench } from "../../../bench/bacap.bench.ts"
 import { parseInvocation, renderJson, renderTable } from "../../../bench/bench-command.ts"
 import { compare, machineOf, median } from "../../../bench/harness.ts"
+import { plotOf } from "../../../bench/plot.ts"
 import { unwrapBench } from "../../../bench/unwrap.bench.ts"
 import { fastest } from "../sphinx/sphinx-path.ts"
 
@@ -42,6 +43,18 @@ describe("bench", () => {
     expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio"])
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
     expect(renderTable([unwrapBench], [row]).split("\n")).toHaveLength(3)
+  })
+
+  it("a picture has one bar per row and a line at 1, and no text that could be markup", () => {
+    const row = compare({ id: "a<b/\"c\"", candidate: (i) => i, floor: (i) => i + 1, inputCount: 2, small: true })
+    const picture = plotOf("why & how", [{ ...row, ratio: 2 }, { ...row, ratio: 0.5 }, { ...row, ratio: Number.POSITIVE_INFINITY }], "note")
+    const widths = [...picture.matchAll(/<rect x="210" y="\d+" width="(\d+)"/g)].map((match) => Number(match[1]))
+    expect(widths).toHaveLength(3)
+    expect(Math.abs((widths[0] as number) / (widths[1] as number) - 4)).toBeLessThan(0.05)
+    expect(picture.match(/<line /g)).toHaveLength(1)
+    expect(picture).toContain("why &#38; how")
+    expect(picture).not.toContain("a<b")
+    expect(plotOf("q", [row], "note")).toBe(plotOf("q", [row], "note"))
   })
 
   it("arguments choose benches; unknown names and options are explained", () => {
