@@ -4,14 +4,17 @@
  *
  * @module
  */
+import * as MachineId from "@effect/cluster/MachineId"
+import * as Snowflake from "@effect/cluster/Snowflake"
+import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, Fiber, Redacted, type Scope } from "effect"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { ClusterFailed, layerDatabase } from "../../../../actors/compute/cluster/cluster-database.ts"
+import { ClusterFailed, layerDatabase, tablePrefix } from "../../../../actors/compute/cluster/cluster-database.ts"
 import { RunDesk, Runner } from "../../../../actors/compute/cluster/protocol.ts"
 import { failed } from "../../../../actors/compute/cluster/run-parcel.ts"
-import { countRecords } from "../../../../actors/compute/cluster/record-sweep.ts"
+import { countRecords, sweepRecords } from "../../../../actors/compute/cluster/record-sweep.ts"
 import type { ModelFailed } from "../../../../src/model/model-host.ts"
 import { numbersOf } from "../../../../src/model/tensor.ts"
 import { arithmetic, COMPUTE, input, makeRig, planned, type Rig } from "./cluster-rig.ts"
@@ -92,6 +95,23 @@ describe("runs over two runners", PATIENCE, () => {
       yield* rig.openRunner(R1, (model, inputs, limitMs) => (limitMs === 7 ? Effect.fail(failed("time-limit")) : run(model, inputs, limitMs)))
       expect(yield* Fiber.join(early)).toBe("done")
       expect(yield* reasonOf(host.run("affine", input([1, 2, 3, 4]), 7))).toBe("5 time-limit")
+    }))
+  })
+})
+
+describe("what a crash left in the database", PATIENCE, () => {
+  it("goes when it is old, and all of it when the service starts", async () => {
+    await within((rig) => Effect.gen(function*() {
+      yield* Effect.scoped(rig.openService())
+      const database = layerDatabase(rig.storage)
+      const leave = (id: string) => Effect.flatMap(SqlClient, (sql) =>
+        sql`INSERT INTO ${sql(`${tablePrefix(COMPUTE)}_replies`)} ${sql.insert({ id, kind: 0, request_id: id, payload: "{}" })}`)
+      const idAt = (agoMs: number) => String(Snowflake.make({ machineId: MachineId.make(1), sequence: 1, timestamp: Date.now() - agoMs }))
+      yield* Effect.provide(Effect.all([leave(idAt(120_000)), leave(idAt(10_000))]), database)
+      yield* Effect.provide(sweepRecords(COMPUTE, 60_000), database)
+      expect(yield* rows(rig)).toBe(1)
+      yield* Effect.scoped(rig.openService())
+      expect(yield* rows(rig)).toBe(0)
     }))
   })
 })
