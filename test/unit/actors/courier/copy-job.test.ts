@@ -79,6 +79,14 @@ describe("a copy", () => {
       expect(elapsedMs).toBeLessThan(2000)
     })
 
+  it("Y2: of two lasting refusals the conflict is told, whichever came first", () => {
+    for (const conflictFirst of [true, false]) {
+      const { reply } = copyTwo(({ hash, message }, past) =>
+        message._tag === "Read" ? {} : past.some((one) => one.hash === hash) === conflictFirst ? { earlyCode: 3 } : { code: 10 })
+      expect(reply).toEqual({ status: 2, errorCode: 10, failedEnvelopeIndex: 1n })
+    }
+  })
+
   it("Y4: when both replies to a write were lost, the identical write is sent again and succeeds", () => {
     // The boxes are written at the first attempt: replies come after the courier has stopped waiting.
     const { reply, writes } = copyTwo(({ hash, message }, past) =>
