@@ -83,7 +83,8 @@ describe("what certificates say together", () => {
   const contents = new Uint8Array([1])
   const share = (author: number, byte = author, revealed = byte, where = at): Share => {
     const commit = makeCommit(crypto, epoch, makeReveal(crypto, epoch, secret(byte)))
-    return shareOf(signVote(crypto, seedOf(author), where, commit, contents), signReveal(crypto, seedOf(author), where, makeReveal(crypto, epoch, secret(revealed))))
+    const reveal = signReveal(crypto, seedOf(author), where, makeReveal(crypto, epoch, secret(revealed)))
+    return shareOf(signVote(crypto, seedOf(author), where, commit, contents), reveal)
   }
   const cert = (author: number, shares: ReadonlyArray<Share>): Message => signCert(crypto, seedOf(author), at, shares, contents)
   const good = AUTHORITIES.map((author) => share(author))

@@ -19,6 +19,7 @@ import { verifyCertificate } from "../../../../src/pki/certificate.ts"
 import type { Descriptor } from "../../../../src/pki/descriptor.ts"
 import type { Document } from "../../../../src/pki/document.ts"
 import { makeIdentity } from "../../../../src/pki/network-setting.ts"
+import { openMessage, type Message } from "../../../../src/pki/vote-message.ts"
 import { makeGeometry } from "../../../../src/sphinx/geometry.ts"
 import { runVirtual } from "../../session/virtual-time.ts"
 import { crypto, epoch as E, network, params, seedOf, signAll } from "../../pki/sample-network.ts"
@@ -126,6 +127,20 @@ export const makeRig = (count: number) =>
   })
 
 export type Rig = Effect.Effect.Success<ReturnType<typeof makeRig>>
+
+/** Serves an authority's name, takes whatever comes and says nothing. */
+export const listen = (rig: Rig, name: string, heard: Array<Message>) => {
+  const take = (kind: "vote" | "reveal" | "cert" | "sig") => ({ message }: { readonly message: Uint8Array }) => Effect.sync(() => {
+    heard.push(Either.getOrThrow(openMessage(crypto, kind, message)))
+    return { status: { vote: 0, reveal: 8, cert: 14, sig: 20 }[kind] as never }
+  })
+  return rig.mount.serve(name, Authority, Authority.toLayer({
+    PostDescriptor: () => Effect.succeed({ status: 0 as const }),
+    Withdraw: () => Effect.succeed({ status: 0 as const }),
+    GetConsensus: () => Effect.succeed({ status: 1 as const, certificate: new Uint8Array(0) }),
+    Vote: take("vote"), Reveal: take("reveal"), Cert: take("cert"), Sig: take("sig")
+  }))
+}
 
 /** Runs a test from `atMs` on; gives its result and the warnings. */
 export const withRig = <A>(

@@ -8,8 +8,11 @@
  */
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import { authority, type AuthorityConfig } from "../../../../actors/authority/authority.ts"
+import { memoryAuthorityStore } from "../../../../actors/authority/store.ts"
+import { Mount } from "../../../../src/actor/mount.ts"
 import { toHex } from "../../../../src/bytes/hex.ts"
-import { E, nameOf, P, startOf, withRig, type Rig } from "./authority-rig.ts"
+import { E, identityAt, nameOf, P, pinned, settingOf, startOf, withRig, type Rig } from "./authority-rig.ts"
 
 const all = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
 const startAll = (rig: Rig, indices: ReadonlyArray<number>) => Effect.forEach(indices, (index) => rig.start(index), { discard: true })
@@ -199,7 +202,17 @@ describe("after a restart of everything in one epoch", { timeout: 60_000 }, () =
 })
 
 describe("a configuration", { timeout: 60_000 }, () => {
-  it("is refused by the field that is wrong", () => {
-    expect(nameOf(0)).toBe("authority-0")
+  it.each<readonly [string, Partial<AuthorityConfig>]>([
+    ["identity:", { identity: identityAt(7) }],
+    ["fellows: the key of authority-1", { fellows: [1, 2].map((index) => ({ name: nameOf(index), publicKey: identityAt(index + 6).publicKey })) }],
+    ["fellows: 1 named, 2 have keys", { fellows: [{ name: nameOf(1), publicKey: identityAt(1).publicKey }] }],
+    ["authorityThreshold: 1 is not more than half of 3", { authorityThreshold: 1 }]
+  ])("that is wrong is refused by its field: %s", (start, change) => {
+    const fellows = [1, 2].map((index) => ({ name: nameOf(index), publicKey: identityAt(index).publicKey }))
+    const config = { ...settingOf(3), identity: identityAt(0), fellows, pinned, store: memoryAuthorityStore(), ...change }
+    const { result } = withRig(1, startOf(E), (rig) => authority(config)(Effect.void).pipe(
+      Effect.provideService(Mount, rig.mount), Effect.map((): string => ""), Effect.catchAll((error) => Effect.succeed(error.message))
+    ))
+    expect(result.startsWith(start)).toBe(true)
   })
 })

@@ -6,20 +6,17 @@
  *
  * @module
  */
-import { Effect, Either, Metric } from "effect"
+import { Effect, Metric } from "effect"
 import { describe, expect, it } from "vitest"
-import { Authority } from "../../../../actors/authority/protocol.ts"
 import { concatBytes } from "../../../../src/bytes/concat.ts"
 import { toHex } from "../../../../src/bytes/hex.ts"
 import { Epoch } from "../../../../src/params/epoch.ts"
 import { makeCommit, makeReveal } from "../../../../src/pki/shared-random.ts"
 import { encodeContents, type VoteContents } from "../../../../src/pki/vote.ts"
-import {
-  encodeMessage, openMessage, shareOf, signCert, signReveal, signVote, type Message
-} from "../../../../src/pki/vote-message.ts"
+import { encodeMessage, shareOf, signCert, signReveal, signVote, type Message } from "../../../../src/pki/vote-message.ts"
 import { configuredReplicasOf } from "../../../../actors/authority/pinned.ts"
 import { seedOf } from "../../pki/sample-network.ts"
-import { crypto, E, nameOf, P, params, pinned, SEED, startOf, uploadsFor, withRig, type Rig } from "./authority-rig.ts"
+import { crypto, E, listen, nameOf, P, params, pinned, SEED, startOf, uploadsFor, withRig, type Rig } from "./authority-rig.ts"
 
 const contentsWith = (change: Partial<VoteContents> = {}): Uint8Array => encodeContents(crypto, {
   params, configuredReplicas: configuredReplicasOf(pinned), past: undefined, descriptors: uploadsFor(E).map(([, bytes]) => bytes), ...change
@@ -35,20 +32,6 @@ type Kind = "Vote" | "Reveal" | "Cert" | "Sig"
 const send = (rig: Rig, from: number | string, to: number, kind: Kind, bytes: Uint8Array) =>
   Effect.flatMap(rig.callAs(typeof from === "number" ? nameOf(from) : from, to), (client): Effect.Effect<{ readonly status: number }, unknown> =>
     client[kind]({ message: bytes })).pipe(Effect.scoped, Effect.map(({ status }) => status))
-
-/** What the liar hears. */
-const listen = (rig: Rig, name: string, heard: Array<Message>) => {
-  const take = (kind: "vote" | "reveal" | "cert" | "sig") => ({ message }: { readonly message: Uint8Array }) => Effect.sync(() => {
-    heard.push(Either.getOrThrow(openMessage(crypto, kind, message)))
-    return { status: { vote: 0, reveal: 8, cert: 14, sig: 20 }[kind] as never }
-  })
-  return rig.mount.serve(name, Authority, Authority.toLayer({
-    PostDescriptor: () => Effect.succeed({ status: 0 as const }),
-    Withdraw: () => Effect.succeed({ status: 0 as const }),
-    GetConsensus: () => Effect.succeed({ status: 1 as const, certificate: new Uint8Array(0) }),
-    Vote: take("vote"), Reveal: take("reveal"), Cert: take("cert"), Sig: take("sig")
-  }))
-}
 
 /** A network of `count` in which the last one lies as told, from the moment the others have begun attempt 1. */
 const withLiar = (count: number, lie: (rig: Rig, liar: number, heard: ReadonlyArray<Message>) => Effect.Effect<unknown, unknown>) =>
