@@ -7,7 +7,7 @@
  * | file | fields |
  * |---|---|
  * | NAME.public | funion "public-key", version 1, name, identityKey (Ed25519, 32 bytes), linkKey (X-Wing, 1216 bytes) |
- * | NAME.secret | funion "secret-key", version 1, name, identitySeed (32 bytes), linkSeed (32 bytes), storageKey (32 bytes: seals what the actor keeps on disk) |
+ * | NAME.secret | funion "secret-key", version 1, name, identitySeed, linkSeed, storageKey (seals what the actor keeps on disk), each 32 bytes |
  *
  * Knows nothing of: roles, topologies.
  * Source: the issue's list; departures: none.

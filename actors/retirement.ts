@@ -65,7 +65,9 @@ const finish = ({ identity, knowledge: { setting, topology }, mount, role }: Ret
     case "compute": {
       const longestMs = Math.max(0, ...(topology.computes.find(({ name }) => name === identity.name)?.deadlinesMs ?? []))
       const limitMs = longestMs + setting.params.epochPeriodMs / 8
-      return Effect.flatMap(mount.connect(identity.name, identity.name, Compute, { limitMs }), (service) => Effect.ignore(service.Drain(undefined))).pipe(Effect.scoped)
+      return Effect.flatMap(mount.connect(identity.name, identity.name, Compute, { limitMs }), (service) => Effect.ignore(service.Drain(undefined))).pipe(
+        Effect.scoped
+      )
     }
     case "authority":
     case "courier":

@@ -149,7 +149,8 @@ const computeLife = (knowledge: Knowledge, around: Surroundings, identity: Ident
 
 const clientLife = (knowledge: Knowledge, around: Surroundings, name: string, stock: StockOf<"client">): ReadyLife => {
   const placeInTopology = knowledge.topology.clients.findIndex((other) => other.name === name)
-  const firstGateway = placeInTopology >= 0 ? placeInTopology : Math.floor(uniformFrom(around.entropyOf(`${name}/gateway`)) * knowledge.topology.gateways.length)
+  const anyGateway = (): number => Math.floor(uniformFrom(around.entropyOf(`${name}/gateway`)) * knowledge.topology.gateways.length)
+  const firstGateway = placeInTopology >= 0 ? placeInTopology : anyGateway()
   return (ready) => Effect.suspend(() => {
     const caller = around.callerFor(name)
     return surround(knowledge, around, name, connectThroughGateway(caller.from, gatewayAt(knowledge, firstGateway).name), (view) => (up) =>

@@ -116,7 +116,9 @@ const fetch = Command.make("fetch", { ticket, json, topology: runningTopology, k
 const keygen = Command.make("keygen", {
   topology: runningTopology,
   name: optional(Options.text("name").pipe(Options.withPseudoName("NAME"), Options.withDescription("The actor. Default: every actor of the topology."))),
-  directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("Where to write NAME.secret and NAME.public. Default: keys.")))
+  directory: optional(Options.text("dir").pipe(
+    Options.withPseudoName("DIR"), Options.withDescription("Where to write NAME.secret and NAME.public. Default: keys.")
+  ))
 }, (given) => Effect.flatMap(Effect.promise(() => import("./keygen-command.ts")), ({ runKeygen }) => runKeygen(given))).pipe(
   Command.withDescription("Make the identity and link keys of an actor. Other machines need the public halves only.")
 )

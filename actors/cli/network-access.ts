@@ -33,9 +33,8 @@ const asFailure = (error: { readonly message: string }): CliFailure => failed(er
 /** The client actor that runs under a name of the topology. */
 const attendClient = (topology: Topology, name: string, keys: string, { backend }: AccessChoice) =>
   Effect.gen(function*() {
-    if (!topology.clients.some((client) => client.name === name)) {
-      return yield* misused(`--client: there is no client "${name.slice(0, 64)}" in ${topology.name}; it has ${topology.clients.map((each) => each.name).join(", ")}`)
-    }
+    const known = topology.clients.map((client) => client.name)
+    if (!known.includes(name)) return yield* misused(`--client: there is no client "${name.slice(0, 64)}" in ${topology.name}; it has ${known.join(", ")}`)
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, [...publicsNeeded(topology, "", "client"), name])
     return yield* attend(topology, { name, secret, publics, ...(backend === undefined ? {} : { backend }) })
@@ -66,7 +65,8 @@ const startWhole = (topology: Topology, choice: AccessChoice, progress: Progress
   })
 
 /** True when commands join a running network instead of starting one. */
-export const isRunningElsewhere = (topology: Topology, { inProcess }: Pick<AccessChoice, "inProcess">): boolean => topology.placement !== undefined && !inProcess
+export const isRunningElsewhere = (topology: Topology, { inProcess }: Pick<AccessChoice, "inProcess">): boolean =>
+  topology.placement !== undefined && !inProcess
 
 /** Opens a network for the command's life. @errors CliFailure: it does not start, or nobody of it answers */
 export const openAccess = (topology: Topology, choice: AccessChoice, progress: Progress): Effect.Effect<ClientAccess, CliFailure, Scope.Scope> =>

@@ -15,7 +15,7 @@ import type { ClientAccess } from "../launch.ts"
 import { dispatch, fetch, models, upload } from "../session-api.ts"
 import { fetchedJson, answerText, fetchedSummary } from "./answer-report.ts"
 import { readCapability, refuseExisting, writeCapability } from "./capability-file.ts"
-import { type CliFailure, failed, misused } from "./cli-failure.ts"
+import { CliFailure, failed, misused } from "./cli-failure.ts"
 import { type GivenInput, readInput } from "./given-input.ts"
 import { checkBucket, hostedModel } from "./hosted-model.ts"
 import { isRunningElsewhere, openAccess } from "./network-access.ts"
@@ -48,7 +48,7 @@ export interface FetchRequest extends StepRequest {
   readonly json: boolean
 }
 
-const asFailure = (error: { readonly _tag: string; readonly message: string }): CliFailure => (error._tag === "CliFailure" ? error as CliFailure : failed(error.message))
+const asFailure = (error: { readonly message: string }): CliFailure => (error instanceof CliFailure ? error : failed(error.message))
 
 /** The topology of a network that runs elsewhere. */
 const runningTopology = (request: StepRequest): Effect.Effect<Topology, CliFailure> =>

@@ -53,14 +53,16 @@ const table = ({ faults }: ChaosReport): string => {
     ])
   ]
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)))
-  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  ")).join("\n")
+  const fitted = (cell: string, column: number): string => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))
+  return rows.map((row) => row.map(fitted).join("  ")).join("\n")
 }
 
 const summary = ({ details, faults, neverAccepted, unaskedEnds, undisturbedMs }: ChaosReport): string => {
   const sum = (pick: (fault: ChaosReport["faults"][number]) => number): number => faults.reduce((total, fault) => total + pick(fault), 0)
   const longestMs = Math.max(0, ...faults.map(({ recoveryMs }) => recoveryMs))
   return [
-    `${sum((fault) => fault.requests)} requests, ${sum((fault) => fault.answered)} answered, ${sum((fault) => fault.lost)} lost, ${sum((fault) => fault.wrong)} wrong; `
+    `${sum((fault) => fault.requests)} requests, ${sum((fault) => fault.answered)} answered, ${sum((fault) => fault.lost)} lost, `
+    + `${sum((fault) => fault.wrong)} wrong; `
     + `longest recovery ${(longestMs / 1000).toFixed(1)} s, an undisturbed job ${(undisturbedMs / 1000).toFixed(1)} s`,
     ...(neverAccepted === 0 ? [] : [`${neverAccepted} jobs were accepted by nobody in time`]),
     ...(unaskedEnds === 0 ? [] : [`${unaskedEnds} processes ended by themselves`]),
