@@ -1,7 +1,7 @@
 /**
  * Goal: runs move to a living runner when a runner's process is killed, over real links and both databases.
- * Method: the service in this process, two runners in processes of their own with the compiled program and a real model; the first runner hangs after two
- * runs, and is killed with SIGKILL then, so that its runs must move. Needs `npm run build`.
+ * Method: the service and one runner in this process, the other runner in a process of its own with the compiled program and a real model; that one hangs
+ * after two runs, and is killed with SIGKILL then, so that its runs must move. Needs `npm run build`.
  *
  * @module
  */
@@ -16,12 +16,14 @@ import { layerCluster } from "../../actors/compute/cluster/cluster-host.ts"
 import { Runner } from "../../actors/compute/cluster/protocol.ts"
 import { countRecords } from "../../actors/compute/cluster/record-sweep.ts"
 import { mountWithDesk, RunDeskHost } from "../../actors/compute/cluster/run-desk.ts"
+import { runner } from "../../actors/compute/cluster/runner.ts"
 import { Compute, ComputeStatus } from "../../actors/compute/protocol.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { Crypto } from "../../src/crypto/crypto-service.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { numbersOf, tensorOf } from "../../src/model/tensor.ts"
 import { crypto, makeTcpNetwork, type TcpNetwork } from "../contract/tcp-rig.ts"
+import { arithmetic, planned } from "../unit/compute/cluster/cluster-rig.ts"
 import { openPostgres, postgresIsInstalled } from "./postgres-server.ts"
 
 const COMPUTE = "compute-0"
@@ -70,13 +72,25 @@ const openService = (network: TcpNetwork, storage: string) =>
     return Context.get(built, ModelHost)
   })
 
+/** A runner in this process whose model is arithmetic. */
+const openSecondRunner = (network: TcpNetwork, storage: string) =>
+  Effect.gen(function*() {
+    const mount = yield* network.mountOf(RUNNERS[1]!)
+    const life = runner({
+      crypto, name: RUNNERS[1]!, compute: COMPUTE, storage: Either.getOrThrow(parseClusterStorage(storage)), slots: 4, workers: 2, gpu: false,
+      models: [planned()], host: { run: arithmetic(() => 20).run }, timing
+    })(Effect.void)
+    yield* Effect.forkScoped(Effect.provideService(Effect.scoped(life), Mount, mount))
+  })
+
 /** Sixteen runs, the first runner killed while it has some. */
 const sixteen = (storage: string) =>
   Effect.gen(function*() {
     const network = yield* makeTcpNetwork([COMPUTE, ...RUNNERS])
     const host = yield* openService(network, storage)
-    const [first, second] = yield* Effect.all([openRunner(network, RUNNERS[0]!, storage, 2), openRunner(network, RUNNERS[1]!, storage, 1_000)])
-    yield* Effect.all([first.said("ready"), second.said("ready")])
+    const first = yield* openRunner(network, RUNNERS[0]!, storage, 2)
+    yield* openSecondRunner(network, storage)
+    yield* first.said("ready")
     const runners = yield* Effect.forEach(RUNNERS, (name) => Effect.flatMap(network.mountOf(COMPUTE), (mount) => mount.connect(COMPUTE, name, Runner)))
     const shared: Effect.Effect<void, unknown> = Effect.flatMap(Effect.forEach(runners, (runner) => runner.Status()), (status) =>
       (status.every(({ slots }) => slots === 2) ? Effect.void : Effect.delay(shared, 50)))
