@@ -106,11 +106,14 @@ const sixteen = (storage: string) =>
     yield* empty
   })
 
+/** Ends before the test is given up, so that no process is left behind. */
+const inTime = (program: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.timeout(Effect.scoped(program), "50 seconds"))
+
 describe("sixteen runs over two processes, one of them killed with SIGKILL", { timeout: 60_000 }, () => {
   it("are all answered right and leave no row, with an embedded database", async () => {
     const folder = mkdtempSync(join(tmpdir(), "funion-cluster-"))
     try {
-      await Effect.runPromise(Effect.scoped(sixteen(join(folder, "cluster.db"))))
+      await inTime(sixteen(join(folder, "cluster.db")))
       for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file)).includes("affine")).toBe(false)
     } finally {
       rmSync(folder, { recursive: true })
@@ -118,6 +121,6 @@ describe("sixteen runs over two processes, one of them killed with SIGKILL", { t
   })
 
   it.skipIf(!postgresIsInstalled)("are all answered right and leave no row, with PostgreSQL (skipped where initdb is not installed)", async () => {
-    await Effect.runPromise(Effect.scoped(Effect.flatMap(openPostgres, sixteen)))
+    await inTime(Effect.flatMap(openPostgres, sixteen))
   })
 })

@@ -23,7 +23,7 @@ const PATIENCE = { timeout: 60_000 }
 const R0 = "compute-0-runner-0"
 const R1 = "compute-0-runner-1"
 const within = <A>(use: (rig: Rig) => Effect.Effect<A, unknown, Scope.Scope>): Promise<A> =>
-  Effect.runPromise(Effect.scoped(Effect.flatMap(makeRig(), use)))
+  Effect.runPromise(Effect.timeout(Effect.scoped(Effect.flatMap(makeRig(), use)), "50 seconds"))
 const reasonOf = <A>(effect: Effect.Effect<A, ModelFailed>) =>
   Effect.match(effect, { onFailure: (error) => `${error.code} ${error.reason}`, onSuccess: () => "done" })
 const rows = (rig: Rig) => Effect.provide(countRecords(COMPUTE), layerDatabase(rig.storage))
