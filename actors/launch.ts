@@ -266,5 +266,5 @@ export const attend = (
   })
 
 const LOOPBACK = "127.0.0.1"
-/** A network that has just started needs a while for its first document. */
-const JOIN_LIMIT_MS = 60_000
+/** A network that has just started waits a minute for everybody before its first document. */
+const JOIN_LIMIT_MS = 90_000

@@ -46,8 +46,10 @@ export interface Outgoing {
   readonly wanted: (nowMs: number) => boolean
 }
 
-/** How long the first document waits for pinned identities that are late. */
+/** How long a document beside the schedule waits for pinned identities that are late, when the epoch before had a document: they are likely gone. */
 const SETTLE_MS = 5_000
+/** The same when there was none: the network is starting, and slow machines need a while to load their models. */
+const STARTING_SETTLE_MS = 60_000
 /** How long a document signed by others waits for a better one. */
 const ADOPT_MS = 500
 const SECRET_BYTES = 32
@@ -224,7 +226,8 @@ export class Election {
   }
 
   #settledMs(): number {
-    return Math.max(this.#startedMs, this.schedule.openMs) + SETTLE_MS
+    const isRunning = this.#config.pastOf(this.epoch)?.epoch === this.epoch - 1
+    return Math.max(this.#startedMs, this.schedule.openMs) + (isRunning ? SETTLE_MS : STARTING_SETTLE_MS)
   }
 
   #beginBeside(nowMs: number): void {
