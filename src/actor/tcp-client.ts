@@ -32,10 +32,10 @@ const refusalOf = (context: ClientContext, call: string, reason: Refusal): Mount
 
 /** How a call ends by a message; `undefined` for the end of a stream. */
 const endOf = (context: ClientContext, call: string, codec: CallCodec, message: Exclude<FromResponder, { _tag: "Items" }>): Exit.Exit<unknown, unknown> => {
-  const unreadable = Exit.fail(refusalOf(context, call, "crashed"))
+  const unreadable = (): Exit.Exit<unknown, unknown> => Exit.fail(refusalOf(context, call, "crashed"))
   switch (message._tag) {
-    case "Success": return codec.isStream ? Exit.void : Either.match(codec.decodeValue(message.value), { onLeft: () => unreadable, onRight: Exit.succeed })
-    case "Failure": return Either.match(codec.decodeError(message.error), { onLeft: () => unreadable, onRight: Exit.fail })
+    case "Success": return codec.isStream ? Exit.void : Either.match(codec.decodeValue(message.value), { onLeft: unreadable, onRight: Exit.succeed })
+    case "Failure": return Either.match(codec.decodeError(message.error), { onLeft: unreadable, onRight: Exit.fail })
     case "Refusal": return Exit.fail(refusalOf(context, call, message.reason))
   }
 }

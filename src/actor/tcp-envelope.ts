@@ -105,7 +105,10 @@ export class MessageAssembler {
     return this.#length - this.#missing
   }
 
-  /** Messages that are complete now, each in memory of its own; `undefined` when one claims to be too long or empty. */
+  /**
+   * Messages that are complete now, each in memory of its own; `undefined` when one claims to be too long or empty.
+   * @param body  must not change until the last message that it begins is complete
+   */
   push(body: Uint8Array): ReadonlyArray<Uint8Array> | undefined {
     const messages: Array<Uint8Array> = []
     let offset = 0
@@ -118,7 +121,7 @@ export class MessageAssembler {
         if (this.#length > this.#limitBytes || this.#length === 0) return undefined
         continue
       }
-      const piece = body.slice(offset, offset + this.#missing)
+      const piece = body.subarray(offset, offset + this.#missing)
       this.#pieces.push(piece)
       this.#missing -= piece.length
       offset += piece.length
@@ -128,14 +131,11 @@ export class MessageAssembler {
   }
 
   #finish(): Uint8Array {
-    const [only] = this.#pieces
-    const message = this.#pieces.length === 1 && only !== undefined ? only : new Uint8Array(this.#length)
-    if (message !== only) {
-      let at = 0
-      for (const piece of this.#pieces) {
-        message.set(piece, at)
-        at += piece.length
-      }
+    const message = new Uint8Array(this.#length)
+    let at = 0
+    for (const piece of this.#pieces) {
+      message.set(piece, at)
+      at += piece.length
     }
     this.#pieces = []
     this.#headFilled = 0

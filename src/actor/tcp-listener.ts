@@ -18,6 +18,8 @@ import type { TcpLink } from "./tcp-link.ts"
 import type { TcpAddress } from "./tcp-options.ts"
 
 const BACKLOG = 511
+/** Bytes that a socket takes before it asks for a pause: a batch of packets leaves with one call of the system. */
+export const SOCKET_BUFFER_BYTES = 65_536
 /** Keep-alive of TCP itself, beneath our own. */
 export const KEEP_ALIVE_MS = 180_000
 
@@ -144,7 +146,7 @@ export const listen = (
   onSocket: (socket: Socket) => void
 ): Effect.Effect<{ readonly server: Server; readonly address: TcpAddress }, MountFailed> =>
   Effect.async((resume) => {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, onSocket)
+    const server = createServer({ highWaterMark: SOCKET_BUFFER_BYTES, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, onSocket)
     const refused = (): void => resume(Effect.fail(new MountFailed({ name, reason: "address-unavailable" })))
     server.once("error", refused)
     server.listen({ host: at.host, port: at.port, backlog: BACKLOG }, () => {

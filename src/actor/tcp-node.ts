@@ -18,7 +18,7 @@ import { TokenBuckets } from "../link/token-bucket.ts"
 import type { MountFailed } from "./mount.ts"
 import { HostedLink, type Served } from "./tcp-host.ts"
 import { ByteBudget, makeCount, type TcpLimits } from "./tcp-limits.ts"
-import { addressKey, Admission, KEEP_ALIVE_MS, listen, peerKeyOf } from "./tcp-listener.ts"
+import { addressKey, Admission, KEEP_ALIVE_MS, listen, peerKeyOf, SOCKET_BUFFER_BYTES } from "./tcp-listener.ts"
 import { type LinkContext, TcpLink } from "./tcp-link.ts"
 import type { TcpMountOptions } from "./tcp-options.ts"
 import { type Dialled, Route, type RouteContext } from "./tcp-route.ts"
@@ -167,7 +167,10 @@ class Links {
   #dial(to: string, identity: HandshakeIdentity, events: Parameters<RouteContext["dial"]>[0], inUse: () => boolean): Dialled | undefined {
     const address = this.options.addresses(to)
     if (address === undefined) return undefined
-    const socket = connectSocket({ host: address.host, port: address.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
+    const stream = { highWaterMark: SOCKET_BUFFER_BYTES }
+    const socket = connectSocket({
+      ...stream, host: address.host, port: address.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS
+    })
     this.#track(socket)
     let link: TcpLink | undefined
     let over = false

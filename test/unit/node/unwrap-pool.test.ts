@@ -22,7 +22,11 @@ import { crypto, entropy, geometry, makeRing, NEXT, packetFor, pipelineWith } fr
 
 /** Threads whose messages wait until `work` is called. */
 class StillThreads {
-  readonly threads: Array<{ readonly inbox: Array<ToUnwrapThread>; readonly program: (message: ToUnwrapThread) => void; readonly events: UnwrapThreadEvents }> = []
+  readonly threads: Array<{
+    readonly inbox: Array<ToUnwrapThread>
+    readonly program: (message: ToUnwrapThread) => void
+    readonly events: UnwrapThreadEvents
+  }> = []
   readonly sent: Array<ToUnwrapThread> = []
   closed = 0
 
