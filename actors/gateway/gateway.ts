@@ -2,16 +2,19 @@
  * A gateway: the entry node. Takes packets of clients into the first mix layer and holds replies for them.
  *
  * Contract: packets of clients must go on, packets of the last mix layer must end here with a SURB id; everything else is dropped and counted. A client
- * over its rate loses packets silently. Nothing on the client link depends on what a packet is. Runs until its scope closes.
+ * over its rate loses packets silently. A caller whom the mount names by its queue uses no other: its packets for others are dropped and counted, and its
+ * stream of another queue ends without a message. Nothing on the client link depends on what a packet is. Runs until its scope closes.
  * Source: mixnet.md §1, §9; departures: replies wait in memory; no loops of its own yet.
  *
  * @module
  */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Stream } from "effect"
+import { callerOf } from "../../src/actor/actor.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { concatBytes } from "../../src/bytes/concat.ts"
+import { concatBytes, utf8 } from "../../src/bytes/concat.ts"
+import { constantTimeEqual } from "../../src/bytes/equal.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import type { MixKeyRing } from "../../src/mixnet/mix-key.ts"
@@ -21,6 +24,7 @@ import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
+import { isQueueName } from "../packet-port.ts"
 import { Allowances } from "./allowance.ts"
 import { Inboxes } from "./inboxes.ts"
 import { Gateway } from "./protocol.ts"
@@ -42,11 +46,15 @@ const deliver = (inboxes: Inboxes, drops: () => DropCounters, order: TerminalOrd
     if (outcome !== "delivered") drops().count(outcome)
   })
 
-/** The packets that the connection's rate lets through. */
-const admit = (allowances: Allowances, drops: DropCounters, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
+/** Whether a caller may use a queue: one that is named by its queue that one alone; others are actors of this process, which the mount vouches for. */
+const mayUse = (caller: string, queueId: Uint8Array): boolean => !isQueueName(caller) || constantTimeEqual(utf8(caller), queueId)
+
+/** The packets that the connection's rate lets through; none for a queue that is not the caller's. */
+const admit = (allowances: Allowances, drops: DropCounters, caller: string, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
   Effect.map(Clock.currentTimeMillis, (nowMs) => {
     const id = toHex(queueId)
-    const admitted = queueId.length === RECIPIENT_BYTES ? packets.filter(() => allowances.take(id, nowMs)) : []
+    const isTheirs = queueId.length === RECIPIENT_BYTES && mayUse(caller, queueId)
+    const admitted = isTheirs ? packets.filter(() => allowances.take(id, nowMs)) : []
     if (admitted.length < packets.length) drops.count("rate-limited", packets.length - admitted.length)
     return admitted
   })
@@ -78,9 +86,9 @@ export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =
     yield* showMetric("queued", () => ({ inboxes: inboxes.waiting }))
     yield* mount.serve(config.identity.name, Gateway, Gateway.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
-      Submit: ({ packets, queueId }) =>
-        Effect.flatMap(admit(allowances, node.drops, queueId, packets), (admitted) => node.accept(admitted, "client")),
-      Receive: ({ queueId }) => inboxes.receive(queueId),
+      Submit: ({ packets, queueId }, options) =>
+        Effect.flatMap(admit(allowances, node.drops, callerOf(options), queueId, packets), (admitted) => node.accept(admitted, "client")),
+      Receive: ({ queueId }, options) => (mayUse(callerOf(options), queueId) ? inboxes.receive(queueId) : Stream.empty),
       GetConsensus: ({ epoch }) =>
         Effect.sync(() => {
           const certificate = config.directoryView.certificateOf(epoch)

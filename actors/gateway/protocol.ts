@@ -2,7 +2,7 @@
  * What a gateway answers: packets of its clients and of the last mix layer, and the replies it holds for its clients.
  *
  * Contract: everything that crosses the client link has one size per direction. `Submit` is acknowledged before anything is done with the packets.
- * `Receive` is an endless stream of messages for one queue; the newest stream of a queue id wins.
+ * `Receive` is an endless stream of messages for one queue; the newest stream of a queue id wins. Who is known by a queue alone uses that queue alone.
  * Knows nothing of: which packets are decoys, what replies hold.
  * Source: mixnet.md §4.1, §9; departures: replies travel as a stream of fixed-size frames, its chunk acknowledgements stand for MessageDelivered.
  *
