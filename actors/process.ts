@@ -9,7 +9,7 @@
  */
 import { Clock, Context, Effect, FiberSet, Layer, type Scope } from "effect"
 import { Mount } from "../src/actor/mount.ts"
-import { layerMountTcp, type TcpMountOptions } from "../src/actor/mount-tcp.ts"
+import { layerMountTcpListening, type TcpMountOptions } from "../src/actor/mount-tcp.ts"
 import { concatBytes, utf8 } from "../src/bytes/concat.ts"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { Crypto } from "../src/crypto/crypto-service.ts"
@@ -22,7 +22,7 @@ import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
 import { makeDirectoryClock } from "./directory-clock.ts"
 import type { PublicHalf, SecretHalf } from "./key-file.ts"
 import { knowledgeOf } from "./knowledge.ts"
-import type { LaunchFailed } from "./launch-failed.ts"
+import { LaunchFailed } from "./launch-failed.ts"
 import { addressesOf, anonymousCredentials, linkSizesOf, peersOf } from "./network-links.ts"
 import { freshQueueName } from "./packet-port.ts"
 import type { Knowledge, Surroundings } from "./roles.ts"
@@ -108,7 +108,7 @@ export const openProcess = (topology: Topology, crypto: CryptoBackend, options: 
       countsOwn: role === "authority",
       onCorrection: (offsetMs) => { fork(Effect.annotateLogs(corrected, { actor: name, count: offsetMs })) }
     })
-    const layer = layerMountTcp({
+    const layer = layerMountTcpListening({
       self: { name, ...options.self },
       addresses: addressesOf(topology.placement ?? {}, crypto, documents),
       peers: peersOf({
@@ -119,7 +119,12 @@ export const openProcess = (topology: Topology, crypto: CryptoBackend, options: 
       sizes: linkSizesOf(knowledge),
       onSkew: observe
     }).pipe(Layer.provide(Layer.succeed(Crypto, crypto)))
-    const mount = Context.get(yield* Layer.build(layer).pipe(asProcess(clock)), Mount)
+    const { listen } = options
+    const taken = () => new LaunchFailed({
+      message: listen === "nowhere" ? "no address to listen at"
+        : `placement.${name}.port: ${listen.host}:${listen.port} can not be listened at: another program may have it, or the address is not this machine's`
+    })
+    const mount = Context.get(yield* Layer.build(layer).pipe(Effect.mapError(taken), asProcess(clock)), Mount)
     const callerFor: Surroundings["callerFor"] = () => {
       const queueName = freshQueueName(systemEntropy)
       return { from: queueName, queueName }

@@ -1,6 +1,7 @@
 /**
  * A network of two machines: the way of packets and the directory on one, storage and the models on the other. Every actor is a process of its own.
- * It ships with loopback addresses and different ports, so that one computer can play both; put the machines' addresses in to take them apart.
+ * It ships with loopback addresses and different ports, so that one computer can play both; put the machines' addresses in to take them apart. Ports are
+ * below those that systems give to outgoing connections. Links between storage actors run more slowly than those of `tiny`: sixteen processes share two cores.
  *
  * Contract: one constant `topology`.
  * Source: the issue's list; departures: none.
@@ -12,7 +13,7 @@ import { network } from "../src/topology/builder.ts"
 
 export const topology = network({
   name: "two-machines",
-  params: tinyParams,
+  params: { ...tinyParams, lambdaRPerMs: 0.015, answerMs: 400 },
   authorities: 3,
   gateways: 1,
   mixLayers: [1, 1, 1],
@@ -21,7 +22,7 @@ export const topology = network({
   computes: [tinyService],
   clients: 1,
   machines: [
-    { name: "entry", host: "127.0.0.1", firstPort: 47_100, actors: ["authorities", "gateways", "mixes", "clients"] },
-    { name: "compute", host: "127.0.0.1", firstPort: 47_200, actors: ["serviceNodes", "replicas", "computes"] }
+    { name: "entry", host: "127.0.0.1", firstPort: 27_100, actors: ["authorities", "gateways", "mixes", "clients"] },
+    { name: "compute", host: "127.0.0.1", firstPort: 27_200, actors: ["serviceNodes", "replicas", "computes"] }
   ]
 })

@@ -16,7 +16,8 @@ import { type ChaosReport, runChaos } from "./matrix.ts"
 
 const FLAGS = ["--quick", "--short", "--json", "--keep"]
 const VALUES = ["--only", "--port"]
-const FIRST_PORT = 48_200
+/** Below the ports that systems give to outgoing connections. */
+const FIRST_PORT = 26_200
 
 const misuse = (message: string): never => {
   process.stderr.write(`chaos: ${message}\n`)

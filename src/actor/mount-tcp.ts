@@ -70,7 +70,12 @@ const sizesFor = ({ sizes }: TcpMountOptions, callee: string): LinkSizes => {
   return chosen
 }
 
-const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never, LinkRequirements | Scope.Scope> =>
+interface Opened {
+  readonly mount: MountService
+  readonly listening: Effect.Effect<void, MountFailed>
+}
+
+const makeMount = (options: TcpMountOptions): Effect.Effect<Opened, never, LinkRequirements | Scope.Scope> =>
   Effect.gen(function*() {
     const limits = { ...DEFAULT_TCP_LIMITS, ...options.limits }
     sizesFor(options, options.self.name)
@@ -87,10 +92,16 @@ const makeMount = (options: TcpMountOptions): Effect.Effect<MountService, never,
       served: () => current.served
     })
     yield* Effect.forkScoped(Effect.schedule(node.sweep, Schedule.spaced(node.sweepMs)))
-    return { serve: makeServe(options, memory, node, current, limits.callMs), connect: makeConnect(options, memory, node) }
+    const mount = { serve: makeServe(options, memory, node, current, limits.callMs), connect: makeConnect(options, memory, node) }
+    return { mount, listening: node.listening }
   })
 
 /** The mount of one process that is one actor of the network. Its links end with the layer's scope; it listens from the first `serve` on. */
-export const layerMountTcp = (options: TcpMountOptions): Layer.Layer<Mount, never, LinkRequirements> => Layer.scoped(Mount, makeMount(options))
+export const layerMountTcp = (options: TcpMountOptions): Layer.Layer<Mount, never, LinkRequirements> =>
+  Layer.scoped(Mount, Effect.map(makeMount(options), ({ mount }) => mount))
+
+/** The same, listening at once: an address that cannot be had is known before anything runs. @errors MountFailed `address-unavailable` */
+export const layerMountTcpListening = (options: TcpMountOptions): Layer.Layer<Mount, MountFailed, LinkRequirements> =>
+  Layer.scoped(Mount, Effect.flatMap(makeMount(options), ({ listening, mount }) => Effect.as(listening, mount)))
 
 export type { PeerDirectory, TcpMountOptions } from "./tcp-options.ts"
