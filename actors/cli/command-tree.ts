@@ -200,7 +200,8 @@ const benchNode = Command.make("node", { json }, (given) =>
 )
 const bench = Command.make("bench").pipe(Command.withDescription("Measure this machine."), Command.withSubcommands([benchNode]))
 
-const funion = Command.make("funion").pipe(
+/** All commands. Apart from running them, what pages show is checked against their arguments. */
+export const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
   Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, conformance, doctor, bench])
 )

@@ -2,23 +2,31 @@
  * README and docs against the repository.
  *
  * Goal: no page shows a command that fails, a file that is not there, a table that another file contradicts.
- * Method: fenced `sh` blocks after `<!-- run -->` are run line by line, with `npx funion` replaced by this checkout's own program. Of `sh` blocks after
- * `<!-- infer -->` options and models are checked: whole inferences run in the command line's own process test. All other `sh` lines must be in LONG: the
- * two that begin with `npm install` are exercised by `.ci/run` (clean install, then the tests) and by that process test; the bench runs in its small size
- * in test/unit/bench. Other blocks and tables are compared with the files that they copy.
+ * Method: fenced `sh` blocks after `<!-- run -->` are run line by line, with `npx funion` replaced by this checkout's own program. `sh` blocks after
+ * `<!-- infer -->` (an inference) and `<!-- network -->` (needs a running network) are parsed by the command tree itself, and what they name is looked
+ * up: model, topology file, actor and its role. Of these keygen is run, too. Lines after `<!-- chaos -->` are given to that program with one more option
+ * that it does not know, and it must stumble over that one. All other `sh` lines must be in LONG: the two that begin with `npm install` are exercised by
+ * `.ci/run` (clean install, then the tests) and by the command line's own process test; the bench runs in its small size in test/unit/bench. Options in
+ * commands within sentences must be options of that command. Other blocks and tables are compared with the files that they copy.
  *
  * @module
  */
 import { execFile } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Either } from "effect"
+import * as CliConfig from "@effect/cli/CliConfig"
+import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
-import { sortArguments, unmarked } from "../../actors/cli/argument-list.ts"
+import { sortArguments } from "../../actors/cli/argument-list.ts"
+import { funion } from "../../actors/cli/command-tree.ts"
+import { loadTopology } from "../../actors/cli/topology-file.ts"
 import * as presets from "../../src/params/presets.ts"
 import { STANDARD_MODELS } from "../../src/topology/builder.ts"
+import { actorsOf, type Topology } from "../../src/topology/topology.ts"
 import { ALLOWED } from "../house-map.ts"
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..")
@@ -76,6 +84,59 @@ const shell = (line: string, folder = ROOT): Promise<Ended> =>
     })
   })
 
+/** The words that a shell makes of a line, without `npx funion`. */
+const wordsOf = async (line: string): Promise<ReadonlyArray<string>> => {
+  expect(line).toMatch(/^npx funion /)
+  const { stdout } = await shell(line.replace(/^npx funion\b/, `"${process.execPath}" -p "JSON.stringify(process.argv.slice(1))" --`))
+  return JSON.parse(stdout) as ReadonlyArray<string>
+}
+
+/** The value after an option. */
+const valueOf = (words: ReadonlyArray<string>, option: string): string | undefined =>
+  words.includes(option) ? words[words.indexOf(option) + 1] : undefined
+
+/** What is wrong with the names in a command line that parses. */
+const strangeNames = (words: ReadonlyArray<string>, topology: Topology | undefined): ReadonlyArray<string> => {
+  const [command = "", model = ""] = words.filter((word, index) => !word.startsWith("--") && !(words[index - 1] ?? "").startsWith("--"))
+  const actors = topology === undefined ? [] : actorsOf(topology)
+  const [name, role, client] = ["--name", "--role", "--client"].map((option) => valueOf(words, option))
+  const takesModel = ["infer", "upload", "dispatch"].includes(command)
+  return [
+    ...(takesModel && !STANDARD_MODELS.some(({ id }) => id === model) ? [`there is no model ${model}`] : []),
+    ...(name !== undefined && !actors.some((actor) => actor.name === name) ? [`there is no actor ${name}`] : []),
+    ...(role !== undefined && !actors.some((actor) => actor.name === name && actor.role === role) ? [`${name} is no ${role}`] : []),
+    ...(client !== undefined && !actors.some((actor) => actor.name === client && actor.role === "client") ? [`there is no client ${client}`] : [])
+  ]
+}
+
+/** What is wrong with a command line, as the command tree and the files that it names tell; nothing is run. */
+const problemsOf = (words: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
+  Effect.gen(function*() {
+    const sorted = yield* Either.mapLeft(sortArguments(words), (message) => [message])
+    const parsed = CommandDescriptor.parse(funion.descriptor, ["funion", ...sorted], CliConfig.defaultConfig)
+    const directive = yield* Effect.mapError(parsed, (error) => [JSON.stringify(error)])
+    if (directive._tag === "BuiltIn" || directive.leftover.length > 0) return [`is no whole command: ${words.join(" ")}`]
+    const file = valueOf(words, "--topology")
+    const loaded = file === undefined ? undefined : yield* Effect.mapError(loadTopology(join(ROOT, file)), ({ message }) => [message])
+    return strangeNames(words, loaded?.topology)
+  }).pipe(Effect.merge, Effect.provide(NodeContext.layer), Effect.runPromise)
+
+/** The help of a command; of a command that there is not the library shows that of the whole program. */
+const helpOf = (path: ReadonlyArray<string>): Promise<string> =>
+  CommandDescriptor.parse(funion.descriptor, ["funion", ...path, "--help"], CliConfig.defaultConfig).pipe(
+    Effect.map((directive) => (directive._tag === "BuiltIn" ? JSON.stringify(directive.option) : "")),
+    Effect.provide(NodeContext.layer),
+    Effect.runPromise
+  )
+
+/** The options of the command that some words begin with, as its help shows them; undefined when there is none. */
+const optionsOf = async (words: ReadonlyArray<string>): Promise<ReadonlySet<string> | undefined> => {
+  const path = words.slice(0, ["topology", "bench"].includes(words[0] ?? "") ? 2 : 1).filter((word) => !word.startsWith("-"))
+  const help = await helpOf(path)
+  if (path.length > 0 && help === await helpOf([])) return undefined
+  return new Set([...help.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option))
+}
+
 describe("commands in README and docs", () => {
   const cheap = shellLines(({ mark }) => mark === "run")
   it.each(cheap)("%s runs and prints", async (line) => {
@@ -85,17 +146,66 @@ describe("commands in README and docs", () => {
   }, RUN_LIMIT_MS)
   it("commands that are not run here are known to be run elsewhere", () => {
     expect(cheap.length).toBeGreaterThan(0)
-    expect(shellLines(({ mark }) => mark !== "run" && mark !== "infer").filter((line) => !LONG.includes(line))).toEqual([])
+    expect(shellLines(({ mark }) => !["run", "infer", "network", "chaos"].includes(mark ?? "")).filter((line) => !LONG.includes(line))).toEqual([])
     expect(shellLines(() => true)).toEqual(expect.arrayContaining(LONG.slice(0, 2)))
   })
-  it("examples of infer have options that it knows and models that ship", async () => {
-    const lines = shellLines(({ mark }) => mark === "infer")
-    expect(lines.length).toBeGreaterThan(0)
-    for (const line of lines) {
-      const words = await shell(line.replace(/^npx funion\b/, `"${process.execPath}" -p "JSON.stringify(process.argv.slice(1))" --`))
-      const sorted = Either.getOrThrow(sortArguments(JSON.parse(words.stdout) as ReadonlyArray<string>)).map(unmarked)
-      expect(STANDARD_MODELS.filter(({ id }) => sorted.includes(id)).length, line).toBe(1)
+  it("examples of inferences and of running networks parse, and name what is there", async () => {
+    const lines = [...shellLines(({ mark }) => mark === "infer"), ...shellLines(({ mark }) => mark === "network")]
+    expect(lines.length).toBeGreaterThan(8)
+    for (const line of lines) expect({ line, problems: await problemsOf(await wordsOf(line)) }).toEqual({ line, problems: [] })
+  })
+  it.each([
+    ["npx funion infer lang-id hello --topologi topologies/tiny.ts", "no option"],
+    ["npx funion keygen --topology topologies/two-machines.ts --nam mix-1-0", "nam"],
+    ["npx funion run --rol mix --name mix-1-0 --topology topologies/two-machines.ts", "rol"],
+    ["npx funion run --role mix --name mix-1-0 --topology topologies/two-machine.ts", "two-machine.ts"],
+    ["npx funion run --role mix --name mix-9-0 --topology topologies/two-machines.ts", "mix-9-0"],
+    ["npx funion run --role gateway --name mix-1-0 --topology topologies/two-machines.ts", "gateway"],
+    ["npx funion upload lang-ID hello --cap in.cap --topology topologies/two-machines.ts", "lang-ID"],
+    ["npx funion fetch --topology topologies/two-machines.ts", "TICKET"],
+    ["npx funion stauts --topology topologies/two-machines.ts", "Invalid subcommand"]
+  ])("a mistake in an example is found: %s", async (line, word) => {
+    expect((await problemsOf(await wordsOf(line))).join(" ")).toContain(word)
+  })
+  it("examples of keygen make the two files that the pages say", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "funion-docs-"))
+    try {
+      symlinkSync(join(ROOT, "topologies"), join(folder, "topologies"))
+      const lines = [...new Set(shellLines(({ mark }) => mark === "network").filter((line) => /^npx funion keygen .*--name/.test(line)))]
+      expect(lines.length).toBeGreaterThan(0)
+      for (const line of lines) {
+        const { status, stderr, stdout } = await shell(line, folder)
+        expect({ line, status, stderr: status === 0 ? "" : stderr }).toEqual({ line, status: 0, stderr: "" })
+        expect(stdout.trim().split("\n").map((path) => [path.replace(/^.*\./, ""), statSync(join(folder, path)).mode & 0o777])).toEqual([
+          ["secret", 0o600], ["public", 0o644]
+        ])
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
     }
+  }, RUN_LIMIT_MS)
+  it("examples of chaos have options that it knows", async () => {
+    const lines = shellLines(({ mark }) => mark === "chaos")
+    expect(lines.length).toBeGreaterThan(0)
+    const stumble = async (line: string): Promise<string> => {
+      expect(line).toMatch(/^npm run (-s )?chaos --/)
+      return (await shell(`${line.replace(/^npm run (-s )?chaos --/, `"${process.execPath}" dist/bench/chaos/main.js`)} --no-such-option`)).stderr
+    }
+    for (const line of lines) expect({ line, says: await stumble(line) }).toMatchObject({ line, says: expect.stringContaining("no option --no-such-option") })
+    expect(await stumble("npm run chaos -- --quik")).toContain("no option --quik")
+  }, RUN_LIMIT_MS)
+  it("commands within sentences have options of that command", async () => {
+    const named = PAGES.flatMap((page) => [...read(page).replace(/```[\s\S]*?```/g, "").matchAll(/`(?:npx )?funion ([^`]+)`/g)]
+      .map(([, text = ""]) => ({ page, words: text.replace(/\s+/g, " ").split(" ") })))
+    expect(named.length).toBeGreaterThan(5)
+    const strange = async (words: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+      const options = await optionsOf(words)
+      return options === undefined ? ["no such command"] : words.filter((word) => /^--[a-z]/.test(word) && !options.has(word.replace(/=.*$/, "")))
+    }
+    const found = await Promise.all(named.map(async ({ page, words }) => ({ page, command: words.join(" "), strange: await strange(words) })))
+    expect(found.filter((each) => each.strange.length > 0)).toEqual([])
+    expect(await strange(["topology", "render", "FILE", "--targets"])).toEqual(["--targets"])
+    expect(await strange(["topologies", "check"])).toEqual(["no such command"])
   })
   it("the example of a topology file can run", async () => {
     const folder = mkdtempSync(join(tmpdir(), "funion-docs-"))
