@@ -106,6 +106,8 @@ export const readSecret = (directory: string, name: string): Effect.Effect<Secre
     return fields === undefined ? yield* failed(`${path} is no secret key of ${name}: restore it, or remove it and make new keys`) : { name, ...fields }
   })
 
+const alreadyThere = (path: string): string => `${path} is already there and is not written over: keep it, or move it away to make new keys`
+
 const writeNew = (path: string, text: string, mode: number): Effect.Effect<void, KeyFileFailed> =>
   Effect.tryPromise({
     try: async () => {
@@ -119,7 +121,7 @@ const writeNew = (path: string, text: string, mode: number): Effect.Effect<void,
       }
     },
     catch: (thrown) => failed(codeOf(thrown) === "EEXIST"
-      ? `${path} is already there and is not written over: keep it, or move it away to make new keys`
+      ? alreadyThere(path)
       : `${path} can not be written (${codeOf(thrown) || "unknown reason"})`)
   })
 
@@ -141,7 +143,17 @@ const makeDirectory = (directory: string): Effect.Effect<void, KeyFileFailed> =>
     try: async () => {
       if (await mkdir(directory, { recursive: true, mode: 0o700 }) !== undefined) await chmod(directory, 0o700)
     },
-    catch: (thrown) => failed(`${directory} can not be made (${codeOf(thrown) || "unknown reason"})`)
+    catch: (thrown) => failed(["EEXIST", "ENOTDIR"].includes(codeOf(thrown))
+      ? `${directory} can not be made: something else than a folder is in its place`
+      : `${directory} can not be made (${codeOf(thrown) || "unknown reason"})`)
+  })
+
+/** Refuses, before anything is written, a name whose keys are made. @errors KeyFileFailed as `makeKeyFiles` */
+export const refuseMadeKeys = (directory: string, name: string): Effect.Effect<void, KeyFileFailed> =>
+  Effect.gen(function*() {
+    if (!(yield* exists(publicPath(directory, name)))) return
+    if (yield* exists(secretPath(directory, name))) return yield* failed(alreadyThere(secretPath(directory, name)))
+    return yield* failed(`${publicPath(directory, name)} is here without its secret half, which another machine has: move it away to make new keys`)
   })
 
 /**
@@ -151,12 +163,8 @@ const makeDirectory = (directory: string): Effect.Effect<void, KeyFileFailed> =>
 export const makeKeyFiles = (crypto: CryptoBackend, directory: string, name: string, entropy: Entropy): Effect.Effect<PublicHalf, KeyFileFailed> =>
   Effect.gen(function*() {
     yield* makeDirectory(directory)
-    const hasPublic = yield* exists(publicPath(directory, name))
-    const hasSecret = yield* exists(secretPath(directory, name))
-    if (hasPublic && !hasSecret) {
-      return yield* failed(`${publicPath(directory, name)} is here without its secret half, which another machine has: move it away to make new keys`)
-    }
-    if (hasSecret && !hasPublic) return yield* writePublic(crypto, directory, yield* readSecret(directory, name))
+    yield* refuseMadeKeys(directory, name)
+    if (yield* exists(secretPath(directory, name))) return yield* writePublic(crypto, directory, yield* readSecret(directory, name))
     const secret: SecretHalf = { name, identitySeed: entropy(32), linkSeed: entropy(32), storageKey: entropy(32) }
     const { identitySeed, linkSeed, storageKey } = secret
     yield* writeNew(secretPath(directory, name), encode("secret-key", name, { identitySeed, linkSeed, storageKey }), 0o600)

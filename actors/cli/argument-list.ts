@@ -50,7 +50,7 @@ const commandIndex = (args: ReadonlyArray<string>): number => {
 /**
  * Sorts a command line.
  * @param args  without program and script
- * @errors a sentence for the user: an unknown option, an option without its value
+ * @errors a sentence for the user: an unknown option, one without its value, one with two values
  */
 export const sortArguments = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
   const at = commandIndex(args)
@@ -70,6 +70,7 @@ const sortWords = (command: string, { flags, values }: Spelling, args: ReadonlyA
   const isOption = (argument: string): boolean => takesValue(nameOf(argument)) || isFlag(nameOf(argument))
   const options: Array<string> = []
   const words: Array<string> = []
+  const given = new Set<string>()
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] ?? ""
     const name = nameOf(argument)
@@ -85,12 +86,16 @@ const sortWords = (command: string, { flags, values }: Spelling, args: ReadonlyA
       options.push(argument)
     } else if (!takesValue(name)) {
       return Either.left(`${command} has no option ${name} (options: ${[...values, ...flags].join(", ")}; put -- before input that begins with two dashes)`)
+    } else if (given.has(name)) {
+      return Either.left(`the option ${name} is given twice`)
     } else if (name !== argument) {
+      given.add(name)
       options.push(name, argument.slice(name.length + 1))
     } else {
       index += 1
       const value = args[index]
       if (value === undefined || value === "--" || isOption(value)) return Either.left(`the option ${name} needs a value`)
+      given.add(name)
       options.push(name, value)
     }
   }

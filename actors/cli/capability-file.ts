@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { constants, existsSync } from "node:fs"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { open, readFile, stat } from "node:fs/promises"
+import { dirname } from "node:path"
 import { Effect } from "effect"
 import { type CliFailure, failed } from "./cli-failure.ts"
 
@@ -30,11 +31,21 @@ const KINDS: Readonly<Record<CapabilityKind, string>> = { input: "an uploaded in
 
 const codeOf = (thrown: unknown): string => (thrown instanceof Error && "code" in thrown ? String(thrown.code) : "unknown reason")
 
-/** Refuses, before any work, a file that is already there. */
-export const refuseExisting = (path: string): Effect.Effect<void, CliFailure> =>
-  Effect.suspend(() => existsSync(path)
-    ? failed(`${path} is already there and is not written over, since it may be the only way to an answer: choose another name`)
-    : Effect.void)
+const isWritableFolder = (path: string): boolean => {
+  try {
+    accessSync(path, constants.W_OK)
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/** Refuses, before any work, a file that is already there or that could not be written afterwards. */
+export const refuseUnwritable = (path: string): Effect.Effect<void, CliFailure> =>
+  Effect.suspend(() => {
+    if (existsSync(path)) return failed(`${path} is already there and is not written over, since it may be the only way to an answer: choose another name`)
+    return isWritableFolder(dirname(path)) ? Effect.void : failed(`${path} can not be written: ${dirname(path)} is no folder that you may write to`)
+  })
 
 /** Writes a new file. @errors CliFailure: it is there, or cannot be written */
 export const writeCapability = (path: string, { bytes, kind, model, network }: Capability): Effect.Effect<void, CliFailure> =>

@@ -2,16 +2,17 @@
  * `funion run`: one actor of a topology as this process.
  *
  * Contract: whatever can be known to be wrong is said before anything listens. Log lines go to standard error. A signal withdraws the actor from the
- * directory, lets it finish what it has accepted, and ends the process with status 0; a second one ends it at once.
+ * directory, lets it finish what it has accepted, and ends the process with status 130.
  * Knows nothing of: arguments' spelling.
  * Source: the issue's list; departures: none.
  *
  * @module
  */
-import { join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { Effect, Fiber, Layer, Logger, Schedule } from "effect"
-import { actorsOf, type Role, type Topology } from "../../src/topology/topology.ts"
+import { processesOf, type Role, runnersOf, type Topology } from "../../src/topology/topology.ts"
 import { readPublics, readSecret } from "../key-file.ts"
+import { parseClusterStorage, readClusterStorage } from "../compute/cluster/cluster-database.ts"
 import { type ActorOptions, launchActor, publicsNeeded, type RunningActor } from "../launch.ts"
 import { layerOperatorLog, type LogLevelName } from "../operator/operator-log.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
@@ -32,16 +33,38 @@ export interface RunRequest {
   readonly log: LogLevelName
   readonly clockOffsetMs: number | undefined
   readonly linger: boolean
+  /** File that says where the database of a compute service's runners is. */
+  readonly cluster: string | undefined
+  readonly gpu: boolean
+  readonly workers: number | undefined
   readonly backend: "native" | "reference" | undefined
 }
 
 /** The role of a name; refuses another one. */
 const checkRole = (topology: Topology, { name, role }: RunRequest): Effect.Effect<void, CliFailure> => {
-  const actors = actorsOf(topology)
+  const actors = processesOf(topology)
   const actor = actors.find((each) => each.name === name)
   if (actor === undefined) return failed(`there is no actor "${name.slice(0, 64)}" in ${topology.name}; it has ${actors.map((each) => each.name).join(", ")}`)
   return actor.role === role ? Effect.void : misused(`--role ${role}: in ${topology.name} ${name} is of role ${actor.role}`)
 }
+
+const CLUSTER_VARIABLE = "FUNION_CLUSTER"
+
+/**
+ * Where a compute service and its runners find each other's runs: what a file says, or the environment, or a file beside the service's folder. Nothing for
+ * other actors.
+ */
+const clusterOf = (topology: Topology, { cluster, gpu, name }: RunRequest, directory: string) =>
+  Effect.gen(function*() {
+    const service = runnersOf(topology).find((runner) => runner.name === name || runner.compute === name)?.compute
+    if (service === undefined) {
+      return cluster === undefined ? undefined : yield* misused(`--cluster: ${name} has nothing to do with runners of a compute service`)
+    }
+    const said = process.env[CLUSTER_VARIABLE]
+    const besides = join(dirname(resolve(directory)), `${service}.cluster`, "runs.db")
+    const storage = yield* cluster !== undefined ? readClusterStorage(cluster) : parseClusterStorage(said ?? besides)
+    return { storage, gpu }
+  })
 
 /** Everything an actor is started with. @errors CliFailure: wrong role, keys missing */
 const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<ActorOptions, CliFailure> =>
@@ -51,11 +74,14 @@ const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<Actor
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
     const directory = request.directory ?? join(DATA_DIRECTORY, name)
-    const { clockOffsetMs, linger } = request
+    const { clockOffsetMs, linger, workers } = request
+    const cluster = yield* clusterOf(topology, request, directory)
     return {
       name, role, secret, publics, directory, linger,
       ...(backend === undefined ? {} : { backend }),
-      ...(clockOffsetMs === undefined ? {} : { clockOffsetMs })
+      ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
+      ...(cluster === undefined ? {} : { cluster }),
+      ...(workers === undefined ? {} : { unwrapThreads: workers })
     }
   }).pipe(Effect.mapError((error) => (error._tag === "CliFailure" ? error : failed(error.message))))
 

@@ -10,11 +10,13 @@
  */
 import { Effect, Either, type Scope } from "effect"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
+import { decodeTicket } from "../../src/inference/ticket.ts"
+import { decodeUploadRecord } from "../../src/inference/upload-record.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import type { ClientAccess } from "../launch.ts"
 import { dispatch, fetch, models, upload } from "../session-api.ts"
 import { fetchedJson, answerText, fetchedSummary } from "./answer-report.ts"
-import { readCapability, refuseExisting, writeCapability } from "./capability-file.ts"
+import { readCapability, refuseUnwritable, writeCapability } from "./capability-file.ts"
 import { CliFailure, failed, misused } from "./cli-failure.ts"
 import { type GivenInput, readInput } from "./given-input.ts"
 import { checkBucket, hostedModel } from "./hosted-model.ts"
@@ -68,6 +70,9 @@ const withAccess = <A, E extends { readonly _tag: string; readonly message: stri
   )
 }
 
+/** What is said of a capability file whose content is not whole, before anybody is asked. */
+const damaged = (path: string) => (): CliFailure => failed(`${path} is damaged: what it holds can not be read`)
+
 /** Step 1: stores the input and keeps the right to commission it in a file. */
 export const runUpload = (request: UploadRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
@@ -79,7 +84,7 @@ export const runUpload = (request: UploadRequest): Effect.Effect<void, CliFailur
       return yield* misused(`--max-tokens is for models that generate text; ${hosted.card.id} does not`)
     }
     const input = yield* readInput(hosted.card.adapter, request)
-    yield* refuseExisting(request.cap)
+    yield* refuseUnwritable(request.cap)
     const { record } = yield* withAccess(topology, request, (access) => upload(access, request.model, input, {
       ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
       ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens })
@@ -94,7 +99,9 @@ export const runDispatch = (request: DispatchRequest): Effect.Effect<void, CliFa
     const topology = yield* runningTopology(request)
     const uploaded = yield* readCapability(request.input, "input", topology.name)
     if (uploaded.model !== request.model) return yield* failed(`${request.input} was uploaded for the model ${uploaded.model}, not for ${request.model}`)
-    yield* refuseExisting(request.cap)
+    const crypto = yield* Either.mapLeft(selectBackend(request.backend), asFailure)
+    yield* Either.mapLeft(decodeUploadRecord(crypto, uploaded.bytes), damaged(request.input))
+    yield* refuseUnwritable(request.cap)
     const ticket = yield* withAccess(topology, request, (access) => dispatch(access, { model: request.model, record: uploaded.bytes }))
     yield* writeCapability(request.cap, { kind: "ticket", network: topology.name, model: undefined, bytes: ticket })
     yield* printAside(`accepted; whoever holds ${request.cap} can read the answer: funion fetch ${request.cap}\n`)
@@ -105,6 +112,7 @@ export const runFetch = (request: FetchRequest): Effect.Effect<void, CliFailure>
   Effect.gen(function*() {
     const topology = yield* runningTopology(request)
     const { bytes } = yield* readCapability(request.ticket, "ticket", topology.name)
+    yield* Either.mapLeft(decodeTicket(bytes), damaged(request.ticket))
     const answer = yield* withAccess(topology, request, (access, progress) => Effect.zipRight(
       // the card of the answer's model comes with the directory document
       models(access),
