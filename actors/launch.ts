@@ -17,6 +17,7 @@ import { Mount, type MountService } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
 import { type ActorHealth, makeSupervisor, type Supervisor } from "../src/actor/supervise.ts"
 import { randomFromEntropy, seededEntropy, systemEntropy, type Entropy } from "../src/crypto/entropy.ts"
+import { openUnwrapThread } from "../src/node/unwrap-thread.ts"
 import { nodeIdOf } from "../src/pki/descriptor.ts"
 import { makeIdentity, type Identity, type NetworkSetting } from "../src/pki/network-setting.ts"
 import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
@@ -26,10 +27,11 @@ import { backendOf, knowledgeOf } from "./knowledge.ts"
 import { LaunchFailed } from "./launch-failed.ts"
 import { formatAddress } from "./network-links.ts"
 import { openOperator } from "./operator/operator.ts"
-import { asProcess, openProcess, PERSON, personClaim, personLinkKey } from "./process.ts"
+import { type ActorProcess, asProcess, openProcess, PERSON, personClaim, personLinkKey } from "./process.ts"
 import { retire } from "./retirement.ts"
 import { lifeOf, type Knowledge, type ReadyLife, type Stock } from "./roles.ts"
-import { openDiskStock, openMemoryStock, openReplicaStock, type StockChoice } from "./stocks.ts"
+import { openRunner, serviceOfRunner } from "./runner-process.ts"
+import { type ClusterChoice, openDiskStock, openMemoryStock, openReplicaStock, type StockChoice, type StockRequest } from "./stocks.ts"
 
 export { LaunchFailed } from "./launch-failed.ts"
 export { publicsNeeded } from "./process.ts"
@@ -166,6 +168,10 @@ export interface ActorOptions extends StockChoice {
   readonly clockOffsetMs?: number
   /** When it retires: go on until no document in force lists it. */
   readonly linger?: boolean
+  /** Of a compute service with runners, and of a runner. */
+  readonly cluster?: ClusterChoice
+  /** Threads that unwrap packets; default 0: the node's own. */
+  readonly unwrapThreads?: number
 }
 
 /** A running actor. */
@@ -174,6 +180,25 @@ export interface RunningActor {
   /** Takes the actor out of the directory, lets it finish what it has accepted, and ends its life. */
   readonly retire: Effect.Effect<void>
 }
+
+/** The life of an actor or a runner, with what it keeps. @errors LaunchFailed */
+const openLife = ({ around, knowledge }: ActorProcess, identity: Identity, options: ActorOptions): Effect.Effect<ReadyLife, LaunchFailed, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { cluster, directory, name, role, secret, unwrapThreads = 0 } = options
+    const plan = knowledge.topology.computes.find((each) => each.name === name)
+    const needsCluster = serviceOfRunner(knowledge, name) !== undefined || (plan?.runners ?? []).length > 0
+    if (needsCluster && cluster === undefined) return yield* new LaunchFailed({ message: `${name}: no database of its cluster is given` })
+    if (cluster !== undefined && serviceOfRunner(knowledge, name) !== undefined) {
+      return yield* openRunner(knowledge, around.mount, name, { ...options, cluster })
+    }
+    const request: StockRequest = {
+      knowledge, identity, role, entropyOf: around.entropyOf, choice: options,
+      ...(cluster === undefined || !needsCluster ? {} : { cluster: { ...cluster, mount: around.mount } })
+    }
+    const stock = yield* openDiskStock(request, directory, secret.storageKey)
+    const surroundings = unwrapThreads === 0 ? around : { ...around, threads: { count: unwrapThreads, open: openUnwrapThread } }
+    return lifeOf(knowledge, surroundings, identity, stock)
+  })
 
 /**
  * Starts one actor of a topology in the caller's scope, linked to the others over TCP. Returns when its life has begun, which may wait for others.
@@ -187,26 +212,26 @@ export const launchActor = (topology: Topology, options: ActorOptions): Effect.E
     const crypto = yield* backendOf(options.backend)
     const linkKey = crypto.xwingPrivateKey(secret.linkSeed)
     const identity = makeIdentity(crypto, name, secret.identitySeed, { linkKey: linkKey.publicKey, addresses: [formatAddress(place)] })
-    const { around, clock, documents, knowledge } = yield* openProcess(topology, crypto, {
+    const actor = yield* openProcess(topology, crypto, {
       ...options,
       self: { linkKey, identityHash: nodeIdOf(crypto, identity.publicKey) },
       listen: { host: place.listenHost ?? place.host, port: place.listenPort ?? place.port },
       attendants: role === "client" ? new Map([[PERSON, personClaim(crypto, secret)]]) : new Map()
     })
+    const { around, clock, documents, knowledge } = actor
+    const isRunner = serviceOfRunner(knowledge, name) !== undefined
     const inProcess = asProcess(clock)
-    const request = { knowledge, identity, role, entropyOf: around.entropyOf, choice: options }
-    const stock = yield* openDiskStock(request, options.directory, secret.storageKey).pipe(inProcess)
+    const life = yield* openLife(actor, identity, options).pipe(inProcess)
     const supervisor = yield* makeSupervisor
     const health = Effect.map(supervisor.health, (healths) => healths.get(name))
     const operator = yield* openOperator({
       name, role, params: topology.params, host: place.operatorHost ?? LOOPBACK, port: place.operatorPort, health
     }).pipe(Effect.mapError(({ message }) => new LaunchFailed({ message })), inProcess)
-    const life = lifeOf(knowledge, around, identity, stock)
     yield* supervisor.start(name, (ready) => Effect.provideService(life(ready), Meter, operator.meter)).pipe(inProcess)
     return {
       health: Effect.map(health, (known) => known ?? { state: "down", restartCount: 0 }),
       retire: operator.drain.pipe(
-        Effect.zipRight(retire({ knowledge, identity, role, mount: around.mount, documents, linger: options.linger ?? false })),
+        Effect.zipRight(isRunner ? Effect.void : retire({ knowledge, identity, role, mount: around.mount, documents, linger: options.linger ?? false })),
         Effect.ensuring(supervisor.stop(name)),
         inProcess
       )

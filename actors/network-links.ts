@@ -14,12 +14,13 @@
  * | service node | mixes of the last layer; compute services with a queue here | Forward; the queue's |
  * | courier | its service node | all |
  * | replica | couriers; replicas | CourierCommand; ReplicaCommand |
- * | compute | its runners | all |
+ * | compute | its runners | the desk's |
+ * | runner | its compute service | all |
  * | client | the person who holds its secret | all |
  *
  * Knows nothing of: sockets, what calls mean.
- * Source: mixnet.md §1, §14 (table of peers), §16 (lengths by direction), pigeonhole.md §5.6; departures: documents of two epochs instead of four, since older
- * ones list keys that are destroyed; couriers have identities of their own.
+ * Source: mixnet.md §1, §14 (table of peers), §16 (lengths by direction), pigeonhole.md §5.6; departures: documents of two epochs instead of four, since
+ * older ones list keys that are destroyed; couriers have identities of their own.
  *
  * @module
  */
@@ -34,10 +35,10 @@ import { claimMatches, type PeerClaim } from "../src/link/peer-check.ts"
 import { epochAt, Epoch, epochStartMs } from "../src/params/epoch.ts"
 import { nodeIdOf, type Descriptor, type Reach } from "../src/pki/descriptor.ts"
 import type { Document } from "../src/pki/document.ts"
-import type { Place, Role } from "../src/topology/topology.ts"
-import { actorsOf } from "../src/topology/topology.ts"
+import type { Place, Role, Topology } from "../src/topology/topology.ts"
+import { actorsOf, processesOf, runnersOf } from "../src/topology/topology.ts"
 import type { PublicHalf } from "./key-file.ts"
-import { isQueueName } from "./packet-port.ts"
+import { isQueueName } from "./gateway/protocol.ts"
 import type { Knowledge } from "./roles.ts"
 
 export interface LinkConfig {
@@ -99,13 +100,17 @@ const isNeighbour = ({ knowledge: { topology }, self }: LinkConfig, caller: Stan
         || topology.computes.some((compute) => compute.name === caller.name && compute.queues.includes(self.name))
     case "courier": return topology.couriers.some((courier) => courier.name === self.name && courier.serviceNode === caller.name)
     case "replica": return caller.role === "courier" || (caller.role === "replica" && caller.name !== self.name)
-    case "compute":
+    case "compute": return isOwnRunner(topology, self.name, caller.name) || isOwnRunner(topology, caller.name, self.name)
     case "client": return false
   }
 }
 
+const isOwnRunner = (topology: Topology, compute: string, runner: string): boolean =>
+  runnersOf(topology).some((each) => each.name === runner && each.compute === compute)
+
 /** Who is known by a key file here: those who are in no document, and at authorities everybody. */
-const isKnownByFile = (self: LinkConfig["self"], role: Role): boolean => self.role === "authority" || role === "authority" || role === "courier"
+const isKnownByFile = (self: LinkConfig["self"], role: Role): boolean =>
+  self.role === "authority" || self.role === "compute" || role === "authority" || role === "courier"
 
 /** The documents in force for who may call: the next one shortly before its epoch. */
 const inForce = ({ documents, knowledge, nowMs }: LinkConfig): ReadonlyArray<Document> => {
@@ -118,6 +123,8 @@ const inForce = ({ documents, knowledge, nowMs }: LinkConfig): ReadonlyArray<Doc
 
 const GATEWAY_CALLS_OF_NODES: ReadonlySet<string> = new Set(["Forward"])
 const SERVICE_NODE_CALLS_OF_COMPUTES: ReadonlySet<string> = new Set(["QueueDeliveries", "QueueAnswer"])
+const COMPUTE_CALLS_OF_RUNNERS: ReadonlySet<string> = new Set(["Models", "TakeInput", "GiveOutput"])
+const RUNNER_CALLS: ReadonlySet<string> = new Set(["Wake", "Status"])
 const AUTHORITY_CALLS_OF_NODES: ReadonlySet<string> = new Set(["PostDescriptor", "Withdraw", "GetConsensus"])
 
 /** Whether a caller whom we let in may make a call. */
@@ -130,9 +137,9 @@ const mayCallAt = (self: LinkConfig["self"], roleOf: (name: string) => Role | un
     case "gateway": return GATEWAY_CALLS_OF_NODES.has(call) !== isQueueName(caller)
     case "service-node": return SERVICE_NODE_CALLS_OF_COMPUTES.has(call) === (role === "compute")
     case "replica": return call === (role === "courier" ? "CourierCommand" : "ReplicaCommand")
+    case "compute": return COMPUTE_CALLS_OF_RUNNERS.has(call) || RUNNER_CALLS.has(call)
     case "mix":
     case "courier":
-    case "compute":
     case "client": return true
   }
 }
@@ -141,7 +148,7 @@ const mayCallAt = (self: LinkConfig["self"], roleOf: (name: string) => Role | un
 export const peersOf = (config: LinkConfig): PeerDirectory => {
   const { knowledge, publics, self } = config
   const { crypto } = knowledge.setting
-  const roles = new Map(actorsOf(knowledge.topology).map(({ name, role }) => [name, role]))
+  const roles = new Map(processesOf(knowledge.topology).map(({ name, role }) => [name, role]))
   const layers = new Map(knowledge.topology.mixes.map(({ layer, name }) => [name, layer]))
   const claims = new Map([...publics.values()].map(({ identityKey, linkKey, name }) => [name, { additionalData: nodeIdOf(crypto, identityKey), linkKey }]))
   const byFile = new Map([...claims].flatMap(([name, claim]) => {

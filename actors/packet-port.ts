@@ -29,9 +29,6 @@ const QUEUE_ID_ENTROPY_BYTES = 16
 /** A fresh queue id as text: 32 hexadecimal digits. */
 export const freshQueueName = (entropy: Entropy): string => toHex(entropy(QUEUE_ID_ENTROPY_BYTES))
 
-/** Whether a caller is named by its queue, as a client is whose link proved nothing else. */
-export const isQueueName = (name: string): boolean => /^[0-9a-f]{32}$/.test(name)
-
 /**
  * Opens a connection in the caller's scope.
  * @param from  the caller's name towards the gateway

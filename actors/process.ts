@@ -18,7 +18,7 @@ import type { LinkKey } from "../src/link/link-services.ts"
 import type { PeerClaim } from "../src/link/peer-check.ts"
 import type { Document } from "../src/pki/document.ts"
 import type { DirectoryView } from "../src/pki/directory-view.ts"
-import { actorsOf, type Role, type Topology } from "../src/topology/topology.ts"
+import { actorsOf, type Role, runnersOf, type Topology } from "../src/topology/topology.ts"
 import { makeDirectoryClock } from "./directory-clock.ts"
 import type { PublicHalf, SecretHalf } from "./key-file.ts"
 import { knowledgeOf } from "./knowledge.ts"
@@ -36,7 +36,12 @@ export const publicsNeeded = (topology: Topology, name: string, role: Role): Rea
     case "service-node": return [...always, ...names(topology.couriers.filter(({ serviceNode }) => serviceNode === name))]
     case "replica": return [...always, ...names(topology.couriers)]
     case "courier": return [...always, ...names(topology.replicas)]
-    case "compute": return [...always, ...names(topology.gateways), ...names(topology.serviceNodes)]
+    case "compute": {
+      const service = runnersOf(topology).find((runner) => runner.name === name)?.compute
+      if (service !== undefined) return [...always, service]
+      return [...always, ...names(topology.gateways), ...names(topology.serviceNodes), ...runnersOf(topology).flatMap((runner) =>
+        (runner.compute === name ? [runner.name] : []))]
+    }
     case "client": return [...always, ...names(topology.gateways)]
     case "gateway":
     case "mix": return always

@@ -17,6 +17,7 @@ import { JournalFile, type JournalStorage } from "../src/inference/journal-file.
 import { uniformFrom } from "../src/link/link-services.ts"
 import type { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
+import type { UnwrapThreads } from "../src/node/unwrap-pool.ts"
 import { nodeIdOf } from "../src/pki/descriptor.ts"
 import { Directory, type DirectoryService } from "../src/pki/directory.ts"
 import { makeDirectoryView, type DirectoryView } from "../src/pki/directory-view.ts"
@@ -29,6 +30,7 @@ import { authority } from "./authority/authority.ts"
 import type { PinnedIdentity } from "./authority/pinned.ts"
 import type { AuthorityStore } from "./authority/store.ts"
 import { client } from "./client/client.ts"
+import { type Desk, mountWithDesk } from "./compute/cluster/run-desk.ts"
 import { compute } from "./compute/compute.ts"
 import type { JobKeys } from "./compute/job-keys.ts"
 import { courier } from "./courier/courier.ts"
@@ -61,6 +63,8 @@ export interface Surroundings {
   readonly callerFor: (name: string) => { readonly from: string; readonly queueName?: string }
   /** Told the view of every life that has one. */
   readonly onView?: (view: DirectoryView) => void
+  /** Threads that unwrap packets of nodes; default: the node's own. */
+  readonly threads?: UnwrapThreads
 }
 
 /** What an actor keeps beyond its crashes. */
@@ -76,6 +80,8 @@ export type Stock =
     readonly resultSeed: Uint8Array
     readonly jobKeys: JobKeys
     readonly modelHost: Context.Tag.Service<typeof ModelHost>
+    /** Where runners fetch their work, when models run elsewhere. */
+    readonly desk?: Desk
   }
   | { readonly role: "client"; readonly journal: JournalStorage; readonly journalKey: Uint8Array }
 
@@ -132,8 +138,11 @@ const openPort = (
     Effect.provideService(EntropySource, entropyOf(`${name}/port-${index}`))
   )
 
-const computeLife = (knowledge: Knowledge, around: Surroundings, identity: Identity, plan: ComputeActor, stock: StockOf<"compute">): ReadyLife => {
+const computeLife = (
+  knowledge: Knowledge, surroundings: Surroundings, identity: Identity, plan: ComputeActor, stock: StockOf<"compute">
+): ReadyLife => {
   const { keyOf, setting, topology } = knowledge
+  const around = stock.desk === undefined ? surroundings : { ...surroundings, mount: mountWithDesk(surroundings.mount, plan.name, stock.desk) }
   const endpoint = queueEndpoint(topology.computes.indexOf(plan))
   return surround(knowledge, around, plan.name, connectAuthorities(plan.name, topology.authorities.map(({ name }) => name)), (view) => (ready) =>
     compute({
@@ -183,12 +192,13 @@ export const lifeOf = (knowledge: Knowledge, around: Surroundings, identity: Ide
         fellows: authorityNames.filter((other) => other !== name).map((other) => ({ name: other, publicKey: knowledge.keyOf(other) }))
       }))
     case "gateway":
-      return live((directoryView) => gateway({ ...setting, identity, keys: stock.keys, directoryView }))
+      return live((directoryView) => gateway({ ...setting, identity, keys: stock.keys, directoryView, threads: around.threads }))
     case "mix":
-      return live(() => mix({ ...setting, identity, keys: stock.keys, mixLayer: planned(topology.mixes).layer }))
+      return live(() => mix({ ...setting, identity, keys: stock.keys, mixLayer: planned(topology.mixes).layer, threads: around.threads }))
     case "service-node": {
       const queues = topology.computes.flatMap((plan, index) => (plan.queues.includes(name) ? [queueEndpoint(index)] : []))
-      return live(() => serviceNode({ ...setting, identity, keys: stock.keys, couriers: planned(topology.serviceNodes).couriers, queues }))
+      const { couriers } = planned(topology.serviceNodes)
+      return live(() => serviceNode({ ...setting, identity, keys: stock.keys, couriers, queues, threads: around.threads }))
     }
     case "courier":
       return live(() => courier({ ...setting, identity, pigeonhole }))

@@ -12,6 +12,7 @@ import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { concatBytes, utf8 } from "../src/bytes/concat.ts"
 import { toHex } from "../src/bytes/hex.ts"
+import { Mount, type MountService } from "../src/actor/mount.ts"
 import type { Entropy } from "../src/crypto/entropy.ts"
 import { Crypto } from "../src/crypto/crypto-service.ts"
 import { nikeX25519 } from "../src/crypto/mkem.ts"
@@ -27,6 +28,9 @@ import type { ComputeActor, Role } from "../src/topology/topology.ts"
 import { openAuthorityDisk } from "./authority/authority-disk.ts"
 import { memoryAuthorityStore } from "./authority/store.ts"
 import { openClientDisk } from "./client/client-disk.ts"
+import type { ClusterStorage } from "./compute/cluster/cluster-database.ts"
+import { layerCluster } from "./compute/cluster/cluster-host.ts"
+import { RunDeskHost } from "./compute/cluster/run-desk.ts"
 import { openComputeDisk } from "./compute/compute-disk.ts"
 import { makeJobKeys } from "./compute/job-keys.ts"
 import { LaunchFailed } from "./launch-failed.ts"
@@ -43,6 +47,12 @@ export interface ModelChoice {
   readonly modelHost?: "threads" | "processes"
 }
 
+/** Where the runners of a compute service find their work, and whether some have a GPU. */
+export interface ClusterChoice {
+  readonly storage: ClusterStorage
+  readonly gpu: boolean
+}
+
 export interface StockChoice extends ModelChoice {
   /** Most boxes of one replica in memory; default 100,000. */
   readonly boxLimit?: number
@@ -57,18 +67,20 @@ const REPLAY_CAPACITY = 4_000_000
 const SEED_BYTES = 32
 const KEY_BYTES = 32
 
-interface StockRequest {
+export interface StockRequest {
   readonly knowledge: Knowledge
   readonly identity: Identity
   readonly role: Role
   readonly entropyOf: (label: string) => Entropy
   readonly choice: StockChoice
+  /** Of a compute service whose models run elsewhere. */
+  readonly cluster?: ClusterChoice & { readonly mount: MountService }
 }
 
 type Opened<S> = Effect.Effect<S, LaunchFailed, Scope.Scope>
 
 /** Starts the models of a service. @errors LaunchFailed: a model that does not load */
-const openModelHost = ({ setting }: Knowledge, plan: ComputeActor, choice: ModelChoice): Opened<Context.Tag.Service<typeof ModelHost>> => {
+export const openModelHost = ({ setting }: Knowledge, plan: ComputeActor, choice: ModelChoice): Opened<Context.Tag.Service<typeof ModelHost>> => {
   const layer = choice.modelHost === "processes" ? layerProcesses : layerThreads
   const host = layer({
     models: plan.models,
@@ -80,6 +92,18 @@ const openModelHost = ({ setting }: Knowledge, plan: ComputeActor, choice: Model
     Effect.mapError((error) => new LaunchFailed({ message: error.message }))
   )
 }
+
+/** Lets the runners of a service run its models. @errors LaunchFailed: a manifest, a database out of reach */
+const openRunnerHost = ({ setting }: Knowledge, plan: ComputeActor, choice: ModelChoice, cluster: NonNullable<StockRequest["cluster"]>) =>
+  Layer.build(layerCluster({
+    name: plan.name, runners: plan.runners ?? [], models: plan.models, storage: cluster.storage, slots: plan.workers, gpu: cluster.gpu,
+    ...(choice.modelsDirectory === undefined ? {} : { modelsDirectory: choice.modelsDirectory })
+  })).pipe(
+    Effect.map((context) => ({ modelHost: Context.get(context, ModelHost), desk: Context.get(context, RunDeskHost) })),
+    Effect.provideService(Crypto, setting.crypto),
+    Effect.provideService(Mount, cluster.mount),
+    Effect.mapError((error) => new LaunchFailed({ message: error.message }))
+  )
 
 const planOf = ({ topology }: Knowledge, name: string): Effect.Effect<ComputeActor> => {
   const plan = topology.computes.find((each) => each.name === name)
@@ -178,7 +202,9 @@ export const openDiskStock = (request: StockRequest, directory: string, storageK
         )
       case "compute": {
         const kept = yield* Effect.mapError(openComputeDisk({ directory: part("jobs"), crypto, params, storageKey, entropy }), asLaunchFailed)
-        return { role, ...kept, modelHost: yield* openModelHost(knowledge, yield* planOf(knowledge, identity.name), choice) }
+        const plan = yield* planOf(knowledge, identity.name)
+        if (request.cluster !== undefined) return { role, ...kept, ...(yield* openRunnerHost(knowledge, plan, choice, request.cluster)) }
+        return { role, ...kept, modelHost: yield* openModelHost(knowledge, plan, choice) }
       }
       case "client":
         return { role, ...(yield* Effect.mapError(openClientDisk({ directory: part("jobs"), crypto, storageKey, entropy }), asLaunchFailed)) }

@@ -136,6 +136,13 @@ const run = Command.make("run", {
   linger: Options.boolean("linger").pipe(
     Options.withDescription("When stopped by a signal: go on until the directory lists the actor no more, which takes up to two epochs.")
   ),
+  cluster: optional(Options.text("cluster").pipe(
+    Options.withPseudoName("FILE"),
+    Options.withDescription("For a compute service with runners, and runners: a file of mode 0600 that says where their database is (postgres://… or a path). "
+      + "Default: the environment's FUNION_CLUSTER, else a file beside the service's folder.")
+  )),
+  gpu: Options.boolean("gpu").pipe(Options.withDescription("This runner has a GPU; for the service: some runner has.")),
+  workers: wholeNumber("workers", 0, "Threads that unwrap packets at a gateway, mix or service node. Default: the node's own thread alone."),
   clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(

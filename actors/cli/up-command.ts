@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, Either, Schedule, type Scope } from "effect"
 import { systemEntropy } from "../../src/crypto/entropy.ts"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
-import { actorsOf, type Role, type Topology } from "../../src/topology/topology.ts"
+import { processesOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { makeMissingKeyFiles } from "../key-file.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { KEYS_DIRECTORY, openAccess } from "./network-access.ts"
@@ -102,7 +102,7 @@ const start = (request: UpRequest): Effect.Effect<Topology, CliFailure, Scope.Sc
     const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
     const keys = request.keys ?? KEYS_DIRECTORY
     const directory = request.directory ?? DATA_DIRECTORY
-    const placed = actorsOf(topology).filter(({ name }) => topology.placement?.[name] !== undefined)
+    const placed = processesOf(topology).filter(({ name }) => topology.placement?.[name] !== undefined)
     const made = yield* Effect.mapError(makeMissingKeyFiles(crypto, keys, placed.map(({ name }) => name), systemEntropy), (error) => failed(error.message))
     if (made.length > 0) yield* printAside(`keys made in ${keys}: ${made.join(", ")}\n`)
     const topologyFile = yield* writeTopology(directory, topology)

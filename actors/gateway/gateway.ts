@@ -24,10 +24,9 @@ import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
-import { isQueueName } from "../packet-port.ts"
 import { Allowances } from "./allowance.ts"
 import { Inboxes } from "./inboxes.ts"
-import { Gateway } from "./protocol.ts"
+import { Gateway, isQueueName } from "./protocol.ts"
 
 export interface GatewayConfig extends NetworkSetting {
   readonly identity: Identity

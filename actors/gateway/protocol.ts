@@ -12,6 +12,9 @@ import { Schema } from "effect"
 import { Frame, Frames, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 import { Forward } from "../../src/actor/packet-link.ts"
 
+/** Whether a caller is named by its queue, as a client is whose link proved nothing else. */
+export const isQueueName = (name: string): boolean => /^[0-9a-f]{32}$/.test(name)
+
 export class Gateway extends RpcGroup.make(
   Forward,
   /** Packets of the client that reads `queueId` (32 bytes). Over its rate they are dropped silently. */

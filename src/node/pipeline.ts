@@ -20,6 +20,7 @@ import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Geometry, NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 import { findCommand } from "../sphinx/routing-command.ts"
+import { replayTagOf } from "../sphinx/replay-tag.ts"
 import type { Unwrapped } from "../sphinx/unwrap.ts"
 import { makeTagCommit } from "./tag-commit.ts"
 import { isOpened, openPacket, type UnwrapOutcome } from "./unwrap-outcome.ts"
@@ -144,18 +145,27 @@ class Inbound<R> {
     return this.#config.keys.candidates(epochAt(this.#config.params, nowMs))
   }
 
-  #takeInTime(nowMs: number, limit: number): ReadonlyArray<Waiting> {
+  /** The oldest packets that are neither late nor replays of what has been here: a hash instead of scalar multiplications. */
+  #takeFresh(nowMs: number, limit: number, candidates: ReadonlyArray<MixKey>): ReadonlyArray<Waiting> {
+    const { drops } = this.#config
     const taken = this.#waiting.splice(0, limit)
-    const batch = taken.filter(({ receivedAtMs }) => nowMs - receivedAtMs <= this.#config.unwrapDwellMs)
-    this.#config.drops.count("unwrap-dwell-exceeded", taken.length - batch.length)
-    return batch
+    const inTime = taken.filter(({ receivedAtMs }) => nowMs - receivedAtMs <= this.#config.unwrapDwellMs)
+    const fresh = inTime.filter(({ packet }) => !this.#wasHere(packet, candidates))
+    drops.count("unwrap-dwell-exceeded", taken.length - inTime.length)
+    drops.count("replay", inTime.length - fresh.length)
+    return fresh
+  }
+
+  #wasHere(packet: Uint8Array, candidates: ReadonlyArray<MixKey>): boolean {
+    const tag = replayTagOf(this.#config.crypto, this.#config.geometry, packet)
+    return tag !== undefined && candidates.some(({ replayFilter }) => replayFilter.has(tag))
   }
 
   #processOne(nowMs: number): Effect.Effect<void, never, R> {
-    const [waiting] = this.#takeInTime(nowMs, 1)
+    const candidates = this.#candidates(nowMs)
+    const [waiting] = this.#takeFresh(nowMs, 1, candidates)
     if (waiting === undefined) return Effect.void
     const { crypto, geometry } = this.#config
-    const candidates = this.#candidates(nowMs)
     return this.#route(waiting, candidates, openPacket(crypto, geometry, candidates.map(({ privateKey }) => privateKey), waiting.packet))
   }
 
@@ -163,9 +173,9 @@ class Inbound<R> {
   #dispatch(pool: UnwrapPool): void {
     const nowMs = this.#nowMs()
     const share = Math.ceil(this.#waiting.length / pool.size)
-    const batch = this.#takeInTime(nowMs, Math.min(BATCH_LIMIT, Math.max(BURST_LIMIT, share)))
-    if (batch.length === 0) return
     const candidates = this.#candidates(nowMs)
+    const batch = this.#takeFresh(nowMs, Math.min(BATCH_LIMIT, Math.max(BURST_LIMIT, share)), candidates)
+    if (batch.length === 0) return
     pool.submit(batch.map(({ packet }) => packet), candidates.map(({ privateKey }) => privateKey), (outcomes) => {
       this.#returned.push({ batch, candidates, outcomes })
       this.wake()

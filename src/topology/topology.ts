@@ -109,6 +109,10 @@ export const actorsOf = (topology: Topology): ReadonlyArray<{ readonly name: str
 export const runnersOf = (topology: Pick<Topology, "computes">): ReadonlyArray<{ readonly name: string; readonly compute: string }> =>
   topology.computes.flatMap((compute) => (compute.runners ?? []).map((name) => ({ name, compute: compute.name })))
 
+/** Every process of a placed topology: its actors, and runners in the role of their service. */
+export const processesOf = (topology: Topology): ReadonlyArray<{ readonly name: string; readonly role: Role }> =>
+  [...actorsOf(topology), ...runnersOf(topology).map(({ name }) => ({ name, role: "compute" as const }))]
+
 /** The deadlines of a compute in quanta, as its descriptor carries them; exact for a validated topology. */
 export const deadlinesQuantaOf = (params: Pick<MixnetParams, "quantumMs">, compute: Pick<ServicePlan, "deadlinesMs">): ReadonlyArray<number> =>
   compute.deadlinesMs.map((deadlineMs) => deadlineMs / params.quantumMs)
