@@ -1,7 +1,8 @@
 /**
  * `funion keygen`: makes the two key files of an actor, or of every actor of a topology.
  *
- * Contract: nothing is written over; keys of every actor are made only when none of them is there. The paths go to standard output, one a line; secrets go nowhere but into their files.
+ * Contract: nothing is written over; keys of every actor are made only when none of them is there. The paths go to standard output, one a line; secrets
+ * go nowhere but into their files.
  * Knows nothing of: what keys are for.
  * Source: the issue's list; departures: none.
  *

@@ -2,8 +2,9 @@
  * Incoming connections of a mount: who is let in, how many, for how long.
  *
  * Contract: at most `connections` sockets are held, `connectionsPerAddress` of one address, `halfOpen` whose peer is not proved. A newcomer beyond the
- * last two takes the place of the oldest unproved one, silent ones first; proved peers are never put out for strangers. A peer that comes a
- * second time (same identity and key) takes the place of its older link. Refused connections close without a byte.
+ * last two takes the place of the oldest unproved one, silent ones first, of the address that has most of them: a flood from one address puts itself out,
+ * not the others who are coming in. Proved peers are never put out for strangers. A peer that comes a second time (same identity and key) takes the place
+ * of its older link. Refused connections close without a byte.
  * Knows nothing of: calls.
  * Source: mixnet.md §9 (newest wins), §17; departures: none.
  *
@@ -17,6 +18,7 @@ import type { TcpCount, TcpLimits } from "./tcp-limits.ts"
 import type { TcpLink } from "./tcp-link.ts"
 import type { TcpAddress } from "./tcp-options.ts"
 
+/** Connections that wait until we accept them. A longer queue lets nobody in sooner under a flood: friends wait in it behind the strangers. */
 const BACKLOG = 511
 /** Bytes that a socket takes before it asks for a pause: a batch of packets leaves with one call of the system. */
 export const SOCKET_BUFFER_BYTES = 65_536
@@ -75,8 +77,8 @@ export class Admission {
       count("refused-address")
       return false
     }
-    if (this.#halfOpen.size >= limits.halfOpen) this.#evict(() => true)
-    if (this.#all.size >= limits.connections && !this.#evict(() => true)) {
+    if (this.#halfOpen.size >= limits.halfOpen) this.#evictFromCrowd()
+    if (this.#all.size >= limits.connections && !this.#evictFromCrowd()) {
       count("refused-full")
       return false
     }
@@ -114,6 +116,15 @@ export class Admission {
     sameAddress?.delete(incoming)
     if (sameAddress?.size === 0) this.#byAddress.delete(incoming.address)
     if (incoming.peerKey !== undefined && this.#byPeer.get(incoming.peerKey) === incoming) this.#byPeer.delete(incoming.peerKey)
+  }
+
+  /** Makes room at the cost of the address with most unproved connections; of two, the one whose first came first. */
+  #evictFromCrowd(): boolean {
+    const counts = new Map<string, number>()
+    let crowded: string | undefined
+    for (const { address } of this.#halfOpen) counts.set(address, (counts.get(address) ?? 0) + 1)
+    for (const [address, count] of counts) if (crowded === undefined || count > (counts.get(crowded) ?? 0)) crowded = address
+    return this.#evict((incoming) => incoming.address === crowded)
   }
 
   /** Ends the oldest unproved connection that fits, a silent one if there is any. */

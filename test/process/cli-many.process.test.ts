@@ -183,10 +183,12 @@ describe.concurrent("the steps apart refuse, before anybody is asked,", () => {
     refused(commission("lang-id", "damaged.input"), 1, /was uploaded for the model affine, not for lang-id$/), LIMIT_MS)
   it("an input that is damaged", () =>
     refused(commission("affine", "damaged.input"), 1, /damaged\.input is damaged/), LIMIT_MS)
-  it("a ticket of another network", () => refused(stepArgs("fetch", at("far.ticket")), 1, /far\.ticket was made for the network far, not for mine$/), LIMIT_MS)
+  it("a ticket of another network", () =>
+    refused(stepArgs("fetch", at("far.ticket")), 1, /far\.ticket was made for the network far, not for mine$/), LIMIT_MS)
   it("a ticket that is damaged", () => refused(stepArgs("fetch", at("damaged.ticket")), 1, /damaged\.ticket is damaged/), LIMIT_MS)
   it("a missing file", () => refused(stepArgs("fetch", at("none")), 1, /none: there is no such file$/), LIMIT_MS)
-  it("an option that is given twice", () => refused(stepArgs("fetch", at("far.ticket"), "--keys", "elsewhere"), 2, /the option --keys is given twice$/), LIMIT_MS)
+  it("an option that is given twice", () =>
+    refused(stepArgs("fetch", at("far.ticket"), "--keys", "elsewhere"), 2, /the option --keys is given twice$/), LIMIT_MS)
 })
 
 describe("up", () => {

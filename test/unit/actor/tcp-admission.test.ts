@@ -53,6 +53,17 @@ describe("admission", () => {
     expect(arrive("z", "c")).toBeUndefined()
     expect(arrive("z", "d")).toBeDefined()
   })
+  it("a flood from one address puts itself out, not a newcomer from another, however silent and however old", () => {
+    for (const limits of [{ connections: 100, halfOpen: 8 }, { connections: 8, halfOpen: 100 }]) {
+      const { admission, arrive, ended } = table({ ...limits, connectionsPerAddress: 100 })
+      arrive("friend", "b")
+      for (let i = 0; i < 50; i++) arrive(`guest ${i}`, "a", i % 2 === 0)
+      expect(ended).toHaveLength(43)
+      expect(ended).not.toContain("friend")
+      arrive("other", "c")
+      expect([ended.length, ended.includes("friend"), ended.includes("other"), admission.size]).toEqual([44, false, false, 8])
+    }
+  })
   it("a peer that comes again takes the place of its older link; leaving twice is harmless", () => {
     const { admission, arrive, ended } = table({ connections: 100, connectionsPerAddress: 100, halfOpen: 100 })
     const [older, newer] = [arrive("older"), arrive("newer")] as [TcpLink, TcpLink]
