@@ -2,7 +2,8 @@
  * One run of the program `funion`, from its arguments to its exit status.
  *
  * Contract: an error is one line on standard error that begins with `funion:`, never a stack trace. A signal to stop interrupts the command, and the
- * status comes when everything it opened is closed. Status: 0, 1 (failed), 2 (the command line is wrong), 130 (stopped by a signal).
+ * status comes when everything it opened is closed. Status: 0, 1 (failed), 2 (the command line is wrong), 130 (stopped by a signal, which is
+ * the good end, 0, of commands that go on until one).
  * Knows nothing of: what commands do.
  * Source: the issue's list; departures: none.
  *
@@ -19,6 +20,9 @@ import { asideLogger, forgiveClosedPipes, libraryConsole, printAside } from "./o
 
 /** From this signal on the process ends at once. A terminal and npx may each send one for a single Ctrl-C. */
 const INSISTENT_SIGNAL = 4
+
+/** Commands that go on until a signal: for them it is the good end. */
+const LASTING: ReadonlySet<string> = new Set(["run", "up"])
 
 /** What a failed run says and with which status. */
 const failureOf = (cause: Cause.Cause<CliFailure | ValidationError.ValidationError>): CliFailure => {
@@ -64,5 +68,6 @@ export const runCli = (args: ReadonlyArray<string>): Promise<number> =>
     }
     process.on("SIGINT", stop)
     process.on("SIGTERM", stop)
-    fiber.addObserver((exit) => resolve(Exit.isSuccess(exit) ? exit.value : INTERRUPTED_STATUS))
+    const interruptedStatus = LASTING.has(args[0] ?? "") ? 0 : INTERRUPTED_STATUS
+    fiber.addObserver((exit) => resolve(Exit.isSuccess(exit) ? exit.value : interruptedStatus))
   })

@@ -58,6 +58,32 @@ export const tinyService: ServicePlan = {
 }
 
 /**
+ * A network of one process per actor on one or two small machines: half of tiny's rates and a little less, because links between processes cost several
+ * times what calls inside one do, and processes that start need room.
+ */
+export const modestParams: MixnetParams = {
+  ...SHARED,
+  muPerMs: 0.05,
+  lambdaPPerMs: 0.013,
+  lambdaLPerMs: 0.001,
+  lambdaRPerMs: 0.01,
+  quantumMs: 2000,
+  answerMs: 600,
+  sealBeforeEdgeMs: 300,
+  retransmitSlackMs: 2000,
+  sendSlackMs: 250
+}
+
+export const modestService: ServicePlan = {
+  deadlinesMs: [6000, 12_000, 20_000, 40_000],
+  releaseWindowMs: 2000,
+  profiles: profiles(1, 1, 1),
+  sessions: 5,
+  workers: 2,
+  maxComputeMs: 1000
+}
+
+/**
  * The same for the crypto backend in pure JavaScript. Making a packet and unwrapping it along its route costs about 30 ms there, so one client and four
  * service sessions at 3.2 packets/s each keep about half a core busy.
  */
