@@ -11,12 +11,15 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Clock, Effect, Fiber, Schedule, type Scope } from "effect"
+import { Clock, Effect, Either, Fiber, Schedule, type Scope } from "effect"
 import { readPublics, readSecret } from "../../actors/key-file.ts"
 import { attend, type ClientAccess, join as joinNetwork, publicsNeeded } from "../../actors/launch.ts"
 import { models } from "../../actors/session-api.ts"
+import type { MixnetParams } from "../../src/params/mixnet-params.ts"
+import { tinyParams } from "../../src/params/presets.ts"
+import { network } from "../../src/topology/builder.ts"
 import type { Topology } from "../../src/topology/topology.ts"
-import { topology as twoMachines } from "../../topologies/two-machines.ts"
+import { validateTopology } from "../../src/topology/validate.ts"
 import { type Arena, type Fault, PROXIED } from "./faults.ts"
 import { Fleet } from "./fleet.ts"
 import { type JobRecord, newRecord, runJob } from "./jobs.ts"
@@ -61,15 +64,34 @@ const OPERATOR_PORTS = 500
 /** Where the actor behind the proxy listens. */
 const BEHIND_PROXY = 400
 
-/** The shipped topology on ports of its own, with one actor behind a proxy. */
+/** Brisk enough for a job every ten seconds, sparing enough for two cores that start processes all the time. */
+const PARAMS: MixnetParams = { ...tinyParams, lambdaPPerMs: 0.018, lambdaLPerMs: 0.001, lambdaRPerMs: 0.015, answerMs: 400 }
+
+/** As many actors as the shipped topologies have, one of them behind a proxy, and one model. */
 const arenaTopology = (firstPort: number): Topology => {
-  const places = Object.entries(twoMachines.placement ?? {}).map(([name, place], index) => [name, {
+  const whole = network({
+    name: "chaos",
+    params: PARAMS,
+    authorities: 3,
+    machines: [{
+      name: "here", host: "127.0.0.1", firstPort, actors: ["authorities", "gateways", "mixes", "serviceNodes", "couriers", "replicas", "computes", "clients"]
+    }],
+    computes: [{
+      deadlinesMs: [3000, 6000, 10_000, 20_000],
+      releaseWindowMs: 1000,
+      profiles: [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }],
+      workers: 1,
+      maxComputeMs: 700,
+      models: [{ id: "affine", profiles: [0] }]
+    }]
+  })
+  const places = Object.entries(whole.placement ?? {}).map(([name, place], index) => [name, {
     ...place,
     port: firstPort + index,
     operatorPort: firstPort + OPERATOR_PORTS + index,
     ...(name === PROXIED ? { listenPort: firstPort + BEHIND_PROXY } : {})
   }] as const)
-  return { ...twoMachines, name: "chaos", placement: Object.fromEntries(places) }
+  return { ...whole, placement: Object.fromEntries(places) }
 }
 
 /** The ways into the network: a client of the moment, and those of its client processes. Waits until a compute service is offered. */
@@ -159,7 +181,7 @@ const undisturbed = (run: Run) =>
 /** Starts the network in a folder of its own. */
 const openArena = (choice: ChaosChoice) =>
   Effect.gen(function*() {
-    const topology = arenaTopology(choice.firstPort)
+    const { topology } = Either.getOrThrowWith(validateTopology(arenaTopology(choice.firstPort)), ({ field, message }) => new RangeError(`${field}: ${message}`))
     const directory = mkdtempSync(join(tmpdir(), "funion-chaos-"))
     const fleet = new Fleet({ topology, directory })
     const place = topology.placement?.[PROXIED]
