@@ -9,7 +9,7 @@
  * @module
  */
 import { Schema } from "effect"
-import { Frame, Frames, Rpc, RpcGroup } from "../../src/actor/actor.ts"
+import { Frame, Frames, OneWay, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 import { Forward } from "../../src/actor/packet-link.ts"
 
 /** Whether a caller is named by its queue, as a client is whose link proved nothing else. */
@@ -18,7 +18,7 @@ export const isQueueName = (name: string): boolean => /^[0-9a-f]{32}$/.test(name
 export class Gateway extends RpcGroup.make(
   Forward,
   /** Packets of the client that reads `queueId` (32 bytes). Over its rate they are dropped silently. */
-  Rpc.make("Submit", { payload: { queueId: Frame, packets: Frames } }),
+  Rpc.make("Submit", { payload: { queueId: Frame, packets: Frames } }).annotate(OneWay, true),
   /** Messages for `queueId`: SURB id 16 ‖ payload 32 + forwardPayloadBytes. */
   Rpc.make("Receive", { payload: { queueId: Frame }, success: Frame, stream: true }),
   /** The signed document of `epoch` as the authorities gave it; status as at the authorities. */

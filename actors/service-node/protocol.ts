@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Frame, Rpc, RpcGroup } from "../../src/actor/actor.ts"
+import { Frame, OneWay, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 import { Forward } from "../../src/actor/packet-link.ts"
 
 export class ServiceNode extends RpcGroup.make(
@@ -17,5 +17,5 @@ export class ServiceNode extends RpcGroup.make(
   /** Endless: one frame per λR tick for the compute service that reads `endpoint` (32 bytes). */
   Rpc.make("QueueDeliveries", { payload: { endpoint: Frame }, success: Frame, stream: true }),
   /** One frame per λR tick from that compute service. */
-  Rpc.make("QueueAnswer", { payload: { endpoint: Frame, frame: Frame } })
+  Rpc.make("QueueAnswer", { payload: { endpoint: Frame, frame: Frame } }).annotate(OneWay, true)
 ) {}

@@ -10,7 +10,7 @@
  * @module
  */
 import type { Rpc as RpcModule, RpcSchema } from "@effect/rpc"
-import { Schema, type Effect, type Stream } from "effect"
+import { Context, Schema, type Effect, type Stream } from "effect"
 
 export { Rpc, RpcGroup } from "@effect/rpc"
 
@@ -57,6 +57,12 @@ export type Answer<Current> = Current extends RpcModule.Rpc<infer _Tag, infer _P
 export type Client<Rpcs extends RpcModule.Any> = {
   readonly [Current in Rpcs as Current["_tag"]]: (payload: RpcModule.PayloadConstructor<Current>) => Answer<Current>
 }
+
+/**
+ * Marks a call that tells its caller nothing: over a link it ends when it is on its way, no answer travels back, and what becomes of it later is not told.
+ * In one process it ends as any call does.
+ */
+export class OneWay extends Context.Reference<OneWay>()("funion/actor/OneWay", { defaultValue: (): boolean => false }) {}
 
 /** The name under which the mount puts the caller's name into the headers of a call. */
 export const CALLER_HEADER = "funion-caller"

@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { Frames, Rpc } from "./actor.ts"
+import { Frames, OneWay, Rpc } from "./actor.ts"
 
 /** Most packets that one call may carry. */
 export const PACKETS_PER_BATCH = 64
 
-export const Forward = Rpc.make("Forward", { payload: { packets: Frames } })
+export const Forward = Rpc.make("Forward", { payload: { packets: Frames } }).annotate(OneWay, true)

@@ -9,13 +9,16 @@
  * @module
  */
 import { type Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
-import { type Either, Option, Schema } from "effect"
+import { Context, type Either, Option, Schema } from "effect"
+import { OneWay } from "./actor.ts"
 
 type Decode = (encoded: unknown) => Either.Either<unknown, unknown>
 type Encode = (value: unknown) => unknown
 
 export interface CallCodec {
   readonly isStream: boolean
+  /** Nothing is answered, see `OneWay`. */
+  readonly isOneWay: boolean
   /** Fills in defaults and checks types, as the protocol's schema constructs payloads; then encodes. */
   readonly encodePayload: Encode
   readonly decodePayload: Decode
@@ -39,6 +42,7 @@ const codecOf = (rpc: Rpc.AnyWithProps): CallCodec => {
   const error = stream === undefined ? declared : Schema.Union(declared, stream.failure as unknown as Plain)
   return {
     isStream: stream !== undefined,
+    isOneWay: Context.get(rpc.annotations, OneWay),
     encodePayload: (given) => encode(payload.make === undefined ? given : payload.make(given)),
     decodePayload: Schema.decodeUnknownEither(payload),
     encodeValue: Schema.encodeUnknownSync(value),

@@ -17,6 +17,9 @@ import type { FromResponder, Refusal } from "./tcp-envelope.ts"
 import { STREAM_WINDOW_ITEMS } from "./tcp-host.ts"
 import type { OpenCall, Route } from "./tcp-route.ts"
 
+/** Consumed items that are told together: half of what the peer may send ahead. */
+const CREDIT_ITEMS = STREAM_WINDOW_ITEMS / 2
+
 export interface ClientContext {
   readonly to: string
   readonly codecs: ReadonlyMap<string, CallCodec>
@@ -79,6 +82,7 @@ const start = (
   const opened: OpenCall = {
     call,
     payload,
+    onSent: codec.isOneWay ? () => end(Exit.void) : undefined,
     onMessage: (message) => {
       if (message._tag !== "Items") {
         end(endOf(context, call, codec, message))
@@ -124,7 +128,7 @@ const callStream = (context: ClientContext, call: string, codec: CallCodec, payl
       (running) => Effect.sync(() => running?.cancel())
     )
     const pull = Effect.suspend(() => {
-      if (owed > 0) {
+      if (owed >= CREDIT_ITEMS) {
         started?.route.credit(started.opened, owed)
         held -= owed
         owed = 0
@@ -133,8 +137,8 @@ const callStream = (context: ClientContext, call: string, codec: CallCodec, payl
     }).pipe(
       Effect.mapError(Option.some),
       Effect.flatMap(([items, done]) => {
-        owed = Chunk.size(items)
-        return owed === 0 && done ? Effect.fail(Option.none()) : Effect.succeed(items)
+        owed += Chunk.size(items)
+        return items.length === 0 && done ? Effect.fail(Option.none()) : Effect.succeed(items)
       })
     )
     return Stream.repeatEffectChunkOption(pull)

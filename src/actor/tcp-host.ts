@@ -63,6 +63,10 @@ interface HostedCall {
 
 type AnyCall = (payload: unknown) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
+/** Nobody is told how a one-way call ended; a defect of its handler is reported. */
+const unanswered = (actor: string, call: string, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Exit.isFailure(exit) && Cause.isDie(exit.cause) ? reportCrash("one-way call", exit.cause, { actor, call }) : Effect.void
+
 export class HostedLink {
   readonly #link: TcpLink
   readonly #caller: string
@@ -105,7 +109,7 @@ export class HostedLink {
     const codec = actor?.codecs.get(call)
     if (actor === undefined || this.#calls.size >= limits.callsPerLink) {
       if (actor !== undefined) count("refused-call")
-      this.#refuse(id, "not-serving")
+      if (codec?.isOneWay !== true) this.#refuse(id, "not-serving")
       return true
     }
     const decoded = codec?.decodePayload(payload)
@@ -122,7 +126,8 @@ export class HostedLink {
       if (Effect.isEffect(answer)) return answer
       return Stream.runForEachChunk(answer as Stream.Stream<unknown, unknown>, (items) => this.#items(id, hosted, codec, actor, items))
     })
-    const fiber = fork(Effect.flatMap(Effect.exit(handled), (exit) => this.#reply(id, call, codec, actor, exit)))
+    const fiber = fork(Effect.flatMap(Effect.exit(handled), (exit) =>
+      (codec.isOneWay ? unanswered(actor.name, call, exit) : this.#reply(id, call, codec, actor, exit))))
     hosted.fiber = fiber
     fiber.addObserver(() => {
       if (this.#calls.get(id) === hosted) this.#calls.delete(id)

@@ -123,7 +123,7 @@ export class TcpLink {
     } else if (over(this.#blockedSinceMs, limits.writeMs)) this.#endFor("write-stalled")
     else if (over(this.#receivedMs, limits.idleMs) && !this.#socket.isPaused()) this.#endFor("idle")
     else if (!this.#end.isInitiator) return
-    else if (inUse && over(Math.max(this.#pingedMs, this.#receivedMs), limits.idleMs / 4)) {
+    else if ((inUse || this.#sentMs > this.#receivedMs) && over(Math.max(this.#pingedMs, this.#receivedMs), limits.idleMs / 4)) {
       this.#pingedMs = now
       this.ping()
     } else if (!inUse && over(Math.max(this.#sentMs, this.#receivedMs), limits.idleMs / 2)) {

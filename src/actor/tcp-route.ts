@@ -17,6 +17,8 @@ export interface OpenCall {
   readonly call: string
   /** As the protocol's schema encodes it. */
   readonly payload: unknown
+  /** Told that the request is on its way; there is no answer to wait for then. */
+  readonly onSent?: (() => void) | undefined
   /** False when the message breaks the protocol of calls. Ended calls are told nothing more. */
   readonly onMessage: (message: FromResponder) => boolean
   readonly fail: (reason: Refusal) => void
@@ -136,7 +138,11 @@ export class Route {
     this.#open.set(id, call)
     this.#ids.set(call, id)
     try {
-      if (link.send({ _tag: "Request", id, call: call.call, payload: call.payload })) return
+      if (link.send({ _tag: "Request", id, call: call.call, payload: call.payload })) {
+        if (call.onSent === undefined) return
+        this.#forget(call)
+        return call.onSent()
+      }
     } catch (defect) {
       this.#forget(call)
       return call.die(defect)
