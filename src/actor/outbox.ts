@@ -17,6 +17,8 @@ export interface OutboxConfig<E> {
   readonly batchLimit: number
   /** Longest wait of a packet before its call starts, in milliseconds. */
   readonly slackMs: number
+  /** Time in which the first of a batch waits for others, in milliseconds; default 0. */
+  readonly gatherMs?: number
   readonly send: (batch: ReadonlyArray<Uint8Array>) => Effect.Effect<unknown, E>
   readonly onLost: (packets: number) => void
 }
@@ -60,7 +62,9 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       if (batch.length === 0) return Effect.void
       return Effect.catchAllCause(Effect.suspend(() => config.send(batch)), () => Effect.sync(() => lose(batch.length)))
     })
-    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? filled : sendNext)
+    const { batchLimit, gatherMs = 0 } = config
+    const gather = gatherMs === 0 ? filled : Effect.zipRight(filled, Effect.suspend(() => (waiting.length < batchLimit ? Effect.sleep(gatherMs) : Effect.void)))
+    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? gather : sendNext)
     yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body, step: () => undefined }))
     return {
       offer: (packet) => {

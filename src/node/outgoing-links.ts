@@ -27,6 +27,9 @@ class PacketReceiver extends RpcGroup.make(Forward) {}
 /** Packets that may wait for one peer; the newest are dropped beyond. */
 const OUTBOX_CAPACITY = 256
 
+/** Packets that are due within this time leave in one call, in milliseconds: a fraction of any mean delay worth having. */
+const GATHER_MS = 8
+
 export interface OutgoingLinksConfig {
   readonly name: string
   readonly crypto: CryptoBackend
@@ -79,6 +82,7 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         const outbox = yield* makeOutbox({
           capacity: OUTBOX_CAPACITY,
           batchLimit: PACKETS_PER_BATCH,
+          gatherMs: GATHER_MS,
           slackMs: config.sendSlackMs,
           send: (packets) => client.Forward({ packets }),
           onLost: (packets) => config.drops.count("outgoing-failed", packets)

@@ -18,11 +18,16 @@ const BATCH_LIMIT = 256
 /** Packets that may wait for the next commit. */
 const WAITING_CAPACITY = 1_000
 
+/** Time in which packets gather for one commit when nothing else is said, in milliseconds. */
+export const COMMIT_GATHER_MS = 12
+
 export interface TagCommitOptions<A, R> {
   /** Makes every tag recorded before it starts durable; false when it cannot. */
   readonly commit: Effect.Effect<boolean>
   /** Longest wait for a commit, in milliseconds. */
   readonly dwellMs: number
+  /** Time in which packets gather for one commit, in milliseconds. */
+  readonly gatherMs?: number
   readonly drops: DropCounters
   readonly route: (packet: A) => Effect.Effect<void, never, R>
 }
@@ -34,7 +39,7 @@ interface Held<A> {
 
 /** Starts in the caller's scope. @returns takes a packet whose tag has been recorded; waits only for room */
 export const makeTagCommit = <A, R>(
-  { commit, drops, dwellMs, route }: TagCommitOptions<A, R>
+  { commit, drops, dwellMs, gatherMs = COMMIT_GATHER_MS, route }: TagCommitOptions<A, R>
 ): Effect.Effect<(packet: A) => Effect.Effect<void>, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const waiting = yield* Queue.bounded<Held<A>>(WAITING_CAPACITY)
@@ -48,9 +53,14 @@ export const makeTagCommit = <A, R>(
         (isDurable
           ? Effect.forEach(batch, routeInTime, { discard: true })
           : Effect.sync(() => drops.count("tag-not-durable", Chunk.size(batch)))))
-    yield* Queue.takeBetween(waiting, 1, BATCH_LIMIT).pipe(
+    /** The first of a batch waits a little for others: a disk is asked rarely, and delays are longer than that anyway. */
+    const nextBatch = Effect.zipWith(
+      Effect.zipLeft(Queue.take(waiting), Effect.sleep(gatherMs)),
+      Effect.suspend(() => Queue.takeUpTo(waiting, BATCH_LIMIT - 1)),
+      (first, others) => Chunk.prepend(others, first)
+    )
+    yield* nextBatch.pipe(
       Effect.flatMap(settle),
-      Effect.zipRight(Effect.yieldNow()),
       Effect.forever,
       Effect.forkScoped
     )

@@ -10,7 +10,7 @@ import { Clock, Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { DropCounters } from "../../../src/mixnet/drop-counters.ts"
 import { openMixKeysIn } from "../../../src/node/mix-key-disk.ts"
-import { makeTagCommit } from "../../../src/node/tag-commit.ts"
+import { COMMIT_GATHER_MS, makeTagCommit } from "../../../src/node/tag-commit.ts"
 import { MemoryDisk } from "../disk/memory-disk.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 import { crypto, entropy, geometry, packetFor, pipelineWith } from "./sample-node.ts"
@@ -23,7 +23,7 @@ const commitWith = (commit: Effect.Effect<boolean>, route: (packet: number) => E
     const drops = new DropCounters()
     const routed: Array<readonly [number, number]> = []
     const offer = yield* makeTagCommit<number, never>({
-      commit, drops, dwellMs: 250,
+      commit, drops, dwellMs: 250, gatherMs: 0,
       route: (packet) => Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
         routed.push([packet, nowMs])
         return route(packet)
@@ -94,7 +94,7 @@ describe("a pipeline over keys on disk", () => {
       const packet = packetFor(publicKey(ring))
       yield* Effect.sleep(7)
       yield* pipeline.accept([packet], "node")
-      yield* Effect.sleep(29)
+      yield* Effect.sleep(COMMIT_GATHER_MS + 29)
       expect(routed).toEqual([])
       yield* Effect.sleep(2)
       expect(routed.map(({ receivedAtMs }) => receivedAtMs)).toEqual([7])
@@ -117,10 +117,10 @@ describe("a pipeline over keys on disk", () => {
       const packet = packetFor(publicKey(ring))
       disk.failing.add("append")
       yield* pipeline.accept([packet], "node")
-      yield* Effect.sleep(1)
+      yield* Effect.sleep(COMMIT_GATHER_MS + 1)
       disk.failing.clear()
       yield* pipeline.accept([packet, packetFor(publicKey(ring))], "node")
-      yield* Effect.sleep(1)
+      yield* Effect.sleep(COMMIT_GATHER_MS + 1)
       expect([routed.length, drops.snapshot()]).toEqual([1, { "tag-not-durable": 1, replay: 1 }])
     }))
   })
