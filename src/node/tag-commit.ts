@@ -55,7 +55,7 @@ export const makeTagCommit = <A, R>(
           : Effect.sync(() => drops.count("tag-not-durable", Chunk.size(batch)))))
     /** The first of a batch waits a little for others: a disk is asked rarely, and delays are longer than that anyway. */
     const nextBatch = Effect.zipWith(
-      Effect.zipLeft(Queue.take(waiting), Effect.sleep(gatherMs)),
+      Effect.zipLeft(Queue.take(waiting), gatherMs === 0 ? Effect.yieldNow() : Effect.sleep(gatherMs)),
       Effect.suspend(() => Queue.takeUpTo(waiting, BATCH_LIMIT - 1)),
       (first, others) => Chunk.prepend(others, first)
     )

@@ -58,16 +58,16 @@ export const tinyService: ServicePlan = {
 }
 
 /**
- * A network of one process per actor on one or two small machines: half of tiny's rates and a little less, because links between processes cost several
+ * A network of one process per actor on one or two small machines: less than half of tiny's rates, because links between processes cost several
  * times what calls inside one do, and processes that start need room.
  */
 export const modestParams: MixnetParams = {
   ...SHARED,
   muPerMs: 0.05,
-  lambdaPPerMs: 0.013,
+  lambdaPPerMs: 0.01,
   lambdaLPerMs: 0.001,
   lambdaRPerMs: 0.01,
-  quantumMs: 2000,
+  quantumMs: 3200,
   answerMs: 600,
   sealBeforeEdgeMs: 300,
   retransmitSlackMs: 2000,
@@ -75,10 +75,10 @@ export const modestParams: MixnetParams = {
 }
 
 export const modestService: ServicePlan = {
-  deadlinesMs: [6000, 12_000, 20_000, 40_000],
-  releaseWindowMs: 2000,
+  deadlinesMs: [6400, 12_800, 25_600, 51_200],
+  releaseWindowMs: 3200,
   profiles: profiles(1, 1, 1),
-  sessions: 5,
+  sessions: 4,
   workers: 2,
   maxComputeMs: 1000
 }
