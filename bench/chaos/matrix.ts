@@ -1,8 +1,9 @@
 /**
  * The kill matrix: a network of real processes, jobs without end, one fault after the other.
  *
- * Contract: jobs begin before, at and after every fault. A fault is over when a job that began after it is answered; `recoveryMs` is the time from the
- * fault until then, so that it holds the time of one undisturbed job. A run ends when every job is settled.
+ * Contract: jobs begin before, at and after every fault; the next fault strikes when a job that began after the one before is accepted, so that jobs are
+ * at every step when something breaks. `recoveryMs` is the time from a fault to the answer of the job that began after it, so it holds the time of one
+ * undisturbed job. A run ends when every job is settled.
  * Knows nothing of: the command line.
  * Source: issue "the same topology file on many machines" (process tests); departures: none.
  *
@@ -107,6 +108,11 @@ const enter = ({ fleet, topology }: Arena): Effect.Effect<ReadonlyMap<string, Cl
     return new Map([["", access], ...attended])
   }).pipe(Effect.mapError((error) => new Error(error.message)))
 
+const waitWhile = (isOpen: () => boolean, limitMs: number): Effect.Effect<void> => {
+  const look: Effect.Effect<void> = Effect.suspend(() => (isOpen() ? Effect.delay(look, 50) : Effect.void))
+  return Effect.asVoid(Effect.timeoutOption(look, limitMs))
+}
+
 class Run {
   readonly records: Array<JobRecord> = []
   readonly #fibers: Array<Fiber.RuntimeFiber<void>> = []
@@ -130,8 +136,12 @@ class Run {
 
   /** Waits until a job is settled, at most so long. */
   settle(record: JobRecord, limitMs: number): Effect.Effect<void> {
-    const look: Effect.Effect<void> = Effect.suspend(() => (record.outcome === "open" ? Effect.delay(look, 50) : Effect.void))
-    return Effect.asVoid(Effect.timeoutOption(look, limitMs))
+    return waitWhile(() => record.outcome === "open", limitMs)
+  }
+
+  /** Waits until a job is accepted, at most so long. */
+  accepted(record: JobRecord, limitMs: number): Effect.Effect<void> {
+    return waitWhile(() => record.outcome === "open" && record.acceptedMs === undefined, limitMs)
   }
 
   readonly settleAll: Effect.Effect<void> = Effect.suspend(() => Effect.asVoid(Fiber.awaitAll(this.#fibers)))
@@ -152,7 +162,14 @@ const reportOf = (name: string, records: ReadonlyArray<JobRecord>, recoveryMs: n
   }
 }
 
-/** One fault: a job before it, one at it, one after it whose answer says that it is over. @returns the time until then */
+interface Suffered {
+  readonly fault: Fault
+  readonly struckMs: number
+  /** The job that began after the fault. */
+  readonly last: JobRecord
+}
+
+/** One fault: a job before it, one at it, one after it. Over when the last one is accepted: its answer comes while the next fault strikes. */
 const suffer = (arena: Arena, run: Run, fault: Fault, tell: (line: string) => void) =>
   Effect.gen(function*() {
     yield* run.begin(fault.name, fault.through)
@@ -163,10 +180,9 @@ const suffer = (arena: Arena, run: Run, fault: Fault, tell: (line: string) => vo
     yield* Effect.sleep(fault.lastsMs)
     yield* Effect.promise(() => fault.relieve(arena))
     const last = yield* run.begin(fault.name, fault.through)
-    yield* run.settle(last, RECOVERY_LIMIT_MS)
-    const recoveryMs = (last.answeredMs ?? (yield* Clock.currentTimeMillis)) - struckMs
-    tell(`${fault.name}: over after ${(recoveryMs / 1000).toFixed(1)} s`)
-    return recoveryMs
+    yield* run.accepted(last, RECOVERY_LIMIT_MS)
+    tell(`${fault.name}: served again after ${(((last.acceptedMs ?? (yield* Clock.currentTimeMillis)) - struckMs) / 1000).toFixed(1)} s`)
+    return { fault, struckMs, last } satisfies Suffered
   })
 
 /** One job before anything has happened. */
@@ -181,7 +197,8 @@ const undisturbed = (run: Run) =>
 /** Starts the network in a folder of its own. */
 const openArena = (choice: ChaosChoice) =>
   Effect.gen(function*() {
-    const { topology } = Either.getOrThrowWith(validateTopology(arenaTopology(choice.firstPort)), ({ field, message }) => new RangeError(`${field}: ${message}`))
+    const checked = validateTopology(arenaTopology(choice.firstPort))
+    const { topology } = Either.getOrThrowWith(checked, ({ field, message }) => new RangeError(`${field}: ${message}`))
     const directory = mkdtempSync(join(tmpdir(), "funion-chaos-"))
     const fleet = new Fleet({ topology, directory })
     const place = topology.placement?.[PROXIED]
@@ -207,12 +224,12 @@ export const runChaos = (choice: ChaosChoice): Effect.Effect<ChaosReport, Error>
     const run = new Run(yield* enter(arena))
     const undisturbedMs = yield* undisturbed(run)
     choice.tell(`an undisturbed job takes ${(undisturbedMs / 1000).toFixed(1)} s`)
-    const recoveries = yield* Effect.forEach(choice.faults(arena.fleet), (fault) =>
-      Effect.map(suffer(arena, run, fault, choice.tell), (recoveryMs) => [fault.name, recoveryMs] as const))
+    const suffered = yield* Effect.forEach(choice.faults(arena.fleet), (fault) => suffer(arena, run, fault, choice.tell))
     yield* run.settleAll
+    const endMs = yield* Clock.currentTimeMillis
     const bad = run.records.filter(({ outcome }) => outcome !== "answered")
     return {
-      faults: recoveries.map(([name, recoveryMs]) => reportOf(name, run.records, recoveryMs)),
+      faults: suffered.map(({ fault, last, struckMs }) => reportOf(fault.name, run.records, (last.answeredMs ?? endMs) - struckMs)),
       undisturbedMs: Math.round(undisturbedMs),
       neverAccepted: run.records.filter(({ outcome }) => outcome === "never accepted").length,
       unaskedEnds: arena.fleet.unasked,
