@@ -1,8 +1,8 @@
-// Two groups, one after the other: everything that computes shares the cores and one module graph per worker; what starts real networks in real
-// processes has the machine to itself, because those networks keep real time.
+// Two groups, one after the other: everything that computes shares the cores and one module graph per worker; what runs networks in real time or
+// measures has the machine to itself.
 import { defineConfig } from "vitest/config"
 
-const realTime = "test/process/**/*.test.ts"
+const realTime = "test/process/{bench,chaos,cli-infer,cluster,example}.process.test.ts"
 
 export default defineConfig({
   test: {

@@ -118,5 +118,5 @@ export const quickFaults = (fleet: Fleet): ReadonlyArray<Fault> => [
 
 /** A minute's worth. */
 export const shortFaults = (fleet: Fleet): ReadonlyArray<Fault> => [
-  ...(["mix", "compute", "replica"] as const).flatMap((role) => firstOf(fleet, role)).map((name) => kill(name, fleet))
+  ...(["mix", "compute"] as const).flatMap((role) => firstOf(fleet, role)).map((name) => kill(name, fleet))
 ]

@@ -64,7 +64,8 @@ const summary = ({ details, faults, neverAccepted, unaskedEnds, undisturbedMs }:
   return [
     `${sum((fault) => fault.requests)} requests, ${sum((fault) => fault.answered)} answered, ${sum((fault) => fault.lost)} lost, `
     + `${sum((fault) => fault.wrong)} wrong; `
-    + `longest recovery ${(longestMs / 1000).toFixed(1)} s, an undisturbed job ${(undisturbedMs / 1000).toFixed(1)} s`,
+    + `longest recovery ${(longestMs / 1000).toFixed(1)} s`
+    + (undisturbedMs === undefined ? "" : `, an undisturbed job ${(undisturbedMs / 1000).toFixed(1)} s`),
     ...(neverAccepted === 0 ? [] : [`${neverAccepted} jobs were accepted by nobody in time`]),
     ...(unaskedEnds === 0 ? [] : [`${unaskedEnds} processes ended by themselves`]),
     ...details
@@ -79,7 +80,7 @@ const chosen = flags.has("--short") ? shortFaults : flags.has("--quick") ? quick
 const faults = (fleet: Fleet): ReadonlyArray<Fault> => chosen(fleet).filter(({ name }) => only === undefined || name.includes(only))
 const tell = (line: string): void => { process.stderr.write(`${line}\n`) }
 
-const fiber = Effect.runFork(runChaos({ faults, firstPort: port, keep: flags.has("--keep"), tell }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
+const fiber = Effect.runFork(runChaos({ faults, firstPort: port, inHurry: flags.has("--short"), keep: flags.has("--keep"), tell }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => fiber.unsafeInterruptAsFork(fiber.id()))
 const exit = await Effect.runPromise(Fiber.await(fiber))
 if (Exit.isFailure(exit)) {

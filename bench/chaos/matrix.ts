@@ -39,8 +39,8 @@ export interface FaultReport {
 
 export interface ChaosReport {
   readonly faults: ReadonlyArray<FaultReport>
-  /** Time of a job that nothing disturbed. */
-  readonly undisturbedMs: number
+  /** Time of a job that nothing disturbed, unless the run was in a hurry. */
+  readonly undisturbedMs: number | undefined
   /** Jobs that no service accepted in time: no requests, but no service either. */
   readonly neverAccepted: number
   /** Processes that ended by themselves. */
@@ -51,6 +51,8 @@ export interface ChaosReport {
 export interface ChaosChoice {
   readonly faults: (fleet: Fleet) => ReadonlyArray<Fault>
   readonly firstPort: number
+  /** Begin with the faults before an undisturbed job is answered. */
+  readonly inHurry: boolean
   /** Keep keys, data and logs, and say where. */
   readonly keep: boolean
   readonly tell: (line: string) => void
@@ -185,11 +187,12 @@ const suffer = (arena: Arena, run: Run, fault: Fault, tell: (line: string) => vo
     return { fault, struckMs, last } satisfies Suffered
   })
 
-/** One job before anything has happened. */
-const undisturbed = (run: Run) =>
+/** One job before anything has happened; waits for its answer, or in a hurry for its acceptance. */
+const undisturbed = (run: Run, inHurry: boolean) =>
   Effect.gen(function*() {
     const record = yield* run.begin("nothing")
-    yield* run.settle(record, RECOVERY_LIMIT_MS)
+    yield* inHurry ? run.accepted(record, RECOVERY_LIMIT_MS) : run.settle(record, RECOVERY_LIMIT_MS)
+    if (inHurry && record.acceptedMs !== undefined) return undefined
     if (record.outcome !== "answered") return yield* Effect.fail(new Error(`the undisturbed network does not answer: ${record.outcome} (${record.detail})`))
     return (record.answeredMs ?? 0) - record.begunMs
   })
@@ -222,15 +225,15 @@ export const runChaos = (choice: ChaosChoice): Effect.Effect<ChaosReport, Error>
   Effect.gen(function*() {
     const arena = yield* openArena(choice)
     const run = new Run(yield* enter(arena))
-    const undisturbedMs = yield* undisturbed(run)
-    choice.tell(`an undisturbed job takes ${(undisturbedMs / 1000).toFixed(1)} s`)
+    const undisturbedMs = yield* undisturbed(run, choice.inHurry)
+    if (undisturbedMs !== undefined) choice.tell(`an undisturbed job takes ${(undisturbedMs / 1000).toFixed(1)} s`)
     const suffered = yield* Effect.forEach(choice.faults(arena.fleet), (fault) => suffer(arena, run, fault, choice.tell))
     yield* run.settleAll
     const endMs = yield* Clock.currentTimeMillis
     const bad = run.records.filter(({ outcome }) => outcome !== "answered")
     return {
       faults: suffered.map(({ fault, last, struckMs }) => reportOf(fault.name, run.records, (last.answeredMs ?? endMs) - struckMs)),
-      undisturbedMs: Math.round(undisturbedMs),
+      undisturbedMs: undisturbedMs === undefined ? undefined : Math.round(undisturbedMs),
       neverAccepted: run.records.filter(({ outcome }) => outcome === "never accepted").length,
       unaskedEnds: arena.fleet.unasked,
       details: bad.map(({ detail, fault, outcome }) => `${fault}: ${outcome}: ${detail}`)

@@ -3,13 +3,13 @@
  *
  * A poll that finds no answer costs a tick that a box could have had. After an envelope reaches its courier the answer takes a tick of the
  * courier's link, one of the link between replicas, and two answers within a gap each; in units of the mean gap 1/λR, measured over real actors:
- * mean 2.2, nine of ten within 3.6 on quiet links; 2.8 and 4.7 on links that are half used. A round trip passes anyway between two arrivals, so the first poll waits only for
- * what `ANSWER_GAPS` gaps are longer than that, and up to half as long again, at random. While many boxes are under way the polls' own wait
- * for ticks comes on top.
+ * mean 2.2, nine of ten within 3.6 on quiet links; 2.8 and 4.7 on links that are half used. A round trip passes anyway between two arrivals,
+ * so the first poll waits only for what `ANSWER_GAPS` gaps are longer than that, and up to half as long again, at random. While many boxes are
+ * under way the polls' own wait for ticks comes on top.
  *
  * Nobody learns from it: the pause is a function of the document's parameters and of fresh randomness; not of box, content, operation, outcome,
- * load, or of what couriers did before. That is why it does not adapt to answers that were seen: a courier that holds answers back could mark all later envelopes of
- * that client with longer pauses. What leaves still leaves on a tick that comes whether or not anything waits for it.
+ * load, or of what couriers did before. That is why it does not adapt to answers that were seen: a courier that holds answers back could mark
+ * all later envelopes of that client with longer pauses. What leaves still leaves on a tick that comes whether or not anything waits for it.
  *
  * Contract: pure; every instant is an argument or a result in milliseconds.
  * Knows nothing of: envelopes, sessions.

@@ -31,17 +31,17 @@ const chaos = (...args: ReadonlyArray<string>): Promise<Run> =>
   })
 
 describe("the kill matrix", () => {
-  it("loses no accepted job and answers none wrong while a mix, a compute service and a replica are killed", async () => {
+  it("loses no accepted job and answers none wrong while a mix and a compute service are killed", async () => {
     const { status, stderr, stdout } = await chaos("--short", "--json", "--port", String(PORT))
     const { faults } = JSON.parse(stdout) as { readonly faults: ReadonlyArray<Record<string, unknown>> }
-    expect(faults.map(({ name }) => name)).toEqual(["kill mix-0-0", "kill compute-0", "kill replica-0"])
+    expect(faults.map(({ name }) => name)).toEqual(["kill mix-0-0", "kill compute-0"])
     for (const fault of faults) {
       expect(Object.keys(fault)).toEqual(["name", "requests", "answered", "retried", "lost", "wrong", "recoveryMs"])
       expect(fault).toMatchObject({ lost: 0, wrong: 0 })
       expect(fault["requests"]).toBe(3)
       expect(fault["answered"]).toBe(3)
     }
-    expect(stderr).toContain("9 requests, 9 answered, 0 lost, 0 wrong")
+    expect(stderr).toContain("6 requests, 6 answered, 0 lost, 0 wrong")
     expect(status).toBe(0)
   }, LIMIT_MS)
   it("refuses options that it has not", async () => {

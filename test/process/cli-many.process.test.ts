@@ -153,7 +153,7 @@ describe("a running actor", () => {
         process.kill(-child.pid, "SIGINT")
       }
     })
-    expect([run.status, run.stdout, run.left, run.orphans]).toEqual([130, "", [], false])
+    expect([run.status, run.stdout, run.left, run.orphans]).toEqual([0, "", [], false])
     expect(run.stderr).toMatch(/ stopped /)
     const dir = at("data", "authority-0")
     expect(statSync(dir).mode & 0o777).toBe(0o700)

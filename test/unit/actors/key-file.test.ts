@@ -85,7 +85,8 @@ describe("key files", () => {
     const bad = [
       "", "{}", "[]", "null", text.slice(0, -10), text.slice(0, text.length / 2), JSON.stringify({ ...record, name: "mix-0-1" }),
       JSON.stringify({ ...record, more: 1 }), JSON.stringify({ ...record, version: 2 }), JSON.stringify({ ...record, funion: "public-key" }),
-      JSON.stringify({ ...record, linkSeed: "AAAA" }), JSON.stringify({ ...record, linkSeed: `${String(record["linkSeed"])}\n` }), JSON.stringify({ ...record, linkSeed: 5 }),
+      JSON.stringify({ ...record, linkSeed: "AAAA" }), JSON.stringify({ ...record, linkSeed: `${String(record["linkSeed"])}\n` }),
+      JSON.stringify({ ...record, linkSeed: 5 }),
       " ".repeat(9_000)
     ]
     for (const each of bad) {

@@ -85,7 +85,8 @@ const start = (kept: ReturnType<typeof makeKept>, change: Partial<ComputeConfig>
       Effect.provideService(ModelHost, { cards: [card], models: [], run: () => Effect.never }),
       Effect.provideService(PkiView, { current: Effect.fail(new NoDocument()), forEpoch: () => Effect.succeed(Option.none()) }),
       Effect.provideService(Directory, {
-        postDescriptor: (_epoch, bytes) => Effect.sync(() => posted.push(bytes)).pipe(Effect.as(1)), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0)
+        postDescriptor: (_epoch, bytes) => Effect.sync(() => posted.push(bytes)).pipe(Effect.as(1)), getConsensus: () => Effect.succeed([]),
+        withdraw: () => Effect.succeed(0)
       })
     )
     const fiber = yield* Effect.fork(life)

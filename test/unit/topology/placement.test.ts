@@ -54,10 +54,12 @@ describe("the check of places", () => {
     expect(problemOf(on([{ name: "here", host: "h", firstPort: 4000, actors: everything.filter((list) => list !== "clients") }]))).toBe("none")
   })
   it("names a place without an actor", () => {
-    expect(problemOf(on([{ name: "here", host: "h", firstPort: 4000, actors: [...everything, "mix-9-9"] }]))).toContain('placement."mix-9-9": there is no actor')
+    expect(problemOf(on([{ name: "here", host: "h", firstPort: 4000, actors: [...everything, "mix-9-9"] }])))
+      .toContain('placement."mix-9-9": there is no actor')
   })
   it("names a port that is taken twice on one machine, whatever it is for", () => {
-    expect(problemOf(changed(one, "mix-0-0", { port: placeOf(one, "gateway-0").port }))).toContain('placement."mix-0-0".port: port 4001 of machine here is already taken')
+    expect(problemOf(changed(one, "mix-0-0", { port: placeOf(one, "gateway-0").port })))
+      .toContain('placement."mix-0-0".port: port 4001 of machine here is already taken')
     expect(problemOf(changed(one, "mix-0-0", { port: placeOf(one, "gateway-0").operatorPort }))).toContain("is already taken")
   })
   it("keeps a courier on the machine of its service node", () => {
