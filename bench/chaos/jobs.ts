@@ -43,6 +43,8 @@ const FATAL: ReadonlySet<string> = new Set(["job-failed", "output-withdrawn", "o
 /** Reasons after which the same upload cannot be commissioned any more: the service did not accept it. */
 const NOT_ACCEPTED: ReadonlySet<string> = new Set(["dispatch-rejected", "expired", "no-such-profile", "unknown-model", "no-compute-service"])
 const RETRY = Schedule.spaced(500)
+/** A service that has not answered for so long has not accepted; the job begins anew. */
+const COMMISSION_LIMIT_MS = 25_000
 
 const reasonOf = (error: unknown): string => (typeof error === "object" && error !== null && "reason" in error ? String(error.reason) : "")
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -60,7 +62,8 @@ const accept = (access: ClientAccess, index: number, record: JobRecord): Effect.
     const note = (error: unknown) => Effect.sync(() => { record.detail = messageOf(error) })
     const uploaded = yield* upload(access, "affine", { numbers: questionOf(index) }).pipe(Effect.tapError(note), Effect.retry(RETRY), Effect.orDie)
     const commission = Effect.tapError(dispatch(access, uploaded), note)
-    const accepted = yield* Effect.option(Effect.retry(commission, { schedule: RETRY, while: (error) => !NOT_ACCEPTED.has(reasonOf(error)) }))
+    const retried = Effect.retry(commission, { schedule: RETRY, while: (error) => !NOT_ACCEPTED.has(reasonOf(error)) })
+    const accepted = yield* Effect.option(Effect.timeoutFail(retried, { duration: COMMISSION_LIMIT_MS, onTimeout: () => new Error("nobody answered") }))
     return accepted._tag === "Some" ? accepted.value : yield* Effect.delay(accept(access, index, record), 500)
   })
 

@@ -80,7 +80,8 @@ const chosen = flags.has("--short") ? shortFaults : flags.has("--quick") ? quick
 const faults = (fleet: Fleet): ReadonlyArray<Fault> => chosen(fleet).filter(({ name }) => only === undefined || name.includes(only))
 const tell = (line: string): void => { process.stderr.write(`${line}\n`) }
 
-const fiber = Effect.runFork(runChaos({ faults, firstPort: port, inHurry: flags.has("--short"), keep: flags.has("--keep"), tell }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
+const choice = { faults, firstPort: port, inHurry: flags.has("--short"), keep: flags.has("--keep"), tell }
+const fiber = Effect.runFork(Logger.withMinimumLogLevel(runChaos(choice), LogLevel.None))
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => fiber.unsafeInterruptAsFork(fiber.id()))
 const exit = await Effect.runPromise(Fiber.await(fiber))
 if (Exit.isFailure(exit)) {
