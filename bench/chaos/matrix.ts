@@ -187,12 +187,12 @@ const suffer = (arena: Arena, run: Run, fault: Fault, tell: (line: string) => vo
     return { fault, struckMs, last } satisfies Suffered
   })
 
-/** One job before anything has happened; waits for its answer, or in a hurry for its acceptance. */
+/** One job before anything has happened; waits for its answer unless in a hurry. */
 const undisturbed = (run: Run, inHurry: boolean) =>
   Effect.gen(function*() {
     const record = yield* run.begin("nothing")
-    yield* inHurry ? run.accepted(record, RECOVERY_LIMIT_MS) : run.settle(record, RECOVERY_LIMIT_MS)
-    if (inHurry && record.acceptedMs !== undefined) return undefined
+    if (inHurry) return undefined
+    yield* run.settle(record, RECOVERY_LIMIT_MS)
     if (record.outcome !== "answered") return yield* Effect.fail(new Error(`the undisturbed network does not answer: ${record.outcome} (${record.detail})`))
     return (record.answeredMs ?? 0) - record.begunMs
   })
