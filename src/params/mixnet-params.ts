@@ -3,8 +3,8 @@
  *
  * Contract: plain values, none global, none read from the environment: two networks with different parameters can run in one process.
  * Knows nothing of: how many nodes there are, who runs them (topology), what one compute service offers (service-profile).
- * Source: mixnet.md §3, §12, funion.md §3, §6.3; departures: λM and λG are absent until nodes send loops of their own; slack values
- * (constants in the reference) are parameters.
+ * Source: mixnet.md §3, §8, §12, funion.md §3, §6.3; departures: slack values (constants in the reference) are parameters; λG travels like every other
+ * rate, where the reference's authorities compute it each from its own list of nodes.
  *
  * @module
  */
@@ -32,6 +32,10 @@ export interface MixnetParams {
   readonly lambdaPPerMs: number
   /** λL: rate of loop decoys sent whatever else happens; per session. */
   readonly lambdaLPerMs: number
+  /** λM: rate of a mix's or service node's own loops; 0: it sends none. */
+  readonly lambdaMPerMs: number
+  /** λG: rate of a gateway's own loops; 0: it sends none. */
+  readonly lambdaGPerMs: number
   /** λR: rate of commands on a courier–replica, replica–replica or queue host–compute link, each way. */
   readonly lambdaRPerMs: number
   /** Length of a PKI epoch. */
@@ -61,6 +65,22 @@ export interface MixnetParams {
  * begin, and packets that are on their way arrive.
  */
 export const nodeSlackMs = (params: Pick<MixnetParams, "sendSlackMs">): number => 4 * params.sendSlackMs
+
+/** Parameters as a topology states them: λG may be left to the formula. */
+export type ParamsChoice = Omit<MixnetParams, "lambdaGPerMs"> & Partial<Pick<MixnetParams, "lambdaGPerMs">>
+
+/**
+ * λG by the reference's formula, n²·ln(n)·µ/g: between any two mixes of neighbouring layers a packet of a gateway passes now and then, however many mixes
+ * there are. λP + λL where the formula says nothing.
+ * @param mixCount  n: mixes in the largest layer
+ * @param gatewayCount  g
+ */
+export const gatewayLoopRate = (
+  { lambdaLPerMs, lambdaPPerMs, muPerMs }: Pick<MixnetParams, "muPerMs" | "lambdaPPerMs" | "lambdaLPerMs">, mixCount: number, gatewayCount: number
+): number => (mixCount <= 1 || gatewayCount === 0 ? lambdaPPerMs + lambdaLPerMs : (mixCount ** 2 * Math.log(mixCount) * muPerMs) / gatewayCount)
+
+/** A loop that is overdue by this much counts as lost: 15 s at the reference's rates. */
+export const loopSlackMs = (params: Pick<MixnetParams, "retransmitSlackMs">): number => 0.75 * params.retransmitSlackMs
 
 /** Public key of an envelope: X25519. */
 export const ENVELOPE_KEY_BYTES = 32

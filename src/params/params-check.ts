@@ -27,6 +27,9 @@ const checkRanges = (params: MixnetParams): ReadonlyArray<CheckProblem> => [
   ...(["muPerMs", "lambdaPPerMs", "lambdaLPerMs", "lambdaRPerMs"] as const).flatMap((field) =>
     problem(params[field] >= RATE_LIMITS[0] && params[field] <= RATE_LIMITS[1], field,
       `a rate must be a finite number of events per millisecond from ${RATE_LIMITS[0]} to ${RATE_LIMITS[1]}`)),
+  ...(["lambdaMPerMs", "lambdaGPerMs"] as const).flatMap((field) =>
+    problem(params[field] === 0 || (params[field] >= RATE_LIMITS[0] && params[field] <= RATE_LIMITS[1]), field,
+      `use 0 for no loops, or events per millisecond from ${RATE_LIMITS[0]} to ${RATE_LIMITS[1]}`)),
   ...(["epochPeriodMs", "replicaEpochPeriodMs"] as const).flatMap((field) =>
     problem(isWhole(params[field], 1, PERIOD_MS_LIMIT), field, "a period must be a whole, positive number of milliseconds of at most ten years")),
   ...(["quantumMs", "answerMs", "sealBeforeEdgeMs", "retransmitSlackMs", "sendSlackMs"] as const).flatMap((field) =>

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { MixnetParams, PacketGeometry } from "./mixnet-params.ts"
+import type { MixnetParams, PacketGeometry, ParamsChoice } from "./mixnet-params.ts"
 import type { ServicePlan, ServiceProfile } from "./service-profile.ts"
 
 const MINUTE_MS = 60_000
@@ -33,13 +33,15 @@ const profiles = (smallJobs: number, lineJobs: number, patientJobs: number): Rea
 
 /**
  * A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. λP is 0.026 and not 0.025 per ms so that six
- * sessions carry a full quantum of all three profiles.
+ * sessions carry a full quantum of all three profiles. Each of its five nodes sends two loops a second of its own, a twentieth of what sessions send.
  */
 export const tinyParams: MixnetParams = {
   ...SHARED,
   muPerMs: 0.05,
   lambdaPPerMs: 0.026,
   lambdaLPerMs: 0.0025,
+  lambdaMPerMs: 0.002,
+  lambdaGPerMs: 0.002,
   lambdaRPerMs: 0.025,
   quantumMs: 1000,
   answerMs: 300,
@@ -66,6 +68,8 @@ export const modestParams: MixnetParams = {
   muPerMs: 0.05,
   lambdaPPerMs: 0.01,
   lambdaLPerMs: 0.001,
+  lambdaMPerMs: 0.001,
+  lambdaGPerMs: 0.001,
   lambdaRPerMs: 0.01,
   quantumMs: 3200,
   answerMs: 600,
@@ -85,13 +89,15 @@ export const modestService: ServicePlan = {
 
 /**
  * The same for the crypto backend in pure JavaScript. Making a packet and unwrapping it along its route costs about 30 ms there, so one client and four
- * service sessions at 3.2 packets/s each keep about half a core busy.
+ * service sessions at 3.2 packets/s each keep about half a core busy; the loops of nodes, half a loop a second in all, hardly add to it.
  */
 export const tinyReferenceParams: MixnetParams = {
   ...SHARED,
   muPerMs: 0.02,
   lambdaPPerMs: 0.003,
   lambdaLPerMs: 0.0002,
+  lambdaMPerMs: 0.0001,
+  lambdaGPerMs: 0.0001,
   lambdaRPerMs: 0.005,
   quantumMs: 12_000,
   answerMs: 1500,
@@ -109,12 +115,16 @@ export const tinyReferenceService: ServicePlan = {
   maxComputeMs: 2000
 }
 
-/** The reference's default rates: 200 ms a hop, one packet a second and session, a link command every two seconds. Minutes per inference. */
-export const echomixParams: MixnetParams = {
+/**
+ * The reference's default rates: 200 ms a hop, one packet a second and session, a link command every two seconds. Minutes per inference. λG is left to
+ * its formula. λM is that of the reference's test network; its generated configurations have 400 times as many loops, and leave them off.
+ */
+export const echomixParams: ParamsChoice = {
   ...SHARED,
   muPerMs: 0.005,
   lambdaPPerMs: 0.001,
   lambdaLPerMs: 0.0005,
+  lambdaMPerMs: 0.0005,
   lambdaRPerMs: 0.0005,
   quantumMs: MINUTE_MS,
   answerMs: 15_000,

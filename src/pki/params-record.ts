@@ -14,8 +14,8 @@ import type { PlainValue } from "./plain-msgpack.ts"
 import type { RecordReader } from "./record-reader.ts"
 
 export const PARAMS_FIELDS: ReadonlyArray<keyof MixnetParams> = [
-  "muPerMs", "lambdaPPerMs", "lambdaLPerMs", "lambdaRPerMs", "epochPeriodMs", "replicaEpochPeriodMs", "quantumMs", "answerMs", "dispatchSuite",
-  "sealBeforeEdgeMs", "retransmitSlackMs", "sendSlackMs", "geometry", "mixLayers", "replicaNike"
+  "muPerMs", "lambdaPPerMs", "lambdaLPerMs", "lambdaMPerMs", "lambdaGPerMs", "lambdaRPerMs", "epochPeriodMs", "replicaEpochPeriodMs",
+  "quantumMs", "answerMs", "dispatchSuite", "sealBeforeEdgeMs", "retransmitSlackMs", "sendSlackMs", "geometry", "mixLayers", "replicaNike"
 ]
 const GEOMETRY_FIELDS = ["scheme", "hopCount", "userPayloadBytes", "withSurb"]
 
@@ -33,6 +33,8 @@ export const readParams = (reader: RecordReader): MixnetParams => {
     muPerMs: reader.finite("muPerMs"),
     lambdaPPerMs: reader.finite("lambdaPPerMs"),
     lambdaLPerMs: reader.finite("lambdaLPerMs"),
+    lambdaMPerMs: reader.finite("lambdaMPerMs"),
+    lambdaGPerMs: reader.finite("lambdaGPerMs"),
     lambdaRPerMs: reader.finite("lambdaRPerMs"),
     epochPeriodMs: reader.finite("epochPeriodMs"),
     replicaEpochPeriodMs: reader.finite("replicaEpochPeriodMs"),

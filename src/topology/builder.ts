@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { MixnetParams } from "../params/mixnet-params.ts"
+import { gatewayLoopRate, type MixnetParams, type ParamsChoice } from "../params/mixnet-params.ts"
 import { jobsPerFullQuantum, sessionsNeeded } from "../params/service-check.ts"
 import type { ServicePlan, ServiceProfile } from "../params/service-profile.ts"
 import { isSizeClass } from "../params/size-class.ts"
@@ -30,7 +30,8 @@ export interface ComputeChoice extends Partial<ServicePlan> {
 /** A network as a topology file states it. Counts expand to `gateway-0`, `gateway-1`, … */
 export interface NetworkChoice {
   readonly name: string
-  readonly params: MixnetParams
+  /** λG is computed from the numbers of gateways and mixes unless it is given. */
+  readonly params: ParamsChoice
   /** Default 1. */
   readonly authorities?: number
   /** Default: more than half of the authorities. */
@@ -106,7 +107,12 @@ const compute = (params: MixnetParams, hosts: ReadonlyArray<string>, choice: Com
 
 /** Expands a choice to a topology. */
 export const network = (choice: NetworkChoice): Topology => {
-  const { name, params } = choice
+  const { name } = choice
+  const gateways = named(choice.gateways ?? 1, "gateway")
+  const layers = (choice.mixLayers ?? times(choice.params.mixLayers, () => 1))
+    .map((count, layer) => times(count, (index) => ({ name: `mix-${layer}-${index}`, layer, index })))
+  const largestLayer = Math.max(0, ...layers.map(({ length }) => length))
+  const params: MixnetParams = { lambdaGPerMs: gatewayLoopRate(choice.params, largestLayer, gateways.length), ...choice.params }
   const authorities = named(choice.authorities ?? 1, "authority")
   const hosts = (choice.serviceNodes ?? [{ couriers: 2 }]).map(({ couriers }, index) => ({ name: `service-node-${index}`, courierCount: couriers }))
   const couriers = hosts
@@ -118,9 +124,8 @@ export const network = (choice: NetworkChoice): Topology => {
     params,
     authorities,
     authorityThreshold: choice.authorityThreshold ?? Math.floor(authorities.length / 2) + 1,
-    gateways: named(choice.gateways ?? 1, "gateway"),
-    mixes: (choice.mixLayers ?? times(params.mixLayers, () => 1))
-      .flatMap((count, layer) => times(count, (index) => ({ name: `mix-${layer}-${index}`, layer, index }))),
+    gateways,
+    mixes: layers.flat(),
     serviceNodes: hostNames.map((host) => ({
       name: host,
       couriers: couriers.filter(({ serviceNode }) => serviceNode === host).map((courier) => courier.name)

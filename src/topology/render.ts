@@ -8,7 +8,7 @@
  * @module
  */
 import type { MixnetParams } from "../params/mixnet-params.ts"
-import { boxPlaintextBytes } from "../params/mixnet-params.ts"
+import { boxPlaintextBytes, loopSlackMs } from "../params/mixnet-params.ts"
 import { fetchTimeMs, packetsPerQuantumNeeded } from "../params/service-check.ts"
 import { boxesOfClass } from "../params/size-class.ts"
 import type { ComputeActor, Topology } from "./topology.ts"
@@ -26,7 +26,7 @@ const duration = (ms: number): string => {
 }
 
 /** A rate as its mean gap. */
-const every = (ratePerMs: number): string => `every ${duration(1 / ratePerMs)}`
+const every = (ratePerMs: number): string => (ratePerMs > 0 ? `every ${duration(1 / ratePerMs)}` : "never")
 
 /** Cells side by side, each column as wide as its widest cell. */
 const table = (rows: ReadonlyArray<ReadonlyArray<string>>, gap: string, indent: string): ReadonlyArray<string> => {
@@ -79,10 +79,12 @@ const parameters = (params: MixnetParams): ReadonlyArray<string> => [
     ["mean delay at a hop", duration(1 / params.muPerMs), "epoch", duration(params.epochPeriodMs)],
     ["real packet or decoy", every(params.lambdaPPerMs), "replica epoch", duration(params.replicaEpochPeriodMs)],
     ["decoy besides", every(params.lambdaLPerMs), "quantum", duration(params.quantumMs)],
-    ["link command", every(params.lambdaRPerMs), "answer of a queue host", duration(params.answerMs)],
-    ["packets", `${params.geometry.scheme}, ${params.geometry.hopCount} hops`, "sealed before an edge", duration(params.sealBeforeEdgeMs)],
-    ["payload", `${params.geometry.userPayloadBytes} bytes`, "resent when overdue by", duration(params.retransmitSlackMs)],
-    ["plaintext of a box", `${boxPlaintextBytes(params)} bytes`, "dispatch sealed with", params.dispatchSuite === 2 ? "X-Wing" : "X25519"]
+    ["loop of a mix or service node", every(params.lambdaMPerMs), "answer of a queue host", duration(params.answerMs)],
+    ["loop of a gateway", every(params.lambdaGPerMs), "sealed before an edge", duration(params.sealBeforeEdgeMs)],
+    ["link command", every(params.lambdaRPerMs), "resent when overdue by", duration(params.retransmitSlackMs)],
+    ["packets", `${params.geometry.scheme}, ${params.geometry.hopCount} hops`, "loop lost when overdue by", duration(loopSlackMs(params))],
+    ["payload", `${params.geometry.userPayloadBytes} bytes`, "dispatch sealed with", params.dispatchSuite === 2 ? "X-Wing" : "X25519"],
+    ["plaintext of a box", `${boxPlaintextBytes(params)} bytes`, "", ""]
   ], "   ", "  ")
 ]
 

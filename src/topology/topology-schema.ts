@@ -43,6 +43,8 @@ const Params = Schema.Struct({
   muPerMs: finite,
   lambdaPPerMs: finite,
   lambdaLPerMs: finite,
+  lambdaMPerMs: finite,
+  lambdaGPerMs: finite,
   lambdaRPerMs: finite,
   epochPeriodMs: finite,
   replicaEpochPeriodMs: finite,

@@ -190,6 +190,8 @@ const problemsOf = (topology: Topology): Problems => {
 const warningsOf = (topology: Topology): ReadonlyArray<string> => [
   ...problem(topology.replicas.length >= REPLICAS_ADVISED, "replicas",
     `${topology.replicas.length} replicas: below ${REPLICAS_ADVISED} a courier learns much of which two replicas hold a box`),
+  ...(["lambdaMPerMs", "lambdaGPerMs"] as const).flatMap((field) => problem(topology.params[field] > 0, `params.${field}`,
+    "0: these nodes send no loops, so links between nodes are covered less and nobody notices who drops packets there")),
   ...topology.computes.flatMap((compute, index) => under(`computes[${index}]`, warnService(topology.params, compute)))
 ].map(({ field, message }) => `${field}: ${message}`)
 

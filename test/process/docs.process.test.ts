@@ -263,6 +263,7 @@ describe("copies in README", () => {
   it("the tables of parameters have every parameter, with the values of the presets", () => {
     const page = read("docs/operators.md")
     const cell = (field: string, value: unknown): string => {
+      if (value === undefined) return "formula"
       if (field === "profiles") return String((value as ReadonlyArray<unknown>).length)
       if (Array.isArray(value)) return value.join(", ")
       return typeof value === "object" && value !== null ? Object.values(value).filter((part) => part !== true).join(", ") : String(value)

@@ -5,7 +5,9 @@
  * @module
  */
 import { describe, expect, it } from "vitest"
-import { boxPlaintextBytes, dispatchBytes, jobKeyBytes, mixKeyBytes, type MixnetParams } from "../../../src/params/mixnet-params.ts"
+import {
+  boxPlaintextBytes, dispatchBytes, gatewayLoopRate, jobKeyBytes, loopSlackMs, mixKeyBytes, type MixnetParams
+} from "../../../src/params/mixnet-params.ts"
 import { checkParams } from "../../../src/params/params-check.ts"
 import {
   echomixParams, echomixService, tinyParams, tinyReferenceParams, tinyReferenceService, tinyService
@@ -17,7 +19,8 @@ const geometry = (change: Partial<MixnetParams["geometry"]>): Partial<MixnetPara
 
 describe("presets", () => {
   it.each([
-    ["tiny", tinyParams, tinyService], ["tiny-reference", tinyReferenceParams, tinyReferenceService], ["echomix", echomixParams, echomixService]
+    ["tiny", tinyParams, tinyService], ["tiny-reference", tinyReferenceParams, tinyReferenceService],
+    ["echomix", { ...echomixParams, lambdaGPerMs: gatewayLoopRate(echomixParams, 4, 4) }, echomixService]
   ] as const)("%s passes every check, and its releases fit their window", (_, params, service) => {
     expect(checkParams(params)).toEqual([])
     expect(checkService(params, service)).toEqual([])
@@ -26,6 +29,13 @@ describe("presets", () => {
   it("one client and the service of tiny-reference cost at most half a core at 30 ms a packet", () => {
     const sessions = tinyReferenceService.sessions + 1
     expect(sessions * (tinyReferenceParams.lambdaPPerMs + tinyReferenceParams.lambdaLPerMs) * 30).toBeLessThanOrEqual(0.5)
+  })
+  it("a gateway's loops follow the reference's formula, and its fallback where that says nothing", () => {
+    expect(gatewayLoopRate(echomixParams, 4, 4)).toBeCloseTo((16 * 1.386294 * 0.005) / 4, 6)
+    expect([gatewayLoopRate(echomixParams, 1, 4), gatewayLoopRate(echomixParams, 4, 0)]).toEqual([0.0015, 0.0015])
+  })
+  it("a loop of the reference is lost when it is overdue by 15 s", () => {
+    expect(loopSlackMs(echomixParams)).toBe(15_000)
   })
   it("lengths follow from the choices", () => {
     expect(boxPlaintextBytes(tinyParams)).toBe(1677)
@@ -39,6 +49,10 @@ describe("presets", () => {
 describe("checkParams", () => {
   it.each(["muPerMs", "lambdaPPerMs", "lambdaLPerMs", "lambdaRPerMs"] as const)("%s must be positive and finite", (field) => {
     for (const rate of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e-300]) expect(fieldsOf({ [field]: rate })).toEqual([field])
+  })
+  it.each(["lambdaMPerMs", "lambdaGPerMs"] as const)("%s is a rate, or 0 for no loops", (field) => {
+    expect([0, 0.002].flatMap((rate) => fieldsOf({ [field]: rate }))).toEqual([])
+    for (const rate of [-1, Number.NaN, Number.POSITIVE_INFINITY, 1e-300]) expect(fieldsOf({ [field]: rate })).toEqual([field])
   })
   it.each(["quantumMs", "answerMs", "sealBeforeEdgeMs", "retransmitSlackMs", "sendSlackMs", "epochPeriodMs", "replicaEpochPeriodMs"] as const)(
     "%s must be a whole, positive number of milliseconds", (field) => {

@@ -33,6 +33,14 @@ describe("network", () => {
     expect([1, 2, 3, 4, 5].map((authorities) => network({ name: "mine", params: tinyParams, authorities }).authorityThreshold)).toEqual([1, 2, 2, 3, 3])
     expect(network({ name: "mine", params: tinyParams, authorities: 3, authorityThreshold: 3 }).authorityThreshold).toBe(3)
   })
+  it("the loop rate of gateways follows from the numbers of gateways and mixes, unless it is given", () => {
+    const rate = (mixLayers: ReadonlyArray<number>, gateways: number) =>
+      network({ name: "mine", params: echomixParams, mixLayers, gateways }).params.lambdaGPerMs
+    expect([rate([4, 4, 4], 4), rate([1, 4, 2], 4)]).toEqual([4 * Math.log(4) * 0.005, 4 * Math.log(4) * 0.005])
+    expect(rate([3, 3, 3], 1)).toBeCloseTo(9 * Math.log(3) * 0.005, 12)
+    expect(rate([1, 1, 1], 2)).toBe(0.0015)
+    expect(network({ name: "mine", params: { ...echomixParams, lambdaGPerMs: 0.25 } }).params.lambdaGPerMs).toBe(0.25)
+  })
   it("a compute without the profile of a model does not host it", () => {
     const profiles = [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }]
     const models = network({ name: "mine", params: tinyParams, computes: [{ profiles }] }).computes[0]?.models

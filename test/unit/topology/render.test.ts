@@ -22,6 +22,8 @@ describe("renderTopology", () => {
     expect(text).toMatch(/mean delay at a hop +20 ms/)
     expect(text).toMatch(/real packet or decoy +every 38\.5 ms/)
     expect(text).toMatch(/decoy besides +every 400 ms/)
+    expect(text).toMatch(/loop of a mix or service node +every 500 ms/)
+    expect(text).toMatch(/loop of a gateway +every 500 ms/)
     expect(text).toMatch(/plaintext of a box +1677 bytes/)
     expect(text).toMatch(/156 of 156 packets a quantum/)
     expect(text).toMatch(/profile 1: ocr-line/)

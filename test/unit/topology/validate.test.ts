@@ -34,6 +34,11 @@ describe("shipped topologies", () => {
     expect(warnings(tiny).map((text) => text.split(":")[0])).toEqual(["replicas", "computes[0].profiles"])
     expect(warnings(echomix).map((text) => text.split(":")[0])).toEqual(["computes[0].profiles", "computes[1].profiles"])
   })
+  it("nodes that send no loops are warned of", () => {
+    const quiet = { ...tiny, params: { ...tinyParams, lambdaMPerMs: 0, lambdaGPerMs: 0 } }
+    const fields = Either.getOrThrow(validateTopology(quiet)).warnings.map((text) => text.split(":")[0])
+    expect(fields.filter((field) => field?.startsWith("params"))).toEqual(["params.lambdaMPerMs", "params.lambdaGPerMs"])
+  })
   it("deadlines are whole quanta in descriptors", () => {
     expect(deadlinesQuantaOf(tiny.params, first)).toEqual([3, 6, 10, 20])
     expect(deadlinesQuantaOf(tinyReference.params, tinyReference.computes[0]!)).toEqual([1, 2, 4, 8])
@@ -78,7 +83,7 @@ describe("refusals of parameters", () => {
     ["geometry", { ...tinyParams.geometry, scheme: "rsa" }, "params.geometry.scheme"],
     ["geometry", { ...tinyParams.geometry, withSurb: false }, "params.geometry.withSurb"],
     ["geometry", { ...tinyParams.geometry, userPayloadBytes: 1985 }, "params.geometry.userPayloadBytes"],
-    ["lambdaMPerMs", 1, "params.lambdaMPerMs"]
+    ["lambdaMPerMs", -1, "params.lambdaMPerMs"], ["lambdaDPerMs", 1, "params.lambdaDPerMs"]
   ])("%s = %s", (name, value, field) => {
     expect(withParams({ [name]: value })?.field).toBe(field)
   })
