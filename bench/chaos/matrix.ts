@@ -68,7 +68,7 @@ const OPERATOR_PORTS = 500
 const BEHIND_PROXY = 400
 
 /** Brisk enough for a job every ten seconds, sparing enough for two cores that start processes all the time. */
-const PARAMS: MixnetParams = { ...tinyParams, lambdaPPerMs: 0.018, lambdaLPerMs: 0.001, lambdaRPerMs: 0.015, answerMs: 400 }
+const PARAMS: MixnetParams = { ...tinyParams, lambdaPPerMs: 0.018, lambdaLPerMs: 0.001, lambdaRPerMs: 0.015, quantumMs: 1000, answerMs: 400 }
 
 /** As many actors as the shipped topologies have, one of them behind a proxy, and one model. */
 const arenaTopology = (firstPort: number): Topology => {

@@ -24,16 +24,23 @@ const SHARED = {
   replicaNike: "x25519"
 } as const
 
-/** Profiles shared by all models: small input (4 boxes), one image line (11 boxes), and small input in no hurry; answers of 4 boxes. */
-const profiles = (smallJobs: number, lineJobs: number, patientJobs: number): ReadonlyArray<ServiceProfile> => [
-  { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: smallJobs, coverJobs: 0 },
-  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: lineJobs, coverJobs: 0 },
-  { id: 2, inputClass: 0, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: patientJobs, coverJobs: 0 }
+/** J of one profile. */
+interface ProfileJobs {
+  readonly jobsPerQuantum: number
+  readonly coverJobs: number
+}
+
+/** Profiles shared by all models: small input (4 boxes) in a hurry, and input up to an image line (11 boxes) in less of one; answers of 4 boxes. */
+const profiles = (small: ProfileJobs, large: ProfileJobs): ReadonlyArray<ServiceProfile> => [
+  { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, ...small },
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 2, staged: false, ...large }
 ]
 
+const TWO_JOBS: ProfileJobs = { jobsPerQuantum: 2, coverJobs: 0 }
+
 /**
- * A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. λP is 0.026 and not 0.025 per ms so that six
- * sessions carry a full quantum of all three profiles. Each of its five nodes sends two loops a second of its own, a twentieth of what sessions send.
+ * A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. A quantum of two seconds lets six sessions carry
+ * a full quantum of both profiles. Each of its five nodes sends two loops a second of its own, a twentieth of what sessions send.
  */
 export const tinyParams: MixnetParams = {
   ...SHARED,
@@ -43,7 +50,7 @@ export const tinyParams: MixnetParams = {
   lambdaMPerMs: 0.002,
   lambdaGPerMs: 0.002,
   lambdaRPerMs: 0.025,
-  quantumMs: 1000,
+  quantumMs: 2000,
   answerMs: 300,
   sealBeforeEdgeMs: 200,
   retransmitSlackMs: 2000,
@@ -51,9 +58,9 @@ export const tinyParams: MixnetParams = {
 }
 
 export const tinyService: ServicePlan = {
-  deadlinesMs: [3000, 6000, 10_000, 20_000],
+  deadlinesMs: [4000, 6000, 10_000, 20_000],
   releaseWindowMs: 1000,
-  profiles: profiles(2, 1, 1),
+  profiles: profiles(TWO_JOBS, TWO_JOBS),
   sessions: 6,
   workers: 3,
   maxComputeMs: 700
@@ -71,7 +78,7 @@ export const modestParams: MixnetParams = {
   lambdaMPerMs: 0.001,
   lambdaGPerMs: 0.001,
   lambdaRPerMs: 0.01,
-  quantumMs: 3200,
+  quantumMs: 5600,
   answerMs: 600,
   sealBeforeEdgeMs: 300,
   retransmitSlackMs: 2000,
@@ -79,11 +86,11 @@ export const modestParams: MixnetParams = {
 }
 
 export const modestService: ServicePlan = {
-  deadlinesMs: [6400, 12_800, 25_600, 51_200],
-  releaseWindowMs: 3200,
-  profiles: profiles(1, 1, 1),
-  sessions: 4,
-  workers: 2,
+  deadlinesMs: [5600, 11_200, 22_400, 44_800],
+  releaseWindowMs: 2800,
+  profiles: profiles(TWO_JOBS, TWO_JOBS),
+  sessions: 5,
+  workers: 3,
   maxComputeMs: 1000
 }
 
@@ -99,7 +106,7 @@ export const tinyReferenceParams: MixnetParams = {
   lambdaMPerMs: 0.0001,
   lambdaGPerMs: 0.0001,
   lambdaRPerMs: 0.005,
-  quantumMs: 12_000,
+  quantumMs: 24_000,
   answerMs: 1500,
   sealBeforeEdgeMs: 1000,
   retransmitSlackMs: 10_000,
@@ -107,9 +114,9 @@ export const tinyReferenceParams: MixnetParams = {
 }
 
 export const tinyReferenceService: ServicePlan = {
-  deadlinesMs: [12_000, 24_000, 48_000, 96_000],
-  releaseWindowMs: 6000,
-  profiles: profiles(1, 1, 1),
+  deadlinesMs: [24_000, 48_000, 96_000, 192_000],
+  releaseWindowMs: 8000,
+  profiles: profiles(TWO_JOBS, TWO_JOBS),
   sessions: 4,
   workers: 2,
   maxComputeMs: 2000
@@ -136,8 +143,8 @@ export const echomixParams: ParamsChoice = {
 export const echomixService: ServicePlan = {
   deadlinesMs: [60_000, 120_000, 300_000, 600_000],
   releaseWindowMs: 45_000,
-  profiles: profiles(6, 2, 2),
-  sessions: 7,
+  profiles: profiles({ jobsPerQuantum: 6, coverJobs: 0 }, TWO_JOBS),
+  sessions: 8,
   workers: 4,
   maxComputeMs: 2000
 }

@@ -55,22 +55,21 @@ export interface NetworkChoice {
 /** A list is never built longer than this; the check refuses it with its length. */
 export const ACTOR_COUNT_LIMIT = 1024
 
-/** Small jobs and one image line, due at the first deadline, and small jobs due at the second. */
+/** Small jobs due at the first deadline, and jobs of up to an image line due at the second. */
 const STANDARD_PROFILES: ReadonlyArray<ServiceProfile> = [
   { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 0 },
-  { id: 1, inputClass: 3, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 },
-  { id: 2, inputClass: 0, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: 1, coverJobs: 0 }
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: 2, coverJobs: 0 }
 ]
 
 /** The models that ship with the project, each with the profiles of the standard numbering that suit it. */
 export const STANDARD_MODELS: ReadonlyArray<HostedModel> = [
-  ...["affine", ...[1, 2, 3, 4, 5, 8, 16, 64, 256].map((layers) => `rotate-${layers}`), "lang-id", "tiny-lm"].map((id) => ({ id, profiles: [0, 2] })),
+  ...["affine", ...[1, 2, 3, 4, 5, 8, 16, 64, 256].map((layers) => `rotate-${layers}`), "lang-id", "tiny-lm"].map((id) => ({ id, profiles: [0, 1] })),
   { id: "ocr-line", profiles: [1] }
 ]
 
 const WORKERS_DEFAULT = 3
 const MAX_COMPUTE_MS_DEFAULT = 700
-const DEADLINES_QUANTA_DEFAULT = [3, 6, 10, 20]
+const DEADLINES_QUANTA_DEFAULT = [2, 3, 5, 10]
 
 const times = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: Number.isInteger(count) && count > 0 ? Math.min(count, ACTOR_COUNT_LIMIT + 1) : 0 }, (_, index) => make(index))

@@ -28,7 +28,7 @@ import type { Topology } from "../../src/topology/topology.ts"
 import { runVirtually } from "./virtual-run.ts"
 
 export const briskParams: MixnetParams = {
-  ...tinyParams, muPerMs: 0.1, lambdaPPerMs: 0.032, lambdaLPerMs: 0.001, lambdaRPerMs: 0.012, answerMs: 500, sendSlackMs: 2000,
+  ...tinyParams, muPerMs: 0.1, lambdaPPerMs: 0.032, lambdaLPerMs: 0.001, lambdaRPerMs: 0.012, quantumMs: 1000, answerMs: 500, sendSlackMs: 2000,
   mixLayers: 1, geometry: { ...tinyParams.geometry, hopCount: 3 }
 }
 

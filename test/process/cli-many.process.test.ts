@@ -38,7 +38,7 @@ const portOf = (server: Server): number => (server.address() as { readonly port:
 let squatter: Server
 
 const base = network({
-  name: "mine", params: tinyParams, computes: [{ models: [{ id: "affine", profiles: [0, 2] }] }],
+  name: "mine", params: tinyParams, computes: [{ models: [{ id: "affine", profiles: [0, 1] }] }],
   machines: [{
     name: "here", host: "127.0.0.1", firstPort: 2, firstOperatorPort: 1_002,
     actors: ["authorities", "gateways", "mixes", "serviceNodes", "replicas", "computes", "clients"]

@@ -56,7 +56,7 @@ type Door = typeof DOORS[number]
 const ROLES = { "authority-0": "authority", "gateway-0": "gateway", "replica-0": "replica" } as const
 
 const base = network({
-  name: "doors", params: tinyParams, computes: [{ models: [{ id: "affine", profiles: [0, 2] }] }],
+  name: "doors", params: tinyParams, computes: [{ models: [{ id: "affine", profiles: [0, 1] }] }],
   machines: [{
     name: "here", host: "127.0.0.1", firstPort: 2, firstOperatorPort: 1_002,
     actors: ["authorities", "gateways", "mixes", "serviceNodes", "replicas", "computes"]

@@ -132,7 +132,7 @@ describe("the compute service", () => {
       yield* first.up
       const descriptor = descriptorOf(first.posted[0])
       expect(descriptor).toMatchObject({
-        name: "compute-0", deadlinesQuanta: [3, 6, 10, 20], profiles: plan.profiles, releaseWindowMs: plan.releaseWindowMs,
+        name: "compute-0", deadlinesQuanta: [2, 3, 5, 10], profiles: plan.profiles, releaseWindowMs: plan.releaseWindowMs,
         queues: [{ serviceNodeId: new Uint8Array(32).fill(8), endpoint: "queue-0" }], resultKey: crypto.ed25519PublicKey(kept.resultSeed)
       })
       expect([...descriptor.jobKeys.values()].map((key) => key.length)).toEqual([1216, 1216])

@@ -83,8 +83,8 @@ describe("checkParams", () => {
     expect(fieldsOf({ answerMs: 239 })).toEqual(["answerMs"])
   })
   it("sealing is later than a whole quantum before the edge", () => {
-    expect(fieldsOf({ sealBeforeEdgeMs: 999 })).toEqual([])
-    expect(fieldsOf({ sealBeforeEdgeMs: 1000 })).toEqual(["sealBeforeEdgeMs"])
+    expect(fieldsOf({ sealBeforeEdgeMs: tinyParams.quantumMs - 1 })).toEqual([])
+    expect(fieldsOf({ sealBeforeEdgeMs: tinyParams.quantumMs })).toEqual(["sealBeforeEdgeMs"])
   })
   it("keys outlive a round trip, and replica epochs are not shorter than epochs", () => {
     expect(fieldsOf({ epochPeriodMs: 319 })).toEqual(["epochPeriodMs"])

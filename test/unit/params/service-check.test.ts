@@ -5,7 +5,7 @@
  * @module
  */
 import { describe, expect, it } from "vitest"
-import { echomixParams, tinyParams, tinyService } from "../../../src/params/presets.ts"
+import { echomixParams, tinyParams as shippedParams, tinyService as shippedService } from "../../../src/params/presets.ts"
 import {
   batchTimeMs, checkCapacity, checkDeadlines, checkService, checkWorkers, fetchTimeMs, packetsPerQuantumNeeded, sessionsNeeded, warnService
 } from "../../../src/params/service-check.ts"
@@ -13,6 +13,15 @@ import type { ServicePlan, ServiceProfile } from "../../../src/params/service-pr
 
 const profile = (change: Partial<ServiceProfile> = {}): ServiceProfile =>
   ({ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 0, ...change })
+/** A quantum of one second, and a service whose six sessions carry exactly its full quantum: easy to reckon with. */
+const tinyParams = { ...shippedParams, quantumMs: 1000 }
+const tinyService: ServicePlan = {
+  ...shippedService,
+  deadlinesMs: [3000, 6000, 10_000, 20_000],
+  profiles: [
+    profile(), profile({ id: 1, inputClass: 3, jobsPerQuantum: 1 }), profile({ id: 2, bucket: 2, jobsPerQuantum: 1 })
+  ]
+}
 const plan = (change: Partial<ServicePlan> = {}): ServicePlan => ({ ...tinyService, ...change })
 
 describe("capacity", () => {
@@ -26,7 +35,11 @@ describe("capacity", () => {
     const deadlinesMs = [3000, 6000, 10_000]
     expect(packetsPerQuantumNeeded({ profiles: [profile({ staged: true, jobsPerQuantum: 1 })], deadlinesMs })).toBe(4 * (4 + 3 * 4))
   })
-  it("tiny needs 156 packets a quantum: six sessions carry exactly them, five do not", () => {
+  it("tiny needs 184 of its 312 packets a quantum", () => {
+    expect(packetsPerQuantumNeeded(shippedService)).toBe(184)
+    expect(sessionsNeeded(shippedParams, shippedService)).toBe(4)
+  })
+  it("156 packets a quantum: six sessions carry exactly them, five do not", () => {
     expect(packetsPerQuantumNeeded(tinyService)).toBe(156)
     expect(checkCapacity(tinyParams, plan({ sessions: 6 }))).toEqual([])
     expect(checkCapacity(tinyParams, plan({ sessions: 5 }))).toEqual([{

@@ -25,9 +25,9 @@ describe("renderTopology", () => {
     expect(text).toMatch(/loop of a mix or service node +every 500 ms/)
     expect(text).toMatch(/loop of a gateway +every 500 ms/)
     expect(text).toMatch(/plaintext of a box +1677 bytes/)
-    expect(text).toMatch(/156 of 156 packets a quantum/)
-    expect(text).toMatch(/profile 1: ocr-line/)
-    expect(text).toMatch(/profile 2: affine, /)
+    expect(text).toMatch(/184 of 312 packets a quantum/)
+    expect(text).toMatch(/profile 0: affine, /)
+    expect(text).toMatch(/tiny-lm, ocr-line/)
   })
   it("no line is wider than 100 characters or ends in blanks", () => {
     for (const line of [text, renderTopology(echomix)].join("\n").split("\n")) {

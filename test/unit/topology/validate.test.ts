@@ -40,7 +40,7 @@ describe("shipped topologies", () => {
     expect(fields.filter((field) => field?.startsWith("params"))).toEqual(["params.lambdaMPerMs", "params.lambdaGPerMs"])
   })
   it("deadlines are whole quanta in descriptors", () => {
-    expect(deadlinesQuantaOf(tiny.params, first)).toEqual([3, 6, 10, 20])
+    expect(deadlinesQuantaOf(tiny.params, first)).toEqual([2, 3, 5, 10])
     expect(deadlinesQuantaOf(tinyReference.params, tinyReference.computes[0]!)).toEqual([1, 2, 4, 8])
   })
 })
@@ -53,8 +53,8 @@ describe("refusals named in the issue", () => {
     expect(refusalOf(network({ name: "enough", params: tinyParams, replicas: 4 }))).toBeUndefined()
   })
   it("a deadline that is no multiple of the quantum", () => {
-    expect(withCompute({ deadlinesMs: [3000, 6500, 10_000] })).toEqual(new TopologyInvalid({
-      field: "computes[0].deadlinesMs[1]", message: "a deadline must be a multiple of the quantum of 1000 ms: use 6000 or 7000 ms"
+    expect(withCompute({ deadlinesMs: [4000, 6500, 10_000] })).toEqual(new TopologyInvalid({
+      field: "computes[0].deadlinesMs[1]", message: "a deadline must be a multiple of the quantum of 2000 ms: use 6000 or 8000 ms"
     }))
     for (const deadlineMs of [0, -3000, 3000.5, 400]) expect(withCompute({ deadlinesMs: [deadlineMs] })?.field).toBe("computes[0].deadlinesMs[0]")
   })
@@ -64,13 +64,13 @@ describe("refusals named in the issue", () => {
     expect(refusal?.message).toContain("manifest")
   })
   it("a first edge before the input can have been fetched", () => {
-    const refusal = withCompute({ deadlinesMs: [1000, 6000] })
+    const refusal = withCompute({ deadlinesMs: [2000, 6000] })
     expect(refusal?.field).toBe("computes[0].deadlinesMs[0]")
     expect(refusal?.message).toContain("fetched")
   })
   it("too few sessions for a full quantum, and a window longer than the quantum", () => {
-    expect(withCompute({ sessions: 4 })?.field).toBe("computes[0].sessions")
-    expect(withCompute({ releaseWindowMs: 1001 })?.field).toBe("computes[0].releaseWindowMs")
+    expect(withCompute({ sessions: 3 })?.field).toBe("computes[0].sessions")
+    expect(withCompute({ releaseWindowMs: 2001 })?.field).toBe("computes[0].releaseWindowMs")
   })
 })
 
@@ -133,14 +133,14 @@ describe("refusals of a compute", () => {
     ["a queue host twice", { queues: ["service-node-0", "service-node-0"] }, "queues[1]"],
     ["no queue", { queues: [] }, "queues"],
     ["no deadline", { deadlinesMs: [] }, "deadlinesMs"],
-    ["nine deadlines", { deadlinesMs: [3, 4, 5, 6, 7, 8, 9, 10, 11].map((quanta) => quanta * 1000) }, "deadlinesMs"],
-    ["deadlines that do not grow", { deadlinesMs: [6000, 3000] }, "deadlinesMs[1]"],
-    ["a deadline of 65536 quanta", { deadlinesMs: [3000, 65_536_000] }, "deadlinesMs[1]"],
+    ["nine deadlines", { deadlinesMs: [3, 4, 5, 6, 7, 8, 9, 10, 11].map((quanta) => quanta * 2000) }, "deadlinesMs"],
+    ["deadlines that do not grow", { deadlinesMs: [6000, 4000] }, "deadlinesMs[1]"],
+    ["a deadline of 65536 quanta", { deadlinesMs: [4000, 131_072_000] }, "deadlinesMs[1]"],
     ["five profiles", { profiles: [0, 1, 2, 3, 4].map((id) => ({ ...first.profiles[0], id })) }, "profiles"],
     ["no profile", { profiles: [] }, "profiles"],
     ["a profile id twice", { profiles: [first.profiles[0], first.profiles[0]] }, "profiles[1].id"],
     ["no session", { sessions: 0 }, "sessions"],
-    ["jobs that pile up", { workers: 2 }, "workers"],
+    ["jobs that pile up", { workers: 1, deadlinesMs: [6000, 8000] }, "workers"],
     ["an unknown profile of a model", { models: [{ id: "affine", profiles: [0, 3] }] }, "models[0].profiles[1]"],
     ["a profile of a model twice", { models: [{ id: "affine", profiles: [0, 0] }] }, "models[0].profiles[1]"],
     ["a model without profile", { models: [{ id: "affine", profiles: [] }] }, "models[0].profiles"],
