@@ -26,7 +26,11 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx", "disk"],
   node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole", "disk"],
   topology: ["params", "bytes", "sphinx", "pigeonhole"],
-  conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"]
+  conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"],
+  simulation: [
+    "bytes", "crypto", "sphinx", "bacap", "pigeonhole", "params", "pki", "disk", "mixnet", "link", "actor", "session", "storage", "model", "inference", "node",
+    "topology"
+  ]
 }
 
 /** Third-party packages and built-in modules, each with the places that may import it. */

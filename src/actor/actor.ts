@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Rpc as RpcModule, RpcSchema } from "@effect/rpc"
+import { type Rpc as RpcModule, type RpcGroup as RpcGroupModule, RpcSchema } from "@effect/rpc"
 import { Context, Schema, type Effect, type Stream } from "effect"
 
 export { Rpc, RpcGroup } from "@effect/rpc"
@@ -63,6 +63,13 @@ export type Client<Rpcs extends RpcModule.Any> = {
  * In one process it ends as any call does.
  */
 export class OneWay extends Context.Reference<OneWay>()("funion/actor/OneWay", { defaultValue: (): boolean => false }) {}
+
+/** What a mount that wraps another must know of a group's calls. */
+export const callsOf = <Rpcs extends RpcModule.Any>(
+  group: RpcGroupModule.RpcGroup<Rpcs>
+): ReadonlyArray<{ readonly name: string; readonly isStream: boolean; readonly isOneWay: boolean }> =>
+  [...(group.requests as unknown as ReadonlyMap<string, RpcModule.AnyWithProps>).values()].map(({ _tag, annotations, successSchema }) =>
+    ({ name: _tag, isStream: RpcSchema.isStreamSchema(successSchema), isOneWay: Context.get(annotations, OneWay) }))
 
 /** The name under which the mount puts the caller's name into the headers of a call. */
 export const CALLER_HEADER = "funion-caller"
