@@ -30,7 +30,8 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   simulation: [
     "bytes", "crypto", "sphinx", "bacap", "pigeonhole", "params", "pki", "disk", "mixnet", "link", "actor", "session", "storage", "model", "inference", "node",
     "topology"
-  ]
+  ],
+  anonymity: ["mixnet", "simulation"]
 }
 
 /** Third-party packages and built-in modules, each with the places that may import it. */
