@@ -3,8 +3,8 @@
  *
  *   client ──e1──▶ gateway ──e2──▶ mix ──e3──▶ …         previous(e3) = e2, previous(e2) = e1, previous(e1) = −1
  *
- * Contract: events stand in the order in which they happened; a packet's earlier event has the smaller index, also at equal instants. `previous` is the ground
- * truth, for scoring, calibrating and for nodes that the adversary runs; attacks on honest nodes take instants and links only.
+ * Contract: events stand in the order in which they happened; a packet's earlier event has the smaller index, also at equal instants. `previous` is the
+ * ground truth, for scoring, calibrating and for nodes that the adversary runs; attacks on honest nodes take instants and links only.
  * Knows nothing of: attacks.
  * Source: funion.md §5; departures: none.
  *

@@ -144,8 +144,8 @@ export interface HopBits {
 }
 
 /**
- * Entropy and log loss of the exponential law alone. Every s(i) falls by the same factor at a departure, so with n inside and A = Σ s·log2 s a row's entropy is
- * log2 n − A/n, and a departure turns A into c·A + c·n·log2 c, where c = 1 − 1/n: constant work per event.
+ * Entropy and log loss of the exponential law alone. Every s(i) falls by the same factor at a departure, so with n inside and A = Σ s·log2 s a row's entropy
+ * is log2 n − A/n, and a departure turns A into c·A + c·n·log2 c, where c = 1 − 1/n: constant work per event.
  */
 export const exponentialBits = (traffic: HopTraffic): HopBits => {
   const departures = traffic.departureEvents.length

@@ -1,10 +1,11 @@
 /**
  * Where did this packet come from? The beliefs about each node on the way, multiplied along all ways at once.
  *
- * Given all instants on all links, the pairings inside of different nodes are independent of each other, and a packet passes a node once; so the probability of
- * a way through the network is the product of its hops' probabilities, and the sum over all ways is one pass over the events, from the exit backwards.
+ * Given all instants on all links, the pairings inside of different nodes are independent of each other, and a packet passes a node once; so the probability
+ * of a way through the network is the product of its hops' probabilities, and the sum over all ways is one pass over the events, from the exit backwards.
  *
- * Contract: `originWeights` adds up to 1 less what rows cut off. Events that begin at a node (its own loops, of which the observer is granted knowledge) end a way there.
+ * Contract: `originWeights` adds up to 1 less what rows cut off. Events that begin at a node (its own loops, of which the observer is granted knowledge) end
+ * a way there.
  * Knows nothing of: what a row was made from. Whoever runs a node puts the truth into its rows (`knownPosterior`).
  * Source: Troncoso and Danezis 2009 (the Bayesian traffic analysis of mix networks), by exact summation where they sample; departures: none.
  *

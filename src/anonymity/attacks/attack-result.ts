@@ -1,8 +1,8 @@
 /**
  * What every attack hands back.
  *
- * Contract: `advantage` is over a blind guesser, 0 to 1, with an exact or resampled interval; `chance` is what the blind guesser wins. `batchSize` is the number
- * of candidates the adversary could not tell apart by what funion.md §5 lets it see (B of a batch, clients online), for it means nothing without.
+ * Contract: `advantage` is over a blind guesser, 0 to 1, with an exact or resampled interval; `chance` is what the blind guesser wins. `batchSize` is the
+ * number of candidates the adversary could not tell apart by what funion.md §5 lets it see (B of a batch, clients online), for it means nothing without.
  * Knows nothing of: gates, reports.
  * Source: funion.md §5; departures: none.
  *

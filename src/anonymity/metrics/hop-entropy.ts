@@ -1,12 +1,14 @@
 /**
  * How many bits one node hides: beside what theory promises for its traffic.
  *
- * Expected: a packet that leaves an exponential node came t ago with density µ·exp(−µt), whose entropy is log2(e/µ); packets came at rate λ, so which of them it
- * was has log2(λ·e/µ) bits. The exact posterior (hop-posterior) of simulated nodes with Poisson arrivals has 2.406, 3.752, 4.762, 5.761 bits at
- * λ/µ = 2, 5, 10, 20, against 2.443, 3.765, 4.765, 5.765 of the formula: within 0.02 from λ/µ = 5 on. A gate of 0.1 bit there is about the node, not the formula.
+ * Expected: a packet that leaves an exponential node came t ago with density µ·exp(−µt), whose entropy is log2(e/µ); packets came at rate λ, so which of
+ * them it was has log2(λ·e/µ) bits. The exact posterior (hop-posterior) of simulated nodes with Poisson arrivals has 2.406, 3.752, 4.762, 5.761 bits at
+ * λ/µ = 2, 5, 10, 20, against 2.443, 3.765, 4.765, 5.765 of the formula: within 0.02 from λ/µ = 5 on. A gate of 0.1 bit there is about the node, not the
+ * formula.
  *
- * Measured: the mean log loss of the better of two observers, one who believes in the parameters and one who has learned the node's delays from the first half
- * of the run; scored on the second half. No observer's mean log loss is below the entropy that is really left, so a leak can hide from both, never a gain.
+ * Measured: the mean log loss of the better of two observers, one who believes in the parameters and one who has learned the node's delays from the first
+ * half of the run; scored on the second half. No observer's mean log loss is below the entropy that is really left, so a leak can hide from both, never a
+ * gain.
  *
  * Contract: intervals are Student's over the means of consecutive batches, since neighbours share their pool.
  * Knows nothing of: other nodes.

@@ -1,7 +1,8 @@
 /**
  * How many bits the whole way through the network hides: which packet a packet was, and which party sent it.
  *
- * Contract: each exit counts once; intervals are Student's over batches of consecutive exits. `senderBits` is at most log2 of the number of parties that send.
+ * Contract: each exit counts once; intervals are Student's over batches of consecutive exits. `senderBits` is at most log2 of the number of parties that
+ * send.
  * Knows nothing of: how beliefs were made.
  * Source: Serjantov and Danezis 2002, Díaz et al. 2002 (entropy as the size of the anonymity set); departures: none.
  *
