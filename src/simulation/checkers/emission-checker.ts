@@ -1,0 +1,99 @@
+/**
+ * Emissions are a Poisson stream of the rate that the directory document states, whether there is work or not, and never two at once.
+ *
+ * Contract: watches one sender's packets towards its gateways. In its time of work, and in the rest, apart: the count must fit the rate, the gaps must be
+ * exponential, and no more gaps than chance makes may be shorter than `BURST_MS`. So a client that slows down, speeds up or stops its cover under load
+ * fails, and so does one whose packets leave in pairs. Time in which a fault hinders the sender or its link is left out, by whole gaps.
+ * Knows nothing of: which packets are real.
+ * Source: mixnet.md §4.2; funion.md §7 (O13, O16); issue 5, part 1 ("rates equal with and without load"); departures: none.
+ *
+ * @module
+ */
+import type { Window } from "../fault-schedule.ts"
+import { coveredMs, merged, type Verdict, verdictOf, without } from "./checker.ts"
+import { distanceBound, distanceFrom, exponential, poissonAtLeast, poissonAtMost } from "./statistics.ts"
+
+/** Each test of this checker fails a sound sender with at most this probability. */
+export const TEST_FALSE_ALARM_RATE = 1e-9
+/** Gaps below it count as none: a thousandth of the mean gap of a packet a microsecond. */
+export const BURST_MS = 1e-5
+/** Least gaps for a test of their distribution. */
+const GAP_COUNT_LEAST = 100
+
+export interface EmissionCheckerOptions {
+  /** Whose packets. */
+  readonly sender: string
+  /** Of all its sessions together, per millisecond: sessions · (λP + λL). */
+  readonly ratePerMs: number
+}
+
+type Phase = "rest" | "work"
+
+export class EmissionChecker {
+  readonly #options: EmissionCheckerOptions
+  readonly #instantsMs: Array<number> = []
+
+  constructor(options: EmissionCheckerOptions) {
+    this.#options = options
+  }
+
+  /** A packet left. */
+  observe(instantMs: number): void {
+    this.#instantsMs.push(instantMs)
+  }
+
+  /**
+   * @param watched  the time in which the sender was up and watched
+   * @param work  when it had jobs
+   * @param troubles  when faults hindered it
+   */
+  verdict(watched: Window, work: ReadonlyArray<Window>, troubles: ReadonlyArray<Window>): Verdict {
+    const { ratePerMs, sender } = this.#options
+    const sound = without([watched], troubles)
+    const spans: Readonly<Record<Phase, ReadonlyArray<Window>>> = { work: without(sound, without(sound, work)), rest: without(sound, work) }
+    const findings: Array<string> = []
+    const figures: Record<string, number> = {}
+    let testCount = 0
+    const test = (probability: number, finding: () => string): void => {
+      testCount += 1
+      if (probability < TEST_FALSE_ALARM_RATE) findings.push(finding())
+    }
+    for (const phase of ["rest", "work"] as const) {
+      const totalMs = coveredMs(spans[phase])
+      const { count, gapsMs } = this.#within(spans[phase])
+      const expected = totalMs * ratePerMs
+      figures[`${phase}Packets`] = count
+      figures[`${phase}Expected`] = expected
+      test(2 * Math.min(poissonAtLeast(count, expected), poissonAtMost(count, expected)), () =>
+        `${sender}: ${count} packets in ${Math.round(totalMs)} ms of ${phase}, where ${Math.round(expected)} are due`)
+      const bursts = gapsMs.filter((gapMs) => gapMs < BURST_MS).length
+      test(poissonAtLeast(bursts, gapsMs.length * ratePerMs * BURST_MS), () => `${sender}: ${bursts} times two packets at once in its time of ${phase}`)
+      if (gapsMs.length < GAP_COUNT_LEAST) continue
+      const distance = distanceFrom(gapsMs, exponential(ratePerMs))
+      figures[`${phase}Distance`] = distance
+      // the bound is the test: its rate is the probability
+      test(distance > distanceBound(gapsMs.length, TEST_FALSE_ALARM_RATE) ? 0 : 1, () =>
+        `${sender}: gaps in its time of ${phase} are not exponential (distance ${distance.toFixed(4)} of ${gapsMs.length} gaps)`)
+    }
+    return verdictOf("emissions", findings, figures, testCount * TEST_FALSE_ALARM_RATE)
+  }
+
+  /** What left within some windows, and the gaps that lie in one of them whole. */
+  #within(windows: ReadonlyArray<Window>): { readonly count: number; readonly gapsMs: ReadonlyArray<number> } {
+    const gapsMs: Array<number> = []
+    let count = 0
+    let at = 0
+    for (const { fromMs, untilMs } of merged(windows)) {
+      while (at < this.#instantsMs.length && (this.#instantsMs[at] ?? 0) < fromMs) at += 1
+      let previousMs: number | undefined
+      for (; at < this.#instantsMs.length; at++) {
+        const instantMs = this.#instantsMs[at] ?? 0
+        if (instantMs >= untilMs) break
+        if (previousMs !== undefined) gapsMs.push(instantMs - previousMs)
+        previousMs = instantMs
+        count += 1
+      }
+    }
+    return { count, gapsMs }
+  }
+}
