@@ -45,6 +45,7 @@ export class StorageChecker {
   }
 
   verdict(): Verdict {
-    return verdictOf("storage", this.#findings, { reads: this.#reads, writes: this.#writes, boxes: new Set([...this.#held.values()].flatMap((ids) => [...ids])).size })
+    const boxes = new Set([...this.#held.values()].flatMap((ids) => [...ids]))
+    return verdictOf("storage", this.#findings, { reads: this.#reads, writes: this.#writes, boxes: boxes.size })
   }
 }

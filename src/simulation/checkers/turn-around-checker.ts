@@ -66,7 +66,9 @@ export class TurnAroundChecker {
       ...(probability < TURN_AROUND_FALSE_ALARM_RATE
         ? [`${node}: ${this.#soon} of ${this.#actions} actions fell into the millisecond after an arrival, where ${(100 * share).toFixed(0)} % may`]
         : []),
-      ...(this.#hastyAnswers > 0 ? [`${node}: ${this.#hastyAnswers} of ${this.#answers} commissions were answered sooner than ${answerMs} ms after they were sent`] : [])
+      ...(this.#hastyAnswers > 0
+        ? [`${node}: ${this.#hastyAnswers} of ${this.#answers} commissions were answered sooner than ${answerMs} ms after they were sent`]
+        : [])
     ]
     return verdictOf("turn-around", findings, { [`${node}Actions`]: this.#actions, [`${node}Soon`]: this.#soon }, TURN_AROUND_FALSE_ALARM_RATE)
   }
