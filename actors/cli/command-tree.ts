@@ -18,6 +18,7 @@ import { DEPLOY_TARGETS } from "../../src/topology/deploy-render.ts"
 import { ROLES } from "../../src/topology/topology.ts"
 import { LOG_LEVELS } from "../operator/operator-log.ts"
 import { packageVersion } from "./package-version.ts"
+import { plan } from "./plan-options.ts"
 
 const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
 
@@ -210,7 +211,7 @@ const bench = Command.make("bench").pipe(Command.withDescription("Measure this m
 /** All commands. Apart from running them, what pages show is checked against their arguments. */
 export const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, conformance, doctor, bench])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, plan, conformance, doctor, bench])
 )
 
 const EXAMPLES = [
