@@ -8,8 +8,8 @@
  *
  * @module
  */
-import type { Advantage } from "../metrics/advantage.ts"
-import type { AreaUnderCurve, CurvePoint } from "../metrics/roc.ts"
+import { advantageOf, guessingProbability, type Advantage } from "../metrics/advantage.ts"
+import { areaUnderCurve, rocCurve, type AreaUnderCurve, type CurvePoint } from "../metrics/roc.ts"
 
 /** The outcome of a game with guesses that are right or wrong. */
 export interface GuessingAttack {
@@ -29,4 +29,28 @@ export interface ScoringAttack {
   readonly curve: ReadonlyArray<CurvePoint>
 }
 
-export type AttackResult = GuessingAttack | ScoringAttack
+/** The outcome of asking whether what was seen can be chance. */
+export interface TestingAttack {
+  readonly kind: "testing"
+  readonly name: string
+  readonly observed: number
+  /** What labels dealt at random give on average. */
+  readonly expected: number
+  /** Probability of as much by chance. */
+  readonly probability: number
+}
+
+export type AttackResult = GuessingAttack | ScoringAttack | TestingAttack
+
+/** @param chance  share that a blind guesser wins */
+export const guessingAttack = (name: string, wins: number, trials: number, chance: number, batchSize: number): GuessingAttack => {
+  const advantage = advantageOf(wins, trials, chance)
+  return { kind: "guessing", name, advantage, probability: guessingProbability(advantage), batchSize }
+}
+
+/** @param positive  scores of what the adversary looks for  @param negative  scores of the rest */
+export const scoringAttack = (name: string, positive: ArrayLike<number>, negative: ArrayLike<number>): ScoringAttack =>
+  ({ kind: "scoring", name, area: areaUnderCurve(positive, negative), curve: rocCurve(positive, negative) })
+
+/** Which of two hypotheses has the higher score; equal scores are settled by a coin, so that a blind score wins half. */
+export const firstWins = (first: number, second: number, coin: number): boolean => (first === second ? coin < 0.5 : first > second)
