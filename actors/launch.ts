@@ -12,6 +12,7 @@
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { Client, RpcGroup } from "../src/actor/actor.ts"
 import type { Tap } from "../src/actor/call-tap.ts"
+import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { Meter } from "../src/actor/meter.ts"
 import { Mount, type MountService } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
@@ -29,7 +30,7 @@ import { formatAddress } from "./network-links.ts"
 import { openOperator } from "./operator/operator.ts"
 import { type ActorProcess, asProcess, openProcess, PERSON, personClaim, personLinkKey } from "./process.ts"
 import { retire } from "./retirement.ts"
-import { lifeOf, type Knowledge, type ReadyLife, type Stock } from "./roles.ts"
+import { lifeOf, type Knowledge, type ReadyLife, type Stock, type Surroundings } from "./roles.ts"
 import { openRunner, serviceOfRunner } from "./runner-process.ts"
 import { type ClusterChoice, openDiskStock, openMemoryStock, openReplicaStock, type StockChoice, type StockRequest } from "./stocks.ts"
 
@@ -81,20 +82,28 @@ const sourcesOf = (seed: number | undefined): (label: string) => Entropy => {
   }
 }
 
+/** What a network in one process stands on. Simulations bring their own. */
+export interface Foundation {
+  readonly crypto: CryptoBackend
+  readonly mount: MountService
+  /** Opens what an actor keeps. */
+  readonly openStock: (request: StockRequest) => Effect.Effect<Stock, LaunchFailed, Scope.Scope>
+  /** Told every life with what is around it; gives the life that is started under the name. Default: that life. */
+  readonly onLife?: (name: string, life: ReadyLife, around: Surroundings) => ReadyLife
+}
+
 /** The life of every actor, by name, each with its stock. */
 const openLives = (
-  knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, mount: MountService, entropyOf: (label: string) => Entropy, options: LaunchOptions
+  knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, foundation: Foundation, entropyOf: (label: string) => Entropy, choice: StockChoice
 ) =>
   Effect.forEach(actorsOf(knowledge.topology), ({ name, role }) =>
     Effect.gen(function*() {
       const identity = identities.get(name)
       if (identity === undefined) throw new RangeError(`no actor ${name}`)
-      const request = { knowledge, identity, role, entropyOf, choice: options }
-      const stock: Stock = yield* role === "replica" && options.dataDirectory !== undefined
-        ? openReplicaStock(request, options.dataDirectory)
-        : openMemoryStock(request)
-      const life: ReadyLife = lifeOf(knowledge, { mount, entropyOf, callerFor: (from) => ({ from }) }, identity, stock)
-      return [name, life] as const
+      const stock = yield* foundation.openStock({ knowledge, identity, role, entropyOf, choice })
+      const around: Surroundings = { mount: foundation.mount, entropyOf, callerFor: (from) => ({ from }) }
+      const life: ReadyLife = lifeOf(knowledge, around, identity, stock)
+      return [name, foundation.onLife?.(name, life, around) ?? life] as const
     }), { concurrency: "unbounded" }).pipe(Effect.map((lives) => new Map(lives)))
 
 /**
@@ -104,7 +113,21 @@ const openLives = (
  */
 export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.Effect<Network, LaunchFailed, Scope.Scope> =>
   Effect.gen(function*() {
-    const crypto = yield* backendOf(options.backend)
+    const { dataDirectory } = options
+    return yield* launchOn(topology, {
+      crypto: yield* backendOf(options.backend),
+      mount: Context.get(yield* Layer.build(layerMountMemory({ tap: options.tap })), Mount),
+      openStock: (request) =>
+        request.role === "replica" && dataDirectory !== undefined ? openReplicaStock(request, dataDirectory) : openMemoryStock(request)
+    }, options)
+  }).pipe(options.seed === undefined ? Effect.withRandom(randomFromEntropy(systemEntropy)) : (self) => self)
+
+/** As `launch`, on a given foundation. @errors LaunchFailed */
+export const launchOn = (
+  topology: Topology, foundation: Foundation, options: StockChoice & Pick<LaunchOptions, "seed"> = {}
+): Effect.Effect<Network, LaunchFailed, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { crypto, mount } = foundation
     const entropyOf = sourcesOf(options.seed)
     const identities = new Map(actorsOf(topology).map(({ name }) => [name, makeIdentity(crypto, name, entropyOf(`${name}/identity`)(SEED_BYTES))]))
     const knowledge = yield* knowledgeOf(topology, crypto, (name) => {
@@ -112,8 +135,7 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
       if (identity === undefined) throw new RangeError(`no actor ${name}`)
       return identity.publicKey
     })
-    const mount = Context.get(yield* Layer.build(layerMountMemory({ tap: options.tap })), Mount)
-    const lives = yield* openLives(knowledge, identities, mount, entropyOf, options)
+    const lives = yield* openLives(knowledge, identities, foundation, entropyOf, options)
     const supervisor = yield* makeSupervisor
     /** The network's, whoever starts an actor: the caller's may be Effect's own, which is predictable. */
     const random = yield* Effect.random
@@ -132,7 +154,7 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
       start,
       health: supervisor.health
     }
-  }).pipe(options.seed === undefined ? Effect.withRandom(randomFromEntropy(systemEntropy)) : (self) => self)
+  })
 
 /** Calls to a client actor may span a whole job. */
 const CALL_LIMIT_MS = 3_600_000

@@ -73,6 +73,8 @@ export interface StockRequest {
   readonly role: Role
   readonly entropyOf: (label: string) => Entropy
   readonly choice: StockChoice
+  /** Starts the models of a compute service in memory; default: `openModelHost`. */
+  readonly openModels?: (plan: ComputeActor) => Opened<Context.Tag.Service<typeof ModelHost>>
   /** Of a compute service whose models run elsewhere. */
   readonly cluster?: ClusterChoice & { readonly mount: MountService }
 }
@@ -140,7 +142,8 @@ export const openMemoryStock = (request: StockRequest): Opened<Stock> => {
       })
     case "compute":
       return Effect.gen(function*() {
-        const modelHost = yield* openModelHost(knowledge, yield* planOf(knowledge, identity.name), choice)
+        const { openModels = (plan) => openModelHost(knowledge, plan, choice) } = request
+        const modelHost = yield* openModels(yield* planOf(knowledge, identity.name))
         const entropy = entropyOf(`${identity.name}/keys`)
         return {
           role,

@@ -9,6 +9,7 @@
  */
 import { Effect, Either } from "effect"
 import { Mount } from "../src/actor/mount.ts"
+import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
 import { BenchPeers } from "./mix-tcp.ts"
 import { makeMixSetting, makePackets, MIX, ownKey, publicKeyNow, RECEIVER, SENDER, startMix, unwrapAll } from "./mix-rig.ts"
@@ -16,7 +17,7 @@ import { processUs } from "./harness.ts"
 
 export type ToMixProcess =
   /** Starts the mix; answered by its port. */
-  | { readonly type: "start"; readonly backend: "native" | "reference"; readonly userPayloadBytes: number; readonly receiverPort: number }
+  | { readonly type: "start"; readonly backend: CryptoBackend["name"]; readonly userPayloadBytes: number; readonly receiverPort: number }
   /** Answered by the microseconds of processor time so far. */
   | { readonly type: "used" }
   /** Unwraps that many packets without a mix; answered by the microseconds of processor time. */

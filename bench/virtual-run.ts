@@ -1,19 +1,17 @@
 /**
- * Whole networks in time that jumps: the clock moves only when no actor can do anything, so that a run takes what its work costs, and a slow machine
- * makes it slower but never late.
+ * Virtual time for networks with workers in other threads, which live in real time: the clock moves only when no actor can do anything, and never faster
+ * than a multiple of the real one.
  *
- * Contract: a first-in-first-out scheduler drained to the end, one turn of the event loop for workers and promises, then a jump to the next sleeper. The
- * effect sees `Clock` alone; what reads the machine's own clock sees real time.
+ * Contract: as `VirtualTime` but for the pace; between two sleepers the event loop turns, so that messages of workers come in. What reads the machine's own
+ * clock sees real time. A slow machine makes a run slower but never late. Runs are not the same run twice: workers answer when they answer.
  * Knows nothing of: networks.
  * Source: style.md §1.1 (simulation); departures: none.
  *
  * @module
  */
-import { Clock, Duration, Effect, Exit, type Scheduler } from "effect"
-import { DueHeap } from "../src/mixnet/due-heap.ts"
+import { type Effect, Exit } from "effect"
+import { VirtualTime } from "../src/simulation/virtual-clock.ts"
 
-/** Any instant in a time when the protocol's epochs have long begun. */
-const START_MS = Date.UTC(2026, 0, 1)
 /** See `runVirtually`; for tests whose workers have next to nothing to do. */
 const JUMP_FACTOR = 20
 /** The clock may be ahead of its pace by this much. */
@@ -30,51 +28,27 @@ const rest = (): Promise<void> => new Promise((done) => setTimeout(done, WORKER_
  * 100 ms takes at most this many times 100 ms of the clock, and 50 ms
  */
 export const runVirtually = async <A, E>(effect: Effect.Effect<A, E>, jumpFactor = JUMP_FACTOR): Promise<A> => {
-  let nowMs = START_MS
+  const time = new VirtualTime()
   let lookedMs = performance.now()
   let creditMs = 0
-  let tasks: Array<() => void> = []
-  const sleepers = new DueHeap<() => void>()
-  const scheduler: Scheduler.Scheduler = {
-    shouldYield: (fiber) => fiber.currentOpCount > 2048 ? 0 : false,
-    scheduleTask: (task) => {
-      tasks.push(task)
-    }
-  }
-  const clock: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => Math.floor(nowMs),
-    unsafeCurrentTimeNanos: () => BigInt(Math.floor(nowMs * 1e3)) * 1000n,
-    currentTimeMillis: Effect.sync(() => Math.floor(nowMs)),
-    currentTimeNanos: Effect.sync(() => BigInt(Math.floor(nowMs * 1e3)) * 1000n),
-    sleep: (duration) => Effect.async<void>((resume) => sleepers.push(() => resume(Effect.void), nowMs + Duration.toMillis(duration)))
-  }
-  const fiber = Effect.runFork(Effect.withClock(effect, clock), { scheduler })
-  let exit: Exit.Exit<A, E> | undefined
-  fiber.addObserver((end) => {
-    exit = end
-  })
-  while (exit === undefined) {
-    const ready = tasks
-    tasks = []
-    for (const task of ready) task()
-    if (tasks.length > 0) continue
+  let end: Exit.Exit<A, E> | undefined
+  time.start(effect, (exit) => { end = exit })
+  while (end === undefined) {
+    time.drain()
     await turn()
-    if (tasks.length > 0 || exit !== undefined) continue
+    if (time.isBusy || end !== undefined) continue
     const realMs = performance.now()
     creditMs += jumpFactor * (realMs - lookedMs)
     lookedMs = realMs
-    const next = sleepers.head
-    if (next === undefined || next.dueMs - nowMs > creditMs) {
+    const dueMs = time.nextDueMs
+    if (dueMs === undefined || dueMs - time.nowMs > creditMs) {
       await rest()
       continue
     }
-    sleepers.pop()
-    creditMs = Math.min(creditMs - Math.max(0, next.dueMs - nowMs), CREDIT_LIMIT_MS)
-    nowMs = Math.max(nowMs, next.dueMs)
-    next.item()
+    creditMs = Math.min(creditMs - Math.max(0, dueMs - time.nowMs), CREDIT_LIMIT_MS)
+    time.wakeNext()
   }
-  return Exit.getOrElse(exit, (cause) => {
+  return Exit.getOrElse(end, (cause) => {
     throw new Error(String(cause))
   })
 }

@@ -9,8 +9,8 @@
 import { Data } from "effect"
 
 export class BackendUnavailable extends Data.TaggedError("BackendUnavailable")<{
-  readonly backend: "native"
-  readonly reason: "library-missing" | "self-test-failed"
+  readonly backend: string
+  readonly reason: "library-missing" | "self-test-failed" | "no-secrecy" | "unknown"
   readonly detail: string
 }> {
   override get message(): string {

@@ -2,7 +2,8 @@
  * The contract that every crypto backend fulfils: the primitives of Sphinx, BACAP, MKEM and dispatch, and nothing above them.
  *
  * Contract: pure functions of their arguments; no randomness, no clock, no state seen from outside. The backends of one release give identical
- * bytes for all inputs and refuse the same ones. Inputs are never modified and never kept (`…Into` forms say what they write).
+ * bytes for all inputs and refuse the same ones (`elided` apart, which only simulations use). Inputs are never modified and
+ * never kept (`…Into` forms say what they write).
  * Refusals are `undefined` or `false`, never an exception; a wrong *length* of key or nonce is a mistake of ours and dies.
  * Knows nothing of: packets, boxes, messages.
  * Source: sphinx.md §4–§6, §13; pigeonhole.md §1.3–§1.5, §4; departures: none.
@@ -19,7 +20,8 @@ export interface XWingPrivateKey {
 }
 
 export interface CryptoBackend {
-  readonly name: "native" | "reference"
+  /** `elided` is no cryptography at all: for simulations. */
+  readonly name: "native" | "reference" | "elided"
   /** Who computes what, for `funion doctor`: primitive → provider with version. */
   readonly providers: Readonly<Record<string, string>>
 
@@ -89,4 +91,9 @@ export interface CryptoBackend {
   /** a·b mod L and a·b + c mod L; operands reduced, 32 bytes little-endian. */
   readonly scalarMultiply: (a: Uint8Array, b: Uint8Array) => Uint8Array
   readonly scalarMultiplyAdd: (a: Uint8Array, b: Uint8Array, c: Uint8Array) => Uint8Array
+}
+
+/** A backend with cryptography, fit to serve users. */
+export interface ServingBackend extends CryptoBackend {
+  readonly name: "native" | "reference"
 }

@@ -1,19 +1,31 @@
 /**
- * The choice of the crypto backend.
+ * The choice of the crypto backend of a program that serves somebody.
  *
- * Contract: an explicit wish is fulfilled or refused; without one the native backend is taken, and the reference where it cannot be used.
+ * Contract: an explicit wish is fulfilled or refused; without one the native backend is taken, and the reference where it cannot be used. The backend of
+ * simulations, which protects nothing, is refused by name.
  * Source: sphinx.md §16; departures: none.
  *
  * @module
  */
 import { Either } from "effect"
-import type { BackendUnavailable } from "./backend-unavailable.ts"
-import type { CryptoBackend } from "./backend.ts"
+import { BackendUnavailable } from "./backend-unavailable.ts"
+import type { CryptoBackend, ServingBackend } from "./backend.ts"
 import { nativeBackend } from "./backends/native.ts"
 import { referenceBackend } from "./backends/reference.ts"
 
-/** @errors BackendUnavailable only when `wanted` is `"native"` */
-export const selectBackend = (wanted?: "native" | "reference"): Either.Either<CryptoBackend, BackendUnavailable> => {
-  if (wanted === "reference") return Either.right(referenceBackend)
-  return wanted === "native" ? nativeBackend() : Either.orElse(nativeBackend(), () => Either.right(referenceBackend))
+/** What is said to whoever asks for the backend without cryptography. */
+export const ELIDED_REFUSED = "it is no cryptography: packets and boxes would be open to everybody. Only funion simulate and funion lab take it"
+
+const refused = (backend: string, reason: "no-secrecy" | "unknown", detail: string): Either.Either<never, BackendUnavailable> =>
+  Either.left(new BackendUnavailable({ backend, reason, detail }))
+
+/** @errors BackendUnavailable: native does not load or fails its self-test; `elided`, or a name that is none */
+export const selectBackend = (wanted?: CryptoBackend["name"]): Either.Either<ServingBackend, BackendUnavailable> => {
+  switch (wanted) {
+    case undefined: return Either.orElse(nativeBackend(), () => Either.right(referenceBackend))
+    case "native": return nativeBackend()
+    case "reference": return Either.right(referenceBackend)
+    case "elided": return refused(wanted, "no-secrecy", ELIDED_REFUSED)
+    default: return refused(String(wanted), "unknown", "there is none of this name: native, reference")
+  }
 }

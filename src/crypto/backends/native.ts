@@ -12,7 +12,7 @@ import { shake256 } from "@noble/hashes/sha3.js"
 import { Either } from "effect"
 import { createHash } from "node:crypto"
 import { BackendUnavailable } from "../backend-unavailable.ts"
-import type { CryptoBackend } from "../backend.ts"
+import type { ServingBackend } from "../backend.ts"
 import { aezEngine } from "../wasm/aez-engine.ts"
 import { polyvalEngine } from "../wasm/polyval-engine.ts"
 import { nativeCiphers } from "./native-aead.ts"
@@ -32,7 +32,7 @@ const sha3_256 = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return plainBytes(hash.digest())
 }
 
-const assemble = (sodium: Sodium, version: string): CryptoBackend => {
+const assemble = (sodium: Sodium, version: string): ServingBackend => {
   const curves = nativeCurves(sodium)
   const { mlKem768, provider } = nodeMlKem768()
   const verifyByOpenssl = opensslFollowsGo()
@@ -70,7 +70,7 @@ const assemble = (sodium: Sodium, version: string): CryptoBackend => {
   }
 }
 
-const build = (): Either.Either<CryptoBackend, BackendUnavailable> =>
+const build = (): Either.Either<ServingBackend, BackendUnavailable> =>
   Either.flatMap(loadSodium(), ({ sodium, version }) => {
     const selfTestFailed = (detail: string) => new BackendUnavailable({ backend: "native", reason: "self-test-failed", detail })
     return Either.flatMap(
@@ -85,7 +85,7 @@ const build = (): Either.Either<CryptoBackend, BackendUnavailable> =>
     )
   })
 
-let built: Either.Either<CryptoBackend, BackendUnavailable> | undefined
+let built: Either.Either<ServingBackend, BackendUnavailable> | undefined
 
 /** The native backend, built and checked once per process. @errors BackendUnavailable `library-missing` | `self-test-failed` */
-export const nativeBackend = (): Either.Either<CryptoBackend, BackendUnavailable> => (built ??= build())
+export const nativeBackend = (): Either.Either<ServingBackend, BackendUnavailable> => (built ??= build())

@@ -18,7 +18,7 @@ import { sha256, sha512, sha512_256 } from "@noble/hashes/sha2.js"
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js"
 import { concatBytes } from "../../bytes/concat.ts"
 import { sprpDecipher, sprpDecipherInto, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
-import type { CryptoBackend } from "../backend.ts"
+import type { CryptoBackend, ServingBackend } from "../backend.ts"
 import { requireLength } from "./length.ts"
 import {
   ed25519VerifyGo, edwardsPointIsValid, edwardsScalarMult, edwardsScalarMultBase, scalarMultiplyAdd, scalarReduce
@@ -91,7 +91,7 @@ const curves: Pick<CryptoBackend, "x25519" | "x25519PublicKey" | "x448" | "x448P
 
 const NOBLE = "@noble, JavaScript"
 
-export const referenceBackend: CryptoBackend = {
+export const referenceBackend: ServingBackend = {
   name: "reference",
   providers: {
     hashes: NOBLE, hmac: NOBLE, hkdf: NOBLE, "aes-256-ctr": NOBLE, chacha20: NOBLE, "chacha20-poly1305": NOBLE, "aes-256-gcm-siv": NOBLE,

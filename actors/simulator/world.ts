@@ -1,0 +1,189 @@
+/**
+ * A whole network in virtual time, from a seed: the actors of a launch, unmodified, under a clock that jumps.
+ *
+ * Contract: the same topology, seed, backend and body give the same run to the last bit: every actor draws from sources of its own, and `traceHash` covers
+ * every link event. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock. Observers are told what happens as it
+ * happens and must not disturb it. The world ends with its body.
+ * Knows nothing of: faults (a `wrapMount` brings them), users, verdicts.
+ * Source: the issue's list; style.md §1.1, §2.8; departures: none.
+ *
+ * @module
+ */
+import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, type Scope } from "effect"
+import type { Tap } from "../../src/actor/call-tap.ts"
+import { Meter, MeterBook } from "../../src/actor/meter.ts"
+import type { MetricName } from "../../src/actor/metric-catalogue.ts"
+import { Mount, type MountService } from "../../src/actor/mount.ts"
+import { layerMountMemory } from "../../src/actor/mount-memory.ts"
+import type { CryptoBackend } from "../../src/crypto/backend.ts"
+import { Crypto } from "../../src/crypto/crypto-service.ts"
+import { randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
+import { ModelHost } from "../../src/model/model-host.ts"
+import { layerStandIn } from "../../src/model/stand-in-host.ts"
+import { linkEventsOf, type LinkEvent } from "../../src/simulation/link-event.ts"
+import { Trace } from "../../src/simulation/trace.ts"
+import { VirtualTime } from "../../src/simulation/virtual-clock.ts"
+import { makeGeometry } from "../../src/sphinx/geometry.ts"
+import type { Topology } from "../../src/topology/topology.ts"
+import { LaunchFailed } from "../launch-failed.ts"
+import { launchOn, type Foundation, type Network } from "../launch.ts"
+import type { ReadyLife, Stock, Surroundings } from "../roles.ts"
+import { openMemoryStock, type StockRequest } from "../stocks.ts"
+import { simulationBackend, type SimulationBackend } from "./simulation-backend.ts"
+import { observedTable, type StorageEvent } from "./storage-event.ts"
+
+/** Another life under an actor's name. */
+export type Variant = (life: ReadyLife, around: Surroundings) => ReadyLife
+
+export interface WorldOptions {
+  readonly topology: Topology
+  readonly seed: number
+  readonly backend: SimulationBackend
+  /** Folder of models; default: the package's own. Manifests are read, weights are not. */
+  readonly modelsDirectory?: string
+  readonly onLink?: (event: LinkEvent) => void
+  readonly onStorage?: (event: StorageEvent) => void
+  /** Lives in the place of those of the topology, by actor name. */
+  readonly variants?: ReadonlyMap<string, Variant>
+  /** What lies between the actors: given the mount that joins them, the one that they use. */
+  readonly wrapMount?: (mount: MountService, around: WorldSources) => MountService
+}
+
+/** Time and draws of a world, for what is no actor. */
+export interface WorldSources {
+  readonly nowMs: () => number
+  /** A source of its own for every label; the actors have none of these labels. */
+  readonly entropyOf: (label: string) => Entropy
+}
+
+/** Every figure of one actor now: by metric, by word of its label. */
+export type ActorReadings = ReadonlyMap<MetricName, ReadonlyMap<string, number>>
+
+/** A network while it runs. */
+export interface World extends WorldSources {
+  readonly network: Network
+  readonly crypto: CryptoBackend
+  /** Virtual milliseconds since the first instant. */
+  readonly elapsedMs: () => number
+  /** Link events so far. */
+  readonly linkEvents: () => number
+  /** Figures of every actor that was ever up, by name. */
+  readonly readings: Effect.Effect<ReadonlyMap<string, ActorReadings>>
+}
+
+export interface WorldResult<A> {
+  readonly value: A
+  /** SHA-256 of all link events, 64 hex digits. */
+  readonly traceHash: string
+  readonly linkEvents: number
+  /** Packets and link commands among them: what `Forward`, `Submit` and the courier's and replica's calls carried. */
+  readonly packets: number
+  readonly virtualMs: number
+  /** Drops at the end of the run, all actors together, by reason. */
+  readonly dropsByReason: Readonly<Record<string, number>>
+}
+
+/** Sums a metric of all actors by its words. */
+export const totalsOf = (readings: ReadonlyMap<string, ActorReadings>, metric: MetricName): Readonly<Record<string, number>> => {
+  const sums: Record<string, number> = {}
+  for (const figures of readings.values()) {
+    for (const [word, value] of figures.get(metric) ?? []) sums[word] = (sums[word] ?? 0) + value
+  }
+  return sums
+}
+
+/** What is written down while a world runs. */
+class Recorder {
+  readonly trace = new Trace()
+  readonly #packetBytes: number
+  readonly #time: VirtualTime
+  readonly #onLink: ((event: LinkEvent) => void) | undefined
+  packets = 0
+
+  constructor(packetBytes: number, time: VirtualTime, onLink: ((event: LinkEvent) => void) | undefined) {
+    this.#packetBytes = packetBytes
+    this.#time = time
+    this.#onLink = onLink
+  }
+
+  readonly #take = (event: LinkEvent): void => {
+    if (event.sizeBytes === this.#packetBytes) this.packets += 1
+    this.trace.add(event)
+    this.#onLink?.(event)
+  }
+
+  readonly tap: Tap = (event) => linkEventsOf(event, this.#time.nowMs, this.#packetBytes, this.#take)
+}
+
+const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
+  Effect.map(
+    openMemoryStock({
+      ...request,
+      openModels: (plan) => Layer.build(layerStandIn({
+        models: plan.models, workers: plan.workers, ...(options.modelsDirectory === undefined ? {} : { modelsDirectory: options.modelsDirectory })
+      })).pipe(
+        Effect.map(Context.get(ModelHost)),
+        Effect.provideService(Crypto, request.knowledge.setting.crypto),
+        Effect.mapError(({ message }) => new LaunchFailed({ message }))
+      )
+    }),
+    (stock) => {
+      const { onStorage } = options
+      if (stock.role !== "replica" || onStorage === undefined) return stock
+      return { ...stock, table: observedTable(stock.table, request.identity.name, () => time.nowMs, onStorage) }
+    }
+  )
+
+/** Gives every life its meters, and its variant. */
+const livesOf = (options: WorldOptions, books: Map<string, MeterBook>): NonNullable<Foundation["onLife"]> => (name, life, around) => {
+  const book = new MeterBook()
+  books.set(name, book)
+  const chosen = options.variants?.get(name)?.(life, around) ?? life
+  return (ready) => Effect.provideService(chosen(ready), Meter, book)
+}
+
+/**
+ * Runs a world until its body ends.
+ * @param body  what happens in it; given the network when all actors are up
+ * @errors LaunchFailed and the body's own, as a rejection
+ */
+export const runWorld = async <A, E>(options: WorldOptions, body: (world: World) => Effect.Effect<A, E, Scope.Scope>): Promise<WorldResult<A>> => {
+  const time = new VirtualTime()
+  const startMs = time.nowMs
+  const entropyOf = (label: string): Entropy => seededEntropy(options.seed, `world/${label}`)
+  const nowMs = (): number => time.nowMs
+  const books = new Map<string, MeterBook>()
+  const readings = Effect.map(
+    Effect.forEach(books, ([name, book]) => Effect.map(book.readings, (figures) => [name, figures] as const)),
+    (all) => new Map(all)
+  )
+  let recorder: Recorder | undefined
+  const program = Effect.gen(function*() {
+    const crypto = yield* simulationBackend(options.backend)
+    const { packetBytes } = yield* makeGeometry(options.topology.params.geometry)
+    const recording = new Recorder(packetBytes, time, options.onLink)
+    recorder = recording
+    const bare = Context.get(yield* Layer.build(layerMountMemory({ tap: recording.tap })), Mount)
+    const mount = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare
+    const network = yield* launchOn(options.topology, {
+      crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books)
+    }, { seed: options.seed })
+    const value = yield* body({
+      network, crypto, nowMs, entropyOf, readings, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
+    })
+    return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
+  }).pipe(
+    Effect.scoped,
+    Effect.withRandom(randomFromEntropy(entropyOf("random"))),
+    // actors that a simulation breaks on purpose would fill the screen
+    Logger.withMinimumLogLevel(LogLevel.None)
+  )
+  const exit = await time.run(program)
+  const { dropsByReason, value } = Exit.getOrElse(exit, (cause) => {
+    throw Cause.squash(cause)
+  })
+  return {
+    value, dropsByReason, virtualMs: time.nowMs - startMs, traceHash: recorder?.trace.finish() ?? "", linkEvents: recorder?.trace.eventCount ?? 0,
+    packets: recorder?.packets ?? 0
+  }
+}
