@@ -8,7 +8,7 @@
  * @module
  */
 import { Effect, Either } from "effect"
-import type { CryptoBackend } from "../../src/crypto/backend.ts"
+import type { ServingBackend } from "../../src/crypto/backend.ts"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
 import { checkParams } from "../../src/params/params-check.ts"
 import { changeFigures, type FigureChanges, figuresOf, type NetworkFigures } from "../../src/planning/network-figures.ts"
@@ -44,7 +44,7 @@ const PAPER_COVER_JOBS = 1
 /** funion.md §3: the default of the protocol. The reference's rates have no grid of their own. */
 const PAPER_QUANTUM_MS = 10_000
 
-const baseTopology = ({ paper, topology }: PlanOptions, crypto: CryptoBackend): Effect.Effect<ValidTopology, CliFailure> => {
+const baseTopology = ({ paper, topology }: PlanOptions, crypto: ServingBackend): Effect.Effect<ValidTopology, CliFailure> => {
   if (topology !== undefined) return loadTopology(topology)
   return paper
     ? Effect.flatMap(Effect.promise(() => import("../../topologies/echomix.ts")), ({ topology: echomix }) => checkTopology(echomix, "topology echomix"))
@@ -61,7 +61,7 @@ const changedFigures = (topology: Topology, changes: FigureChanges): Either.Eith
   return problem === undefined ? Either.right(figures) : Either.left(failed(`${problem.field}: ${problem.message}`))
 }
 
-const unwrapOf = (crypto: CryptoBackend, { unwrapUs }: PlanOptions): Pick<PlanBasis, "unwrapUs" | "unwrapFrom"> => {
+const unwrapOf = (crypto: ServingBackend, { unwrapUs }: PlanOptions): Pick<PlanBasis, "unwrapUs" | "unwrapFrom"> => {
   const stored = storedFigures(crypto)
   if (unwrapUs !== undefined) return { unwrapUs, unwrapFrom: "given" }
   return stored === undefined
@@ -69,7 +69,7 @@ const unwrapOf = (crypto: CryptoBackend, { unwrapUs }: PlanOptions): Pick<PlanBa
     : { unwrapUs: US_PER_S / stored.unwrapsPerSecond, unwrapFrom: "measured here by funion bench node" }
 }
 
-const modelOf = (crypto: CryptoBackend, topology: Topology, { bucket, model }: PlanOptions): Effect.Effect<HostedModel, CliFailure> =>
+const modelOf = (crypto: ServingBackend, topology: Topology, { bucket, model }: PlanOptions): Effect.Effect<HostedModel, CliFailure> =>
   Effect.gen(function*() {
     const id = model ?? topology.computes[0]?.models[0]?.id
     if (id === undefined) return yield* failed(`the network ${topology.name} hosts no model`)
@@ -78,7 +78,7 @@ const modelOf = (crypto: CryptoBackend, topology: Topology, { bucket, model }: P
     return hosted
   })
 
-const planOf = (crypto: CryptoBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
+const planOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
   Effect.gen(function*() {
     const { card, profiles, service: { name } } = yield* modelOf(crypto, topology, options)
     const figures = yield* changedFigures(topology, changesOf(options))
@@ -92,7 +92,7 @@ const planOf = (crypto: CryptoBackend, topology: Topology, options: PlanOptions)
     return options.json ? planJson(made, basis) : planText(made, basis)
   })
 
-const paperOf = (crypto: CryptoBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
+const paperOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
   Effect.gen(function*() {
     if (options.model !== undefined || options.computeMs !== undefined) {
       return yield* misused("--paper is about one model with published speeds; leave --model and --compute-ms out")
