@@ -1,10 +1,10 @@
 /**
  * A gateway: the entry node. Takes packets of clients into the first mix layer and holds replies for them.
  *
- * Contract: packets of clients must go on, packets of the last mix layer must end here with a SURB id; everything else is dropped and counted. A client
- * over its rate loses packets silently. A caller whom the mount names by its queue uses no other: its packets for others are dropped and counted, and its
- * stream of another queue ends without a message. Nothing on the client link depends on what a packet is. Runs until its scope closes.
- * Source: mixnet.md §1, §9; departures: replies wait in memory; no loops of its own yet.
+ * Contract: packets of clients must go on, packets of mixes must end here with a SURB id: replies, and the gateway's own loops. Everything else is dropped
+ * and counted. A client over its rate loses packets silently. A caller whom the mount names by its queue uses no other: its packets for others are dropped
+ * and counted, and its stream of another queue ends without a message. Nothing on the client link depends on what a packet is. Runs until its scope closes.
+ * Source: mixnet.md §1, §8, §9; departures: replies wait in memory.
  *
  * @module
  */

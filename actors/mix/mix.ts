@@ -1,8 +1,8 @@
 /**
  * A mix: takes one layer off every packet, holds it as long as its sender asked, passes it to the next layer.
  *
- * Contract: only packets that go on are accepted; everything else is dropped and counted. Runs until its scope closes.
- * Source: mixnet.md §1, §5; departures: no loops of its own yet (mix loops come with cover traffic as specified).
+ * Contract: only packets that go on, and the mix's own loops, are accepted; everything else is dropped and counted. Runs until its scope closes.
+ * Source: mixnet.md §1, §5, §8; departures: none.
  *
  * @module
  */

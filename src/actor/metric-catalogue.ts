@@ -50,6 +50,12 @@ export const METRICS = {
   dispatches_total: { kind: "total", help: "Dispatches that a compute service decided on.", label: "outcome", grain: "epoch", step: 10, round: "up" },
   releases_total: { kind: "total", help: "Releases whose every slot is confirmed.", grain: "epoch", step: 10, round: "up" },
   alarms_total: { kind: "total", help: "Slots that somebody else had written, and releases given up.", ...EXACT },
+  loops_total: {
+    kind: "total", help: "Loops of this node, or decoys of these sessions: sent, and home in time, late or lost.", label: "outcome", grain: "epoch",
+    step: 10, round: "up"
+  },
+  suspects: { kind: "level", help: "Nodes that lose or hold back loops beyond chance.", ...EXACT },
+  paused: { kind: "level", help: "1 while no real packet leaves, because loops do not come home.", ...EXACT },
   session_events_total: {
     kind: "total", help: "What sessions with the mix network noticed.", label: "event", grain: "epoch", step: 10, round: "up"
   }

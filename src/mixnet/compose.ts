@@ -4,6 +4,10 @@
  *   way                        hops                                delay drawn at
  *   client → service           gateway, layer 0 … L-1, service     every hop (the service serves its delay before it acts)
  *   service → client (SURB)    layer 0 … L-1, gateway              every hop but the last
+ *   node → service (loop)      layers after the node's, service    every hop
+ *   service → node (SURB)      layers before the node's, the node  every hop but the last
+ *
+ * A gateway or service node stands before the first layer on the way out, and behind the last one on the way home.
  *
  * Contract: all packets of a geometry look and weigh the same whatever they carry. Each hop's mix key is that of the epoch in which the packet gets
  * there: the running time starts at `nowMs`, grows by each hop's delay and runs on from the forward into the return path. A draw whose
@@ -26,7 +30,9 @@ import { createPacket, encodeForwardPayload, type PathHop } from "../sphinx/pack
 import type { RoutingCommand } from "../sphinx/routing-command.ts"
 import { createSurb } from "../sphinx/surb.ts"
 import { sampleHopDelayMs } from "./delay.ts"
-import { chooseForwardPath, chooseReturnPath, findGateway, type PathView, type Uniform } from "./path.ts"
+import {
+  chooseForwardPath, chooseLoopForwardPath, chooseLoopReturnPath, chooseReturnPath, findGateway, type PathImpossible, type PathView, type Uniform
+} from "./path.ts"
 
 /** Draws of paths and delays before a request is given up. */
 export const COMPOSE_ATTEMPT_LIMIT = 32
@@ -54,14 +60,22 @@ export interface RequestPlan {
   readonly userPayload: Uint8Array
 }
 
+/** A node's loop to a service and back to itself; it carries zeros. */
+export interface LoopPlan extends Omit<RequestPlan, "gateway" | "userPayload"> {
+  /** The node itself, as the document lists it. */
+  readonly home: NodeDescriptor
+}
+
 export interface ComposedRequest {
-  /** `packetBytes` bytes, for the gateway. */
+  /** `packetBytes` bytes, for the first hop: the gateway, or a loop's first mix (or service node). */
   readonly packet: Uint8Array
   readonly surbId: SurbId
   /** Secret; opens the reply. The owner overwrites it. */
   readonly surbKeys: Uint8Array
   /** Sum of all drawn delays, both ways, in milliseconds. */
   readonly etaMs: number
+  /** Ids of the hops, in order: secret, as the path is what hides the sender. */
+  readonly route: { readonly forward: ReadonlyArray<NodeId>; readonly back: ReadonlyArray<NodeId> }
 }
 
 /** A hop with its place in time. */
@@ -103,37 +117,31 @@ interface Route {
   readonly back: TimedPath
 }
 
+type PathDraw = (uniform: Uniform) => Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible>
+
+/** Where a request may pass: a draw of each way. */
+interface Ways {
+  readonly forward: PathDraw
+  readonly back: PathDraw
+}
+
 /** One draw of both ways. */
-const drawRoute = (
-  document: PathView,
-  params: MixnetParams,
-  gateway: NodeDescriptor,
-  plan: RequestPlan,
-  uniform: Uniform
-): Either.Either<Route, ComposeFailed> =>
+const drawRoute = (params: MixnetParams, ways: Ways, nowMs: number, uniform: Uniform): Either.Either<Route, ComposeFailed> =>
   Either.gen(function*() {
     const noPath = Either.mapLeft(({ reason }: { readonly reason: ComposeFailed["reason"] }) => new ComposeFailed({ reason }))
-    const out = yield* noPath(chooseForwardPath(document, gateway, plan.serviceNode, uniform))
-    const forward = yield* timePath(params, out, out.length, plan.nowMs, uniform)
-    const home = yield* noPath(chooseReturnPath(document, gateway, uniform))
+    const out = yield* noPath(ways.forward(uniform))
+    const forward = yield* timePath(params, out, out.length, nowMs, uniform)
+    const home = yield* noPath(ways.back(uniform))
     const back = yield* timePath(params, home, home.length - 1, forward.endMs, uniform)
-    return back.endMs - plan.nowMs < DELAY_LIMIT_EPOCHS * params.epochPeriodMs ? { forward, back } : yield* failed("delay-too-long")
+    return back.endMs - nowMs < DELAY_LIMIT_EPOCHS * params.epochPeriodMs ? { forward, back } : yield* failed("delay-too-long")
   })
 
 const worthAnotherDraw = (error: ComposeFailed): boolean => error.reason === "no-mix-key" || error.reason === "delay-too-long"
 
-const chooseRoute = (
-  crypto: CryptoBackend,
-  document: PathView,
-  params: MixnetParams,
-  plan: RequestPlan,
-  uniform: Uniform
-): Either.Either<Route, ComposeFailed> => {
-  const gateway = findGateway(crypto, document, plan.gateway)
-  if (Either.isLeft(gateway)) return failed(gateway.left.reason)
-  let route = drawRoute(document, params, gateway.right, plan, uniform)
+const chooseRoute = (params: MixnetParams, ways: Ways, nowMs: number, uniform: Uniform): Either.Either<Route, ComposeFailed> => {
+  let route = drawRoute(params, ways, nowMs, uniform)
   for (let attempt = 1; attempt < COMPOSE_ATTEMPT_LIMIT && Either.isLeft(route) && worthAnotherDraw(route.left); attempt++) {
-    route = drawRoute(document, params, gateway.right, plan, uniform)
+    route = drawRoute(params, ways, nowMs, uniform)
   }
   return route
 }
@@ -148,6 +156,30 @@ const pathOf = (crypto: CryptoBackend, { hops }: TimedPath, lastCommands: Readon
       ...(hopIndex === hops.length - 1 ? lastCommands : [])
     ]
   }))
+
+/** One request with its reply block over one of the given ways. */
+const composeOver = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  params: MixnetParams,
+  ways: Ways,
+  plan: Omit<RequestPlan, "gateway">,
+  entropy: Entropy,
+  uniform: Uniform
+): Either.Either<ComposedRequest, ComposeFailed> =>
+  Either.gen(function*() {
+    if (plan.userPayload.length > geometry.userPayloadBytes || !geometry.withSurb) return yield* failed("packet-invalid")
+    const { back, forward } = yield* chooseRoute(params, ways, plan.nowMs, uniform)
+    const badPacket = Either.mapLeft(() => new ComposeFailed({ reason: "packet-invalid" }))
+    const surbId = SurbId.unsafe(entropy(SURB_ID_BYTES))
+    const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
+    const { keys, surb } = yield* badPacket(createSurb(crypto, geometry, home, entropy))
+    const payload = yield* badPacket(encodeForwardPayload(geometry, { surb, userPayload: plan.userPayload }))
+    const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
+    const packet = yield* badPacket(createPacket(crypto, geometry, out, payload, entropy))
+    const route = { forward: out.map(({ nodeId }) => nodeId), back: home.map(({ nodeId }) => nodeId) }
+    return { packet, surbId, surbKeys: keys, etaMs: back.endMs - plan.nowMs, route }
+  })
 
 /**
  * Composes one request with its reply block.
@@ -166,16 +198,32 @@ export const composeRequest = (
   plan: RequestPlan,
   entropy: Entropy,
   uniform: Uniform
-): Either.Either<ComposedRequest, ComposeFailed> =>
-  Either.gen(function*() {
-    if (plan.userPayload.length > geometry.userPayloadBytes || !geometry.withSurb) return yield* failed("packet-invalid")
-    const { back, forward } = yield* chooseRoute(crypto, document, params, plan, uniform)
-    const badPacket = Either.mapLeft(() => new ComposeFailed({ reason: "packet-invalid" }))
-    const surbId = SurbId.unsafe(entropy(SURB_ID_BYTES))
-    const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
-    const { keys, surb } = yield* badPacket(createSurb(crypto, geometry, home, entropy))
-    const payload = yield* badPacket(encodeForwardPayload(geometry, { surb, userPayload: plan.userPayload }))
-    const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
-    const packet = yield* badPacket(createPacket(crypto, geometry, out, payload, entropy))
-    return { packet, surbId, surbKeys: keys, etaMs: back.endMs - plan.nowMs }
-  })
+): Either.Either<ComposedRequest, ComposeFailed> => {
+  const gateway = findGateway(crypto, document, plan.gateway)
+  if (Either.isLeft(gateway)) return failed(gateway.left.reason)
+  const ways: Ways = {
+    forward: (draw) => chooseForwardPath(document, gateway.right, plan.serviceNode, draw),
+    back: (draw) => chooseReturnPath(document, gateway.right, draw)
+  }
+  return composeOver(crypto, geometry, params, ways, plan, entropy, uniform)
+}
+
+/**
+ * Composes a node's loop. Whoever has not drawn its path cannot tell it from a request or its reply: same lengths, same commands at every hop.
+ * Arguments, errors and cost as `composeRequest`.
+ */
+export const composeLoop = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  document: PathView,
+  params: MixnetParams,
+  plan: LoopPlan,
+  entropy: Entropy,
+  uniform: Uniform
+): Either.Either<ComposedRequest, ComposeFailed> => {
+  const ways: Ways = {
+    forward: (draw) => chooseLoopForwardPath(document, plan.home, plan.serviceNode, draw),
+    back: (draw) => chooseLoopReturnPath(document, plan.home, draw)
+  }
+  return composeOver(crypto, geometry, params, ways, { ...plan, userPayload: new Uint8Array(geometry.userPayloadBytes) }, entropy, uniform)
+}

@@ -14,7 +14,7 @@ export const DROP_REASONS = [
   "not-terminal", "unknown-recipient", "client-to-local-user",
   "rate-limited", "delay-queue-overflow", "deadline-blown", "next-hop-invalid", "outgoing-queue-full", "outgoing-failed", "service-queue-full",
   "service-failed", "surb-invalid", "inbox-full", "inbox-expired", "reader-lost", "link-queue-full", "command-unreadable", "reply-unreadable",
-  "reply-expired", "internal-error"
+  "reply-expired", "paused", "internal-error"
 ] as const
 
 export type DropReason = (typeof DROP_REASONS)[number]

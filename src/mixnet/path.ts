@@ -4,13 +4,15 @@
  * Contract: one mix per layer, each uniform over its layer, independent of all else and anew for every packet; the ends of a route are the caller's
  * choice. Reads nothing but the document: no load, no weights, no history.
  * Knows nothing of: keys, delays, packets.
- * Source: mixnet.md §2; departures: loops of mixes and gateways (paths from inside the network) are not built.
+ * Source: mixnet.md §2; departures: none.
  *
  * @module
  */
 import { Data, Either } from "effect"
 import { constantTimeEqual } from "../bytes/equal.ts"
+import { ByteReader } from "../bytes/reader.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
+import type { Entropy } from "../crypto/entropy.ts"
 import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
 import type { NodeId } from "../sphinx/geometry.ts"
@@ -24,10 +26,18 @@ export type PathView = Pick<Document, "mixLayers" | "gateways">
 /** Gives independent numbers uniform in [0, 1), with 53 random bits each. */
 export type Uniform = () => number
 
-/** One mix per layer, layer 0 first. Draws one number per layer. @errors PathImpossible `empty-layer` */
-export const chooseMixes = (view: PathView, uniform: Uniform): Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible> => {
+/** Such numbers, made of an entropy source. */
+export const uniformFrom = (entropy: Entropy): Uniform => () => Number(new ByteReader("random bits", entropy(8)).u64() >> 11n) / 2 ** 53
+
+/**
+ * One mix per layer from `fromLayer` to the one before `endLayer`, in this order; default: all. Draws one number per layer.
+ * @errors PathImpossible `empty-layer`
+ */
+export const chooseMixes = (
+  view: PathView, uniform: Uniform, fromLayer = 0, endLayer = view.mixLayers.length
+): Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible> => {
   const chosen: Array<NodeDescriptor> = []
-  for (const layer of view.mixLayers) {
+  for (const layer of view.mixLayers.slice(fromLayer, endLayer)) {
     const mix = layer[Math.floor(uniform() * layer.length)]
     if (mix === undefined) return Either.left(new PathImpossible({ reason: "empty-layer" }))
     chosen.push(mix)
@@ -56,3 +66,20 @@ export const chooseReturnPath = (
   gateway: NodeDescriptor,
   uniform: Uniform
 ): Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible> => Either.map(chooseMixes(view, uniform), (mixes) => [...mixes, gateway])
+
+/** A node's own loop to a service: a mix of layer k goes on through layers k+1 to L-1, any other node starts at layer 0. */
+export const chooseLoopForwardPath = (
+  view: PathView,
+  home: NodeDescriptor,
+  serviceNode: NodeDescriptor,
+  uniform: Uniform
+): Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible> =>
+  Either.map(chooseMixes(view, uniform, home.role === "mix" ? home.mixLayer + 1 : 0), (mixes) => [...mixes, serviceNode])
+
+/** The same loop back home: to a mix of layer k through layers 0 to k-1, to any other node through all. */
+export const chooseLoopReturnPath = (
+  view: PathView,
+  home: NodeDescriptor,
+  uniform: Uniform
+): Either.Either<ReadonlyArray<NodeDescriptor>, PathImpossible> =>
+  Either.map(chooseMixes(view, uniform, 0, home.role === "mix" ? home.mixLayer : view.mixLayers.length), (mixes) => [...mixes, home])

@@ -1,10 +1,11 @@
 /**
- * What gateway, mix and service node have in common: mix keys and their descriptor, the inbound pipeline, one delay queue, the links onwards.
+ * What gateway, mix and service node have in common: mix keys and their descriptor, the inbound pipeline, one delay queue, the links onwards, own loops.
  *
  * Contract: a packet is forwarded close to its due time or dropped, never late in bulk. Everything of one node lives and dies with the caller's scope
- * but its mix keys with their replay filters, which whoever made them wipes.
+ * but its mix keys with their replay filters, which whoever made them wipes. While its own loops do not come home and the policy is `pause`, a node passes
+ * nothing on and serves nothing (`paused`); its loops leave as ever.
  * Knows nothing of: which packets a role accepts and what it does with those that end here.
- * Source: mixnet.md §5, §7; departures: none.
+ * Source: mixnet.md §5, §7, §8; departures: none.
  *
  * @module
  */
@@ -24,6 +25,7 @@ import type { Document } from "../pki/document.ts"
 import type { Identity, NetworkSetting } from "../pki/network-setting.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { publishDescriptors } from "../pki/publish.ts"
+import { makeNodeLoops } from "./node-loops.ts"
 import { makeOutgoingLinks, type Outgoing, type OutgoingLinks } from "./outgoing-links.ts"
 import { forwardOrderOf, makeNodePipeline, terminalOrderOf, type NodePipeline, type PacketOrigin, type TerminalOrder } from "./pipeline.ts"
 import { makeUnwrapPool, type UnwrapPool, type UnwrapThreads } from "./unwrap-pool.ts"
@@ -91,6 +93,9 @@ export const makeNode = (
       drops,
       onDue: links.sendAll
     })
+    const loops = yield* makeNodeLoops({
+      ...config, links, rateOf: ({ lambdaGPerMs, lambdaMPerMs }) => (config.role === "gateway" ? lambdaGPerMs : lambdaMPerMs)
+    })
     const pool = config.threads === undefined ? undefined : yield* makeUnwrapPool({ ...config, threads: config.threads })
     const pipeline = yield* makeNodePipeline({
       pool,
@@ -106,6 +111,8 @@ export const makeNode = (
         const forward = forwardOrderOf(unwrapped)
         const terminal = terminalOrderOf(unwrapped)
         if (((forward ?? terminal)?.delayMs ?? 0) > longestDelayMs(config)) return drop("delay-impossible")
+        if (terminal !== undefined && origin === "node" && loops.consume(terminal, receivedAtMs)) return Effect.void
+        if (loops.watch.isPaused()) return drop("paused")
         if (forward !== undefined) {
           if (!config.forwards(origin)) return drop("not-terminal")
           return delays.offer({ nodeId: forward.nodeId, packet: forward.packet }, receivedAtMs + forward.delayMs)

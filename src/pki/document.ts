@@ -7,7 +7,7 @@
  *   document = plain map, fields in the order of DOCUMENT_FIELDS; descriptors as their signed bytes; every list ascends by H256(identity key)
  *
  * Knows nothing of: who signed the document (certificate), which identities were pinned.
- * Source: mixnet.md §12, funion.md §6.3; departures: MessagePack; one list entry per descriptor; no λM, λG yet.
+ * Source: mixnet.md §12, funion.md §6.3; departures: MessagePack; one list entry per descriptor.
  *
  * @module
  */

@@ -10,22 +10,19 @@
  */
 import { Clock, Data, Effect, Either, Random } from "effect"
 import { toHex } from "../bytes/hex.ts"
-import { ByteReader } from "../bytes/reader.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
-import { type Entropy, EntropySource } from "../crypto/entropy.ts"
+import { EntropySource } from "../crypto/entropy.ts"
 import { composeRequest } from "../mixnet/compose.ts"
-import type { Uniform } from "../mixnet/path.ts"
+import { echoesOf, type EchoService } from "../mixnet/echo-service.ts"
+import { uniformFrom } from "../mixnet/path.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
 import { type NoDocument, PkiView } from "../pki/pki-view.ts"
-import { type Geometry, makeGeometry, recipientId, type RecipientId, type SurbId } from "../sphinx/geometry.ts"
+import { type Geometry, makeGeometry, type RecipientId, type SurbId } from "../sphinx/geometry.ts"
 import type { PacketPortService } from "./packet-port.ts"
 import type { PacketRequest } from "./transmission-queue.ts"
-
-/** The capability of the service that returns what it gets. */
-export const ECHO_CAPABILITY = "echo"
 
 /** A packet that is ready to leave, and what is needed to read its reply. */
 export interface ComposedPacket {
@@ -54,21 +51,15 @@ interface DocumentView {
   readonly document: Document
   readonly geometry: Geometry
   readonly serviceNodes: ReadonlyMap<string, NodeDescriptor>
-  readonly echoes: ReadonlyArray<{ readonly node: NodeDescriptor; readonly recipient: RecipientId }>
+  readonly echoes: ReadonlyArray<EchoService>
 }
 
 const viewOf = (crypto: CryptoBackend, document: Document): DocumentView | undefined => {
   const geometry = makeGeometry(document.params.geometry)
   if (Either.isLeft(geometry)) return undefined
-  const echoes = document.serviceNodes.flatMap((node) =>
-    node.services.filter(({ capability }) => capability === ECHO_CAPABILITY).map(({ endpoint }) => ({ node, recipient: recipientId(endpoint) }))
-  )
   const serviceNodes = new Map(document.serviceNodes.map((node) => [toHex(nodeIdOf(crypto, node.identityKey)), node]))
-  return { document, geometry: geometry.right, serviceNodes, echoes }
+  return { document, geometry: geometry.right, serviceNodes, echoes: echoesOf(document) }
 }
-
-/** Numbers in [0, 1) made of 53 random bits each. */
-const uniformFrom = (entropy: Entropy): Uniform => () => Number(new ByteReader("random bits", entropy(8)).u64() >> 11n) / 2 ** 53
 
 /** The composer of one session, for the gateway and the reply queue of its port. */
 export const makeComposer = (port: Pick<PacketPortService, "gateway" | "queueId">): Effect.Effect<Composer, never, PkiView | Crypto> =>

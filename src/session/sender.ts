@@ -11,10 +11,10 @@
  * @module
  */
 import { Clock, Deferred, Effect, type Scope } from "effect"
+import { followRate } from "../mixnet/rate-follower.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Composer } from "./composer.ts"
 import { makeOutlet, type Outlet, type Prepared } from "./outlet.ts"
-import { followRate } from "./schedule.ts"
 import type { SurbLedger } from "./surb-ledger.ts"
 import { BACKLOG_COUNT, type PacketRequest, type Transmission, type TransmissionOutcome, TransmissionQueue } from "./transmission-queue.ts"
 

@@ -11,7 +11,7 @@ import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { seededEntropy, type Entropy } from "../../../src/crypto/entropy.ts"
 import { selectBackend } from "../../../src/crypto/select-backend.ts"
-import { COMPOSE_ATTEMPT_LIMIT, composeRequest, type ComposedRequest, type RequestPlan } from "../../../src/mixnet/compose.ts"
+import { COMPOSE_ATTEMPT_LIMIT, composeLoop, composeRequest, type ComposedRequest, type RequestPlan } from "../../../src/mixnet/compose.ts"
 import { chooseForwardPath, chooseMixes, chooseReturnPath, findGateway, type PathView } from "../../../src/mixnet/path.ts"
 import { Epoch, epochAt, epochStartMs } from "../../../src/params/epoch.ts"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
@@ -137,6 +137,30 @@ for (const scheme of ["x25519", "XWING"] as const) {
     it("announce the sum of all delays", () => {
       expect(composed.etaMs).toBe([...there.delaysMs, ...back.delaysMs].reduce((a, b) => a + b, 0))
       expect(composed.etaMs).toBe(back.endMs - plan.nowMs)
+    })
+    it("tell their sender the hops, in order", () => {
+      const namesOf = (hops: ReadonlyArray<NodeId>) => hops.map((id) => net.nodes.get(String(id))?.descriptor.name)
+      expect([namesOf(composed.route.forward), namesOf(composed.route.back)]).toEqual([there.names, back.names])
+    })
+    it.each([
+      ["gateway-0", /^mix-0-\d,mix-1-\d,mix-2-\d,service-node-0$/, /^mix-0-\d,mix-1-\d,mix-2-\d,gateway-0$/],
+      ["service-node-0", /^mix-0-\d,mix-1-\d,mix-2-\d,service-node-0$/, /^mix-0-\d,mix-1-\d,mix-2-\d,service-node-0$/],
+      ["mix-0-1", /^mix-1-\d,mix-2-\d,service-node-0$/, /^mix-0-1$/],
+      ["mix-1-1", /^mix-2-\d,service-node-0$/, /^mix-0-\d,mix-1-1$/],
+      ["mix-2-0", /^service-node-0$/, /^mix-0-\d,mix-1-\d,mix-2-0$/]
+    ] as const)("of %s's own loop go out through the layers after it and come home through those before it", (name, out, homeward) => {
+      const home = [...net.nodes.values()].find(({ descriptor }) => descriptor.name === name)!.descriptor
+      const { gateway: _gateway, userPayload: _payload, ...rest } = plan
+      const draws = uniformFrom(seededEntropy(3, name))
+      const loop = Either.getOrThrow(composeLoop(crypto, net.geometry, net, net.params, { ...rest, home }, seededEntropy(2, name), draws))
+      expect(loop.packet.length).toBe(net.geometry.packetBytes)
+      const trip = roundTrip(net, { ...plan, gateway: loop.route.forward[0]! }, loop)
+      expect(trip.there.names.join()).toMatch(out)
+      expect(trip.back.names.join()).toMatch(homeward)
+      expect(trip.userPayload).toEqual(new Uint8Array(net.geometry.userPayloadBytes))
+      expect(loop.etaMs).toBe(trip.back.endMs - plan.nowMs)
+      expect([...trip.there.delaysMs, ...trip.back.delaysMs.slice(0, -1)].every((delayMs) => delayMs >= 1)).toBe(true)
+      expect(trip.back.last.commands).toEqual([{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId: loop.surbId }])
     })
     it("have the packet's length, whatever they carry", () => {
       for (const length of [0, 200]) {

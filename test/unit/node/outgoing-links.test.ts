@@ -31,7 +31,7 @@ class Receiver extends RpcGroup.make(Forward) {}
 const named = (name: string): NodeDescriptor => ({ name, identityKey: new Uint8Array(32).fill(name.length) }) as NodeDescriptor
 const idOf = (name: string): NodeId => NodeId.unsafe(nodeIdOf(crypto, named(name).identityKey))
 const documentOf = (epoch: number, ...names: ReadonlyArray<string>): Document =>
-  ({ epoch: Epoch(epoch), mixLayers: [names.map(named)] }) as unknown as Document
+  ({ epoch: Epoch(epoch), params, mixLayers: [names.map(named)], gateways: [], serviceNodes: [] }) as unknown as Document
 
 const view = (current: Document | undefined, next?: Document): Context.Tag.Service<typeof PkiView> => ({
   current: current === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(current),

@@ -9,9 +9,9 @@
  * @module
  */
 import { Data, Effect, Schedule } from "effect"
-import { poissonTicks } from "../mixnet/pacer.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { NoDocument } from "../pki/pki-view.ts"
+import { poissonTicks } from "./pacer.ts"
 
 /** Wait between two looks for a document, or for a rate above zero. */
 const LOOK_PERIOD_MS = 1000
