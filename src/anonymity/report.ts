@@ -107,7 +107,7 @@ export const labMarkdown = (report: LabReport): string => {
     "# Anonymity lab",
     "",
     `\`${report.command}\`, seed ${report.seed}: ${gates.filter(({ pass }) => pass).length} of ${gates.length} gates pass, ` +
-      `${planted.filter(({ caught }) => caught).length} of ${planted.length} planted faults are caught. Definitions, adversaries and limits: docs/anonymity.md.`,
+      `${planted.filter(({ caught }) => caught).length} of ${planted.length} planted faults are caught. Definitions, adversaries, limits: docs/anonymity.md.`,
     "",
     "## Gates", "", gateTable(gates), "",
     ...(planted.length === 0 ? [] : ["## Planted faults", "", plantedTable(planted), ""]),
