@@ -43,6 +43,8 @@ export interface DelayQueueStats {
 export interface DelayQueue<A> {
   /** Takes an item to be released at `dueMs`, Unix milliseconds; never waits. One that is due already goes out at once, unless over the slack. */
   readonly offer: (item: A, dueMs: number) => Effect.Effect<void>
+  /** As `offer`, at once and not as an effect; gives what is left to do when the queue was full, for which the next `put` waits. */
+  readonly put: (item: A, dueMs: number) => Effect.Effect<void> | undefined
   readonly stats: Effect.Effect<DelayQueueStats>
 }
 
@@ -162,13 +164,15 @@ export const makeDelayQueue = <A, R = never>(options: DelayQueueOptions<A, R>): 
       drops.count("delay-queue-overflow")
     })
 
+    const put: DelayQueue<A>["put"] = (item, dueMs) => {
+      heap.push(item, dueMs)
+      alarm.wake(dueMs)
+      return heap.size > options.capacity ? dropRandom : undefined
+    }
+
     return {
-      offer: (item, dueMs) =>
-        Effect.suspend(() => {
-          heap.push(item, dueMs)
-          alarm.wake(dueMs)
-          return heap.size > options.capacity ? dropRandom : Effect.void
-        }),
+      put,
+      offer: (item, dueMs) => Effect.suspend(() => put(item, dueMs) ?? Effect.void),
       stats: Effect.sync(() => ({
         queued: heap.size,
         released: tally.released,

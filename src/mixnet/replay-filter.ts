@@ -22,22 +22,23 @@ interface Segment {
   used: number
 }
 
-type Tag = readonly [number, number, number, number]
+/** The four words of a tag. */
+type Tag = Uint32Array
 
 const makeSegment = (slotCount: number): Segment => ({ words: new Uint32Array(slotCount * WORDS_PER_TAG), slotMask: slotCount - 1, used: 0 })
 
-/** The slot of the tag, or of the empty place where it belongs. */
-const slotOf = ({ slotMask, words }: Segment, tag: Tag, salt: number): { readonly at: number; readonly found: boolean } => {
-  const a = tag[0]
-  const b = tag[1]
-  const c = tag[2]
-  const d = tag[3]
+/** Where the tag's words lie; for a tag that is not there -1 minus the empty place where they belong. */
+const slotOf = ({ slotMask, words }: Segment, tag: Tag, salt: number): number => {
+  const a = tag[0] as number
+  const b = tag[1] as number
+  const c = tag[2] as number
+  const d = tag[3] as number
   let slot = Math.imul(a ^ salt, 0x9e3779b1) >>> 0
   slot = (slot ^ (slot >>> 15) ^ b) & slotMask
   while (true) {
     const at = slot * WORDS_PER_TAG
-    if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) return { at, found: true }
-    if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0) return { at, found: false }
+    if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) return at
+    if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0) return -1 - at
     slot = (slot + 1) & slotMask
   }
 }
@@ -60,6 +61,8 @@ export class ReplayFilter {
   #segments: Array<Segment> = []
   #size = 0
   #zeroTagSeen = false
+  /** Of the tag that is looked at; reused. */
+  readonly #words: Tag = new Uint32Array(WORDS_PER_TAG)
 
   constructor({ capacity, known, onRecorded, salt }: ReplayFilterOptions) {
     if (!Number.isInteger(capacity) || capacity < 1) throw new RangeError("a replay filter holds at least one tag")
@@ -88,7 +91,7 @@ export class ReplayFilter {
     if (words === undefined) this.#zeroTagSeen = true
     else {
       const segment = this.#segmentWithRoom()
-      segment.words.set(words, slotOf(segment, words, this.#salt).at)
+      segment.words.set(words, -1 - slotOf(segment, words, this.#salt))
       segment.used += 1
     }
     this.#onRecorded?.(tag.subarray(0, KEPT_TAG_BYTES))
@@ -99,6 +102,7 @@ export class ReplayFilter {
   wipe(): void {
     for (const segment of this.#segments) segment.words.fill(0)
     this.#segments = []
+    this.#words.fill(0)
     this.#size = 0
     this.#zeroTagSeen = false
   }
@@ -111,32 +115,38 @@ export class ReplayFilter {
     while (slotCount < 2 * count) slotCount *= 2
     const segment = makeSegment(slotCount)
     this.#segments.push(segment)
-    const view = new DataView(known.buffer, known.byteOffset, known.byteLength)
     for (let offset = 0; offset < known.length; offset += KEPT_TAG_BYTES) {
-      const words = [view.getUint32(offset), view.getUint32(offset + 4), view.getUint32(offset + 8), view.getUint32(offset + 12)] as const
-      if (words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0) {
+      const words = this.#wordsOf(known, offset)
+      if (words === undefined) {
         if (!this.#zeroTagSeen) this.#size += 1
         this.#zeroTagSeen = true
         continue
       }
-      const { at, found } = slotOf(segment, words, this.#salt)
-      if (found) continue
-      segment.words.set(words, at)
+      const at = slotOf(segment, words, this.#salt)
+      if (at >= 0) continue
+      segment.words.set(words, -1 - at)
       segment.used += 1
       this.#size += 1
     }
   }
 
-  #wordsOf(tag: Uint8Array): Tag | undefined {
-    if (tag.length < KEPT_TAG_BYTES) throw new RangeError("a replay tag has at least 16 bytes")
-    const view = new DataView(tag.buffer, tag.byteOffset, KEPT_TAG_BYTES)
-    const words = [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)] as const
-    return words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0 ? undefined : words
+  /** The words of the tag at an offset; undefined when all are zero. Good until the next call. */
+  #wordsOf(tag: Uint8Array, offset = 0): Tag | undefined {
+    if (tag.length - offset < KEPT_TAG_BYTES) throw new RangeError("a replay tag has at least 16 bytes")
+    const words = this.#words
+    let all = 0
+    for (let word = 0; word < WORDS_PER_TAG; word++) {
+      const at = offset + 4 * word
+      const value = ((tag[at] as number) << 24) | ((tag[at + 1] as number) << 16) | ((tag[at + 2] as number) << 8) | (tag[at + 3] as number)
+      words[word] = value
+      all |= value
+    }
+    return all === 0 ? undefined : words
   }
 
   #hasWords(words: Tag | undefined): boolean {
     if (words === undefined) return this.#zeroTagSeen
-    for (const segment of this.#segments) if (slotOf(segment, words, this.#salt).found) return true
+    for (const segment of this.#segments) if (slotOf(segment, words, this.#salt) >= 0) return true
     return false
   }
 

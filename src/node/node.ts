@@ -107,15 +107,18 @@ export const makeNode = (
       inboundCapacity: INBOUND_CAPACITY,
       unwrapDwellMs: nodeSlackMs(config.params),
       route: ({ origin, receivedAtMs, unwrapped }) => {
-        const drop = (reason: DropReason) => Effect.sync(() => drops.count(reason))
+        const drop = (reason: DropReason): undefined => {
+          drops.count(reason)
+          return undefined
+        }
         const forward = forwardOrderOf(unwrapped)
-        const terminal = terminalOrderOf(unwrapped)
+        const terminal = forward === undefined ? terminalOrderOf(unwrapped) : undefined
         if (((forward ?? terminal)?.delayMs ?? 0) > longestDelayMs(config)) return drop("delay-impossible")
         if (terminal !== undefined && origin === "node" && loops.consume(terminal, receivedAtMs)) return Effect.void
         if (loops.watch.isPaused()) return drop("paused")
         if (forward !== undefined) {
           if (!config.forwards(origin)) return drop("not-terminal")
-          return delays.offer({ nodeId: forward.nodeId, packet: forward.packet }, receivedAtMs + forward.delayMs)
+          return delays.put(forward, receivedAtMs + forward.delayMs)
         }
         return terminal === undefined || config.terminal === undefined ? drop("not-forward") : config.terminal(terminal, origin, receivedAtMs)
       }

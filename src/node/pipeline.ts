@@ -1,8 +1,8 @@
 /**
  * The inbound half of every node: bounded queue, unwrap with the keys of the epochs, replay test; what comes out is routed by the role.
  *
- * Contract: `accept` returns at once whatever becomes of the packets. Packets are processed one by one, and the loop gives way after `BURST_LIMIT` of them
- * or a millisecond, so timers stay accurate. A packet either reaches `route` once or is dropped and counted under one
+ * Contract: `accept` returns at once whatever becomes of the packets. Packets are processed one by one, without a fiber's step between them, and the loop
+ * gives way after `BURST_LIMIT` of them or a millisecond, so timers stay accurate. A packet either reaches `route` once or is dropped and counted under one
  * reason; its sender learns nothing either way. With an unwrap pool other threads unwrap, in batches, as long as one of them is up; all else stays here.
  * The replay tag is recorded only after the MAC has verified, in the filter of the key that verified; where keys outlive the process, a packet is routed
  * only after its tag is durable.
@@ -21,7 +21,7 @@ import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Geometry, NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 import { findCommand } from "../sphinx/routing-command.ts"
 import { replayTagOf } from "../sphinx/replay-tag.ts"
-import type { Unwrapped } from "../sphinx/unwrap.ts"
+import type { MixPrivateKey, Unwrapped } from "../sphinx/unwrap.ts"
 import { makeTagCommit } from "./tag-commit.ts"
 import { isOpened, openPacket, type UnwrapOutcome } from "./unwrap-outcome.ts"
 import { BATCH_LIMIT, type UnwrapPool } from "./unwrap-pool.ts"
@@ -48,7 +48,8 @@ export interface NodePipelineConfig<R> {
   readonly unwrapDwellMs: number
   /** Threads that unwrap; without one this thread does. */
   readonly pool?: UnwrapPool | undefined
-  readonly route: (packet: AcceptedPacket) => Effect.Effect<void, never, R>
+  /** Gives what is left to do for the packet, for which the next one waits; undefined when all is done. */
+  readonly route: (packet: AcceptedPacket) => Effect.Effect<void, never, R> | undefined
 }
 
 export interface NodePipeline {
@@ -117,7 +118,7 @@ class Inbound<R> {
     this.#wake?.()
   }
 
-  /** What is to be done next; a step takes no longer than one packet, or a batch that others have unwrapped. */
+  /** What is to be done next; a step takes no longer than a burst, or a batch that others have unwrapped. */
   step(): Effect.Effect<void, never, R> {
     const returned = this.#returned.shift()
     if (returned !== undefined) return this.#routeAll(returned)
@@ -130,8 +131,7 @@ class Inbound<R> {
       this.#burstMs = nowMs
       return Effect.zipRight(giveWay, Effect.sync(() => { this.#burstMs = this.#nowMs() }))
     }
-    this.#burst += 1
-    return this.#processOne(nowMs)
+    return this.#processBurst(nowMs)
   }
 
   readonly #idle = Effect.async<void>((resume) => {
@@ -145,28 +145,43 @@ class Inbound<R> {
     return this.#config.keys.candidates(epochAt(this.#config.params, nowMs))
   }
 
-  /** The oldest packets that are neither late nor replays of what has been here: a hash instead of scalar multiplications. */
-  #takeFresh(nowMs: number, limit: number, candidates: ReadonlyArray<MixKey>): ReadonlyArray<Waiting> {
-    const { drops } = this.#config
-    const taken = this.#waiting.splice(0, limit)
-    const inTime = taken.filter(({ receivedAtMs }) => nowMs - receivedAtMs <= this.#config.unwrapDwellMs)
-    const fresh = inTime.filter(({ packet }) => !this.#wasHere(packet, candidates))
-    drops.count("unwrap-dwell-exceeded", taken.length - inTime.length)
-    drops.count("replay", inTime.length - fresh.length)
-    return fresh
-  }
-
-  #wasHere(packet: Uint8Array, candidates: ReadonlyArray<MixKey>): boolean {
-    const tag = replayTagOf(this.#config.crypto, this.#config.geometry, packet)
-    return tag !== undefined && candidates.some(({ replayFilter }) => replayFilter.has(tag))
-  }
-
-  #processOne(nowMs: number): Effect.Effect<void, never, R> {
+  /** Packet after packet until the burst is over, or until one of them leaves something to do. */
+  #processBurst(nowMs: number): Effect.Effect<void, never, R> {
     const candidates = this.#candidates(nowMs)
-    const [waiting] = this.#takeFresh(nowMs, 1, candidates)
-    if (waiting === undefined) return Effect.void
+    const privateKeys = candidates.map(({ privateKey }) => privateKey)
+    while (this.#waiting.length > 0 && this.#burst < BURST_LIMIT && this.#nowMs() <= this.#burstMs) {
+      this.#burst += 1
+      const rest = this.#processOne(nowMs, candidates, privateKeys)
+      if (rest !== undefined) return rest
+    }
+    return Effect.void
+  }
+
+  #processOne(nowMs: number, candidates: ReadonlyArray<MixKey>, privateKeys: ReadonlyArray<MixPrivateKey>): Effect.Effect<void, never, R> | undefined {
     const { crypto, geometry } = this.#config
-    return this.#route(waiting, candidates, openPacket(crypto, geometry, candidates.map(({ privateKey }) => privateKey), waiting.packet))
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined || !this.#isInTime(waiting, nowMs)) return undefined
+    const replayTag = replayTagOf(crypto, geometry, waiting.packet)
+    if (this.#wasHere(replayTag, candidates)) return undefined
+    return this.#route(waiting, candidates, openPacket(crypto, geometry, privateKeys, waiting.packet, replayTag))
+  }
+
+  /** False for a packet that waited too long, which is counted. */
+  #isInTime({ receivedAtMs }: Waiting, nowMs: number): boolean {
+    if (nowMs - receivedAtMs <= this.#config.unwrapDwellMs) return true
+    this.#config.drops.count("unwrap-dwell-exceeded")
+    return false
+  }
+
+  /** True for a replay of what has been here, which is counted: a hash instead of scalar multiplications. */
+  #wasHere(replayTag: Uint8Array | undefined, candidates: ReadonlyArray<MixKey>): boolean {
+    if (replayTag === undefined) return false
+    for (const { replayFilter } of candidates) {
+      if (!replayFilter.has(replayTag)) continue
+      this.#config.drops.count("replay")
+      return true
+    }
+    return false
   }
 
   /** Gives the pool a batch: a share of what waits, but no crumbs. */
@@ -174,7 +189,9 @@ class Inbound<R> {
     const nowMs = this.#nowMs()
     const share = Math.ceil(this.#waiting.length / pool.size)
     const candidates = this.#candidates(nowMs)
-    const batch = this.#takeFresh(nowMs, Math.min(BATCH_LIMIT, Math.max(BURST_LIMIT, share)), candidates)
+    const { crypto, geometry } = this.#config
+    const batch = this.#waiting.splice(0, Math.min(BATCH_LIMIT, Math.max(BURST_LIMIT, share)))
+      .filter((waiting) => this.#isInTime(waiting, nowMs) && !this.#wasHere(replayTagOf(crypto, geometry, waiting.packet), candidates))
     if (batch.length === 0) return
     pool.submit(batch.map(({ packet }) => packet), candidates.map(({ privateKey }) => privateKey), (outcomes) => {
       this.#returned.push({ batch, candidates, outcomes })
@@ -182,32 +199,39 @@ class Inbound<R> {
     })
   }
 
-  #routeAll({ batch, candidates, outcomes }: Returned): Effect.Effect<void, never, R> {
-    const held = new Set(this.#candidates(this.#nowMs()))
-    return Effect.forEach(outcomes, (outcome, index) => {
+  #routeAll(returned: Returned, first = 0, held = new Set(this.#candidates(this.#nowMs()))): Effect.Effect<void, never, R> {
+    const { batch, candidates, outcomes } = returned
+    for (let index = first; index < outcomes.length; index++) {
+      const outcome = outcomes[index] as UnwrapOutcome
       // A key that went while its packets were on the way has lost its record of tags.
       const gone = isOpened(outcome) && !held.has(candidates[outcome.keyIndex] as MixKey)
-      return this.#route(batch[index] as Waiting, candidates, gone ? "no-mix-key" : outcome)
-    }, { discard: true })
+      const rest = this.#route(batch[index] as Waiting, candidates, gone ? "no-mix-key" : outcome)
+      if (rest !== undefined) return Effect.zipRight(rest, Effect.suspend(() => this.#routeAll(returned, index + 1, held)))
+    }
+    return Effect.void
   }
 
   /** Records the replay tag of a packet that opened, and hands it on; counts any other. */
-  #route({ origin, receivedAtMs }: Waiting, candidates: ReadonlyArray<MixKey>, outcome: UnwrapOutcome): Effect.Effect<void, never, R> {
+  #route({ origin, receivedAtMs }: Waiting, candidates: ReadonlyArray<MixKey>, outcome: UnwrapOutcome): Effect.Effect<void, never, R> | undefined {
     const { drops } = this.#config
     if (!isOpened(outcome)) {
       drops.count(outcome)
-      return Effect.void
+      return undefined
     }
     const verdict = candidates[outcome.keyIndex]?.replayFilter.testAndSet(outcome.unwrapped.replayTag)
     if (verdict !== "fresh") {
       drops.count(verdict === "replay" ? "replay" : "replay-filter-full")
-      return Effect.void
+      return undefined
     }
     this.#opened += 1
-    return Effect.catchAllCause(
-      Effect.suspend(() => this.#onward({ unwrapped: outcome.unwrapped, origin, receivedAtMs })),
-      () => Effect.sync(() => drops.count("internal-error"))
-    )
+    try {
+      const rest = this.#onward({ unwrapped: outcome.unwrapped, origin, receivedAtMs })
+      return rest === undefined ? undefined : Effect.catchAllCause(rest, () => Effect.sync(() => drops.count("internal-error")))
+    } catch {
+      // A defect of the role is the end of this packet, not of those behind it.
+      drops.count("internal-error")
+      return undefined
+    }
   }
 }
 
@@ -216,7 +240,10 @@ export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effec
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const { commit } = config.keys
-    const onward = commit === undefined ? config.route : yield* makeTagCommit({ ...config, commit, dwellMs: config.unwrapDwellMs })
+    const routeDurable = (packet: AcceptedPacket): Effect.Effect<void, never, R> => Effect.suspend(() => config.route(packet) ?? Effect.void)
+    const onward = commit === undefined
+      ? config.route
+      : yield* makeTagCommit({ drops: config.drops, commit, dwellMs: config.unwrapDwellMs, route: routeDurable })
     const inbound = new Inbound(config, onward, () => clock.unsafeCurrentTimeMillis())
     config.pool?.onChange(() => inbound.wake())
     const guarded = (): Effect.Effect<void, never, R> =>

@@ -23,10 +23,16 @@ export type UnwrapOutcome = Opened | DropReason
 
 export const isOpened = (outcome: UnwrapOutcome): outcome is Opened => typeof outcome !== "string"
 
-/** Tries the keys in turn. */
-export const openPacket = (crypto: CryptoBackend, geometry: Geometry, keys: ReadonlyArray<MixPrivateKey>, packet: Uint8Array): UnwrapOutcome => {
+/** Tries the keys in turn. @param replayTag  of the packet, where it is known already */
+export const openPacket = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  keys: ReadonlyArray<MixPrivateKey>,
+  packet: Uint8Array,
+  replayTag?: Uint8Array
+): UnwrapOutcome => {
   for (let keyIndex = 0; keyIndex < keys.length; keyIndex++) {
-    const unwrapped = unwrap(crypto, geometry, keys[keyIndex] as MixPrivateKey, packet)
+    const unwrapped = unwrap(crypto, geometry, keys[keyIndex] as MixPrivateKey, packet, replayTag)
     if (Either.isRight(unwrapped)) return { unwrapped: unwrapped.right, keyIndex }
     if (unwrapped.left.reason !== "bad-mac") return unwrapped.left.reason
   }

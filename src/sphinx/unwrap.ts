@@ -140,7 +140,13 @@ const packetWithHeader = (geometry: Geometry, element: Uint8Array, routingInfo: 
 }
 
 /** Steps 4 to 10 of sphinx.md §10: everything behind the key schedule. */
-const peel = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): Either.Either<Unwrapped, PacketRefused> => {
+const peel = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  keys: PacketKeys,
+  packet: Uint8Array,
+  knownTag?: Uint8Array
+): Either.Either<Unwrapped, PacketRefused> => {
   if (!macIsGood(crypto, geometry, keys, packet)) return refuse("bad-mac")
   const element = elementOf(geometry, packet)
   const routingInfo = decryptRoutingInfo(crypto, geometry, keys, packet)
@@ -148,7 +154,7 @@ const peel = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packe
   if (Either.isLeft(decoded)) return refuse("bad-command")
   const commands = decoded.right
   const enciphered = packet.subarray(geometry.headerBytes)
-  const replayTag = crypto.sha512_256(element)
+  const replayTag = knownTag ?? crypto.sha512_256(element)
   const nextNode = findCommand(commands, "NextNode")
   if (nextNode !== undefined) {
     const blinded = nextElement(crypto, geometry, keys, element, routingInfo)
@@ -185,6 +191,7 @@ const wipe = ({ keys, sharedSecret }: Opened): void => {
  * Takes one layer off a packet.
  * @param key this node's private key for the packet's epoch
  * @param packet not modified
+ * @param replayTag of the packet, where it is known already (`replayTagOf`)
  * @returns commands, replay tag, and the next packet unless this was the last hop
  * @errors PacketRefused `wrong-length` | `wrong-version` | `bad-element` | `bad-mac` (also: another epoch's key) | `bad-command` | `bad-payload`
  * @source sphinx.md §10      @cost two scalar multiplications (KEM: one decapsulation), one wide-block pass over the payload
@@ -193,11 +200,12 @@ export const unwrap = (
   crypto: CryptoBackend,
   geometry: Geometry,
   key: MixPrivateKey,
-  packet: Uint8Array
+  packet: Uint8Array,
+  replayTag?: Uint8Array
 ): Either.Either<Unwrapped, PacketRefused> => {
   const opened = openKeys(crypto, geometry, key, packet)
   if (Either.isLeft(opened)) return Either.left(opened.left)
-  const unwrapped = peel(crypto, geometry, opened.right.keys, packet)
+  const unwrapped = peel(crypto, geometry, opened.right.keys, packet, replayTag)
   wipe(opened.right)
   return unwrapped
 }
