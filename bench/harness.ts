@@ -10,6 +10,8 @@
  * @module
  */
 import { arch, cpus, platform } from "node:os"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
 
 export interface BenchRow {
@@ -67,6 +69,18 @@ export const processUs = (): number => {
   const { system, user } = process.cpuUsage()
   return system + user
 }
+
+setFlagsFromString("--expose-gc")
+const gc = runInNewContext("gc") as (options?: { readonly type: "minor" | "major" }) => void
+
+/**
+ * Collects what was allocated since the last time. Who measures phases of one process ends each of them with it: else the garbage of one is collected in
+ * another, always the same one, for some collections wait for a turn of the event loop.
+ */
+export const collectYoung = (): void => gc({ type: "minor" })
+
+/** Collects everything. */
+export const collectAll = (): void => gc()
 
 /** The middle of the values, or the mean of the two in the middle; 0 for none. */
 export const median = (values: ReadonlyArray<number>): number => {
