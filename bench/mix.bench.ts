@@ -1,12 +1,13 @@
 /**
  * What does a packet cost in a whole mix, beyond unwrapping it?
  *
- * Contract: `us` is processor time, not time on the clock. `mix/memory/2000`: all of one process in which a mix, a sender and a receiver call each other, per
- * packet; `mix/tcp/2000`: the process of a mix that gets its packets over one TCP link and sends them on over another, so one receiving and one
- * sending end per packet, both ends of what a hop adds. Their floor is bare unwrapping of as many packets in the same process. Both sides pay for the
- * garbage they make, and for no other: packets are made before the first round, and young garbage is collected at the end of each side. `mix/workers/2000`: here
- * `us` and `floorUs` are time on the clock per packet with one unwrap thread and with two, so that the ratio is two threads' rate over one's; packets made
- * beforehand, of which as many are under way as the pool takes. `perSecond` is packets per second and core, for threads packets per second with two.
+ * Contract: `us` is processor time, not time on the clock. `mix/memory/2000`: all of one process in which a mix, a sender and a receiver call each
+ * other, per packet; `mix/tcp/2000`: the process of a mix that gets its packets over one TCP link and sends them on over another, so one receiving and
+ * one sending end per packet, both ends of what a hop adds. Their floor is bare unwrapping of as many packets in the same process. Both sides pay for
+ * the garbage they make, and for no other: packets are made before the first round, and young garbage is collected at the end of each side.
+ * `mix/workers/2000`: here `us` and `floorUs` are time on the clock per packet with one unwrap thread and with two, so that the ratio is two threads'
+ * rate over one's; packets made beforehand, of which as many are under way as the pool takes. `perSecond` is packets per second and core, for threads
+ * packets per second with two.
  * Knows nothing of: networks of more than one mix.
  * Source: issue 4, point 4; departures: none.
  *
