@@ -208,10 +208,21 @@ const benchNode = Command.make("node", { json }, (given) =>
 )
 const bench = Command.make("bench").pipe(Command.withDescription("Measure this machine."), Command.withSubcommands([benchNode]))
 
+const lab = Command.make("lab", {
+  quick: Options.boolean("quick").pipe(Options.withDescription("Play less: a few minutes on two cores, with wider intervals.")),
+  json,
+  seed: wholeNumber("seed", 0, "Seed of all draws. The same seed gives the same figures."),
+  out: optional(Options.text("out").pipe(
+    Options.withPseudoName("DIR"), Options.withDescription("Write report.md, report.json and the pictures into this folder.")
+  ))
+}, (given) => Effect.flatMap(Effect.promise(() => import("./lab-command.ts")), ({ runLabCommand }) => runLabCommand(given))).pipe(
+  Command.withDescription("Attack small networks of the shipped actors in virtual time, and measure what their anonymity is worth.")
+)
+
 /** All commands. Apart from running them, what pages show is checked against their arguments. */
 export const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, plan, conformance, doctor, bench])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, plan, conformance, doctor, bench, lab])
 )
 
 const EXAMPLES = [

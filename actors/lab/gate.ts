@@ -1,0 +1,83 @@
+/**
+ * Gates: figures that must stay where they are, each with a bound and a stated rate of false alarms.
+ *
+ * Contract: a gate fails when the figure is on the wrong side of its bound by more than chance explains: the end of the figure's interval that is nearer to
+ * the bound is beyond it. The interval's level is 1 − `falseAlarmRate`, so a network that is exactly as good as the bound asks fails that rarely.
+ * Knows nothing of: experiments.
+ * Source: issue "anonymity that is measured", points 4 and 5; departures: none.
+ *
+ * @module
+ */
+import type { Advantage } from "../../src/anonymity/metrics/advantage.ts"
+import { advantageOf } from "../../src/anonymity/metrics/advantage.ts"
+import type { Estimate } from "../../src/anonymity/metrics/interval.ts"
+import { compareWithLaw } from "../../src/anonymity/metrics/kolmogorov-smirnov.ts"
+import { areaUnderCurve } from "../../src/anonymity/metrics/roc.ts"
+
+/** Of each gate, in a network where all is well. */
+export const FALSE_ALARM_RATE = 1e-4
+/** Level of the intervals of gates. */
+export const GATE_LEVEL = 1 - FALSE_ALARM_RATE
+
+export interface Gate {
+  /** `part/figure` */
+  readonly name: string
+  readonly value: number
+  /** [lower, upper] at `GATE_LEVEL`; of a count or a distance that is compared as it stands, the value itself. */
+  readonly interval: readonly [number, number]
+  readonly bound: number
+  readonly pass: boolean
+  /** What is measured, in one sentence. */
+  readonly meaning: string
+  /** Games, gaps, boxes … that the figure stands on. */
+  readonly samples: number
+}
+
+interface Named {
+  readonly name: string
+  readonly meaning: string
+}
+
+/** A gate that nothing was measured for fails: silence is no evidence. */
+const enough = (samples: number, least: number): boolean => samples >= least
+
+/** The figure must not be above the bound. */
+export const atMost = (named: Named, { interval, value }: Estimate, bound: number, samples: number, leastSamples = 1): Gate =>
+  ({ ...named, value, interval: [interval.lower, interval.upper], bound, samples, pass: enough(samples, leastSamples) && interval.lower <= bound })
+
+/** The figure must not be below the bound. */
+export const atLeast = (named: Named, { interval, value }: Estimate, bound: number, samples: number, leastSamples = 1): Gate =>
+  ({ ...named, value, interval: [interval.lower, interval.upper], bound, samples, pass: enough(samples, leastSamples) && interval.upper >= bound })
+
+/** A count of what must not happen at all. */
+export const never = (named: Named, count: number, samples: number, leastSamples = 1): Gate =>
+  ({ ...named, value: count, interval: [count, count], bound: 0, samples, pass: enough(samples, leastSamples) && count === 0 })
+
+/** Games won, against blind guessing. @param margin  advantage that is allowed for */
+export const guessesAtMost = (named: Named, wins: number, games: number, chance: number, margin: number, leastGames = 20): Gate => {
+  const advantage: Advantage = advantageOf(wins, games, chance, GATE_LEVEL)
+  return atMost(named, advantage, margin, games, leastGames)
+}
+
+/** Two kinds that no score may tell apart: |2·AUC − 1| is the advantage. @param margin  advantage that is allowed for */
+export const tellsApartAtMost = (named: Named, one: ArrayLike<number>, other: ArrayLike<number>, margin: number, leastSamples = 20): Gate => {
+  const { interval, value } = areaUnderCurve(one, other, GATE_LEVEL)
+  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1] as const
+  const lower = ends[0] > 0 ? ends[0] : ends[1] < 0 ? -ends[1] : 0
+  const upper = Math.max(Math.abs(ends[0]), Math.abs(ends[1]))
+  const estimate: Estimate = { value: Math.abs(2 * value - 1), interval: { lower, upper, level: GATE_LEVEL } }
+  return atMost(named, estimate, margin, Math.min(one.length, other.length), leastSamples)
+}
+
+/** The distance of a sample from its law that chance exceeds with `FALSE_ALARM_RATE`. */
+export const criticalDistance = (samples: number): number => Math.sqrt(-Math.log(FALSE_ALARM_RATE / 2) / 2 / Math.max(1, samples))
+
+/** A sample that must follow a law. @param grain  what instants are rounded to may add this to the distance */
+export const followsLaw = (named: Named, sample: ArrayLike<number>, cdf: (value: number) => number, grain: number, leastSamples = 50): Gate => {
+  const { distance } = compareWithLaw(sample, cdf)
+  const bound = criticalDistance(sample.length) + grain
+  return {
+    ...named, value: distance, interval: [distance, distance], bound, samples: sample.length,
+    pass: enough(sample.length, leastSamples) && distance <= bound
+  }
+}

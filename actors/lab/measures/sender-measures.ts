@@ -1,0 +1,97 @@
+/**
+ * What the line of a client shows: the instants of its packets, with work and without.
+ *
+ * Contract: pure. Whoever watches the line sees instants and lengths, nothing else; so these gates see no more.
+ * Knows nothing of: what packets hold.
+ * Source: mixnet.md §4.2 (two Poisson streams that never stop), funion.md §7 (O9, O13, O16); departures: none.
+ *
+ * @module
+ */
+import type { LinkEvent } from "../../../src/anonymity/trace.ts"
+import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
+import { followsLaw, never, tellsApartAtMost, type Gate } from "../gate.ts"
+
+/** Instants are whole milliseconds where an actor reads its clock; this much of a distribution function lies inside of one. */
+const grainOf = (ratePerMs: number): number => 2 * ratePerMs
+/** Advantage that is allowed for: what chance leaves at some hundred windows is of this size. */
+const MARGIN = 0.1
+/** Packets of one connection that leave within this time of each other came of one tick: Poisson ticks hardly ever do. */
+const BURST_MS = 0.5
+
+interface Span {
+  readonly startMs: number
+  readonly endMs: number
+}
+
+export interface SenderChoice {
+  readonly params: Pick<MixnetParams, "lambdaPPerMs" | "lambdaLPerMs">
+  readonly links: ReadonlyArray<LinkEvent>
+  readonly span: Span
+  /** Stretches that are compared: at least some ten packets long. */
+  readonly windowMs: number
+  /** Clients of one session each that have work all the time, and clients that have none. */
+  readonly busy: ReadonlyArray<string>
+  readonly idle: ReadonlyArray<string>
+}
+
+/** Instants of the packets that each party sent to gateways. */
+const sentBy = (links: ReadonlyArray<LinkEvent>, { endMs, startMs }: Span): ReadonlyMap<string, ReadonlyArray<number>> => {
+  const sent = new Map<string, Array<number>>()
+  for (const { call, direction, from, instantMs } of links) {
+    if (call !== "Submit" || direction !== "request" || instantMs < startMs || instantMs >= endMs) continue
+    const known = sent.get(from) ?? []
+    sent.set(from, known)
+    known.push(instantMs)
+  }
+  return sent
+}
+
+const gapsOf = (instantsMs: ReadonlyArray<number>): ReadonlyArray<number> => instantsMs.slice(1).map((instantMs, index) => instantMs - (instantsMs[index] ?? 0))
+
+/** Packets in each whole window of the span. */
+const countsOf = (instantsMs: ReadonlyArray<number>, { endMs, startMs }: Span, windowMs: number): ReadonlyArray<number> => {
+  const counts = Array.from({ length: Math.floor((endMs - startMs) / windowMs) }, () => 0)
+  for (const instantMs of instantsMs) {
+    const window = Math.floor((instantMs - startMs) / windowMs)
+    if (window < counts.length) counts[window] = (counts[window] ?? 0) + 1
+  }
+  return counts
+}
+
+/** Share of gaps in a window that are shorter than half the mean: high where packets come in bunches, low where they come by the clock. */
+const bunchingOf = (instantsMs: ReadonlyArray<number>, { endMs, startMs }: Span, windowMs: number, ratePerMs: number): ReadonlyArray<number> =>
+  Array.from({ length: Math.floor((endMs - startMs) / windowMs) }, (_, window) => {
+    const from = startMs + window * windowMs
+    const gaps = gapsOf(instantsMs.filter((instantMs) => instantMs >= from && instantMs < from + windowMs))
+    return gaps.length === 0 ? 0 : gaps.filter((gap) => gap * ratePerMs < 0.5).length / gaps.length
+  })
+
+/** The gates of clients' lines. */
+export const senderGates = ({ busy, idle, links, params, span, windowMs }: SenderChoice): ReadonlyArray<Gate> => {
+  const ratePerMs = params.lambdaPPerMs + params.lambdaLPerMs
+  const sent = sentBy(links, span)
+  const instants = (name: string): ReadonlyArray<number> => sent.get(name) ?? []
+  const gaps = (names: ReadonlyArray<string>): ReadonlyArray<number> => names.flatMap((name) => gapsOf(instants(name)))
+  const counts = (names: ReadonlyArray<string>): ReadonlyArray<number> => names.flatMap((name) => countsOf(instants(name), span, windowMs))
+  const bunching = (names: ReadonlyArray<string>): ReadonlyArray<number> => names.flatMap((name) => bunchingOf(instants(name), span, windowMs, ratePerMs))
+  const exponential = (gapMs: number): number => 1 - Math.exp(-ratePerMs * gapMs)
+  const busyGaps = gaps(busy)
+  const bursts = busyGaps.filter((gap) => gap < BURST_MS).length
+  // of n gaps so many are that short by chance, and six standard deviations more
+  const expected = busyGaps.length * ratePerMs * BURST_MS
+  return [
+    tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" }, counts(busy), counts(idle), MARGIN),
+    tellsApartAtMost({ name: "sender/shape", meaning: "the same by how its packets bunch" }, bunching(busy), bunching(idle), MARGIN),
+    followsLaw({ name: "sender/gaps-busy", meaning: "distance of the gaps of clients with work from the exponential law" }, busyGaps, exponential, grainOf(ratePerMs)),
+    followsLaw({ name: "sender/gaps-idle", meaning: "distance of the gaps of clients without work from the exponential law" }, gaps(idle), exponential, grainOf(ratePerMs)),
+    never({ name: "sender/bursts", meaning: "packets of one client that left together, beyond what chance explains" },
+      Math.max(0, bursts - Math.ceil(expected + 6 * Math.sqrt(expected + 1))), busyGaps.length, 50)
+  ]
+}
+
+/** The gaps of everybody who keeps several sessions over the same gateways: the rate is the sum. */
+export const poolGate = (links: ReadonlyArray<LinkEvent>, span: Span, name: string, ratePerMs: number): Gate => {
+  const gaps = gapsOf(sentBy(links, span).get(name) ?? [])
+  return followsLaw({ name: "sender/gaps-service", meaning: "distance of the gaps of the compute service's packets from the exponential law" },
+    gaps, (gapMs) => 1 - Math.exp(-ratePerMs * gapMs), grainOf(ratePerMs))
+}
