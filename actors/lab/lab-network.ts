@@ -28,6 +28,8 @@ const mixingParams: MixnetParams = {
   muPerMs: 0.0025,
   lambdaPPerMs: 0.0025,
   lambdaLPerMs: 0.0005,
+  lambdaMPerMs: 0.0003,
+  lambdaGPerMs: 0.0003,
   lambdaRPerMs: 0.0005,
   epochPeriodMs: HOUR_MS,
   quantumMs: 60_000,
@@ -67,6 +69,8 @@ const jobParams: MixnetParams = {
   muPerMs: 0.02,
   lambdaPPerMs: 0.002,
   lambdaLPerMs: 0.0002,
+  lambdaMPerMs: 0.0002,
+  lambdaGPerMs: 0.0002,
   lambdaRPerMs: 0.001,
   quantumMs: 20_000,
   answerMs: 6_000,
@@ -82,6 +86,8 @@ export interface JobChoice {
   /** F: jobs of its own. */
   readonly coverJobs: number
   readonly models?: ReadonlyArray<string>
+  /** Default 6. */
+  readonly replicas?: number
   readonly params?: Partial<MixnetParams>
 }
 
@@ -89,8 +95,8 @@ export interface JobChoice {
 const sessionsFor = (params: MixnetParams, profiles: ReadonlyArray<ServiceProfile>): number =>
   Math.ceil((1.5 * packetsPerQuantumNeeded({ profiles, deadlinesMs: [0] })) / (params.lambdaPPerMs * params.quantumMs))
 
-/** Six replicas, two couriers, one service: for everything that storage sees of jobs. */
-export const jobNetwork = ({ clients, coverJobs, jobsPerQuantum, models = ["affine", "rotate-4"], params = {} }: JobChoice): Topology => {
+/** Two couriers, one service, a few replicas: for everything that storage sees of jobs. */
+export const jobNetwork = ({ clients, coverJobs, jobsPerQuantum, models = ["affine", "rotate-4"], params = {}, replicas = 6 }: JobChoice): Topology => {
   const all = { ...jobParams, ...params }
   const profiles: ReadonlyArray<ServiceProfile> = [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum, coverJobs }]
   return checked(network({
@@ -99,7 +105,7 @@ export const jobNetwork = ({ clients, coverJobs, jobsPerQuantum, models = ["affi
     gateways: 2,
     mixLayers: Array.from({ length: all.mixLayers }, () => 2),
     serviceNodes: [{ couriers: 1 }, { couriers: 1 }],
-    replicas: 6,
+    replicas,
     computes: [{
       profiles,
       deadlinesMs: [2 * all.quantumMs, 3 * all.quantumMs, 4 * all.quantumMs],

@@ -48,7 +48,10 @@ export const joinNetwork = (
     const sessions = yield* Effect.provideService(makeSessionPool(ports), PkiView, view)
     const pool: SessionPoolService = {
       ...sessions,
-      exchange: (request) => Effect.zipRight(Effect.sync(() => onExchange(request.recipient)), sessions.exchange(request))
+      exchange: (request) => {
+        if ("recipient" in request) onExchange(request.recipient)
+        return sessions.exchange(request)
+      }
     }
     const store = yield* makeBoxStore.pipe(Effect.provideService(SessionPool, pool), Effect.provideService(PkiView, view))
     return { document, pool, store }

@@ -23,7 +23,7 @@ import { layerStandIn } from "../../src/model/stand-in-host.ts"
 import { linkEventsOf, type LinkEvent } from "../../src/simulation/link-event.ts"
 import { Trace } from "../../src/simulation/trace.ts"
 import { VirtualTime } from "../../src/simulation/virtual-clock.ts"
-import { makeGeometry } from "../../src/sphinx/geometry.ts"
+import { makeGeometry, type Geometry } from "../../src/sphinx/geometry.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import { LaunchFailed } from "../launch-failed.ts"
 import { launchOn, type Foundation, type Network } from "../launch.ts"
@@ -45,6 +45,8 @@ export interface WorldOptions {
   readonly onStorage?: (event: StorageEvent) => void
   /** Lives in the place of those of the topology, by actor name. */
   readonly variants?: ReadonlyMap<string, Variant>
+  /** Stands between the backend and everybody who uses it, and gives the same bytes: for who listens. */
+  readonly wrapCrypto?: (crypto: CryptoBackend, geometry: Geometry) => CryptoBackend
   /** What lies between the actors: given the mount that joins them, the one that they use. */
   readonly wrapMount?: (mount: MountService, around: WorldSources) => MountService
 }
@@ -159,9 +161,10 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
   )
   let recorder: Recorder | undefined
   const program = Effect.gen(function*() {
-    const crypto = yield* simulationBackend(options.backend)
-    const { packetBytes } = yield* makeGeometry(options.topology.params.geometry)
-    const recording = new Recorder(packetBytes, time, options.onLink)
+    const geometry = yield* makeGeometry(options.topology.params.geometry)
+    const backend = yield* simulationBackend(options.backend)
+    const crypto = options.wrapCrypto?.(backend, geometry) ?? backend
+    const recording = new Recorder(geometry.packetBytes, time, options.onLink)
     recorder = recording
     const bare = Context.get(yield* Layer.build(layerMountMemory({ tap: recording.tap })), Mount)
     const mount = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare

@@ -20,6 +20,8 @@ import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
 import { compareWithLaw } from "../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
 import { areaUnderCurve } from "../../../src/anonymity/metrics/roc.ts"
 import { mean } from "../../../src/anonymity/series.ts"
+import type { CryptoBackend } from "../../../src/crypto/backend.ts"
+import type { Entropy } from "../../../src/crypto/entropy.ts"
 import { slotIndexes } from "../../../src/inference/job-capabilities.ts"
 import { boxPlaintextBytes } from "../../../src/params/mixnet-params.ts"
 import { BoxStore, meanRoundTripMs } from "../../../src/storage/box-store.ts"
@@ -46,12 +48,11 @@ interface LabStream {
   readonly boxIds: StreamBoxes
 }
 
-const newStream = (world: World, person: LabPerson): LabStream => {
-  const writeCap = newWriteCap(world.crypto, world.entropyOf("lab/streams"))
+const newStream = (crypto: CryptoBackend, entropy: Entropy): LabStream => {
+  const writeCap = newWriteCap(crypto, entropy)
   const { index, publicKey } = readCapOf(writeCap)
-  const indexes = Either.getOrThrow(slotIndexes(world.crypto, index, 0, BOXES))
-  const boxIds = indexes.map((each) => toHex(Either.getOrThrow(boxIdOf(world.crypto, publicKey, each))))
-  return boxPlaintextBytes(person.document.params) > 0 ? { writeCap, indexes, boxIds } : { writeCap, indexes, boxIds: [] }
+  const indexes = Either.getOrThrow(slotIndexes(crypto, index, 0, BOXES))
+  return { writeCap, indexes, boxIds: indexes.map((each) => toHex(Either.getOrThrow(boxIdOf(crypto, publicKey, each)))) }
 }
 
 const plaintext = (person: LabPerson): Uint8Array => new Uint8Array(boxPlaintextBytes(person.document.params)).fill(7)
@@ -108,7 +109,8 @@ const play = (world: World, rounds: number) =>
     const person = yield* joinNetwork(world.network, "lab-storage", SESSIONS, (recipient) => went.push(toHex(recipient)))
     const { params } = person.document
     const windowCount = windowCountFor(params, SESSIONS)
-    const some = (count: number) => Array.from({ length: count }, () => newStream(world, person))
+    const entropy = world.entropyOf("lab/streams")
+    const some = (count: number) => Array.from({ length: count }, () => newStream(world.crypto, entropy))
     const shuffled: Array<Batch> = []
     const inTurn: Array<Batch> = []
     const narrow: Array<Batch> = []
@@ -215,7 +217,7 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
 }
 
 export const storagePart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
-  const topology = jobNetwork({ clients: 2, jobsPerQuantum: 4, coverJobs: 0 })
+  const topology = jobNetwork({ clients: 1, jobsPerQuantum: 1, coverJobs: 0, replicas: 4, params: { muPerMs: 0.1, lambdaRPerMs: 0.002 } })
   const recording = await recordWorld({ topology, seed, keeps: ({ call }) => call === "Query" }, (world) => play(world, ROUNDS[scale]))
   return { ...emptyPart("storage"), rules: rowsOf(recording, seed), traceHashes: [recording.traceHash] }
 }
