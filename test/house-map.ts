@@ -49,7 +49,7 @@ export const HOMES: ReadonlyArray<readonly [RegExp, ReadonlyArray<RegExp>]> = [
   [/^jiti$/, [/^actors\//]],
   [/^@effect\/(cluster|sql|experimental)/, [/^actors\/compute\/cluster\//]],
   [/^classic-level$/, [/^actors\/replica\//]],
-  [/^node:/, [/^src\/(crypto|disk|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/cli\//, /^actors\/(launch|key-file|stocks)\.ts$/,
+  [/^node:/, [/^src\/(crypto|disk|model|link|actor)\//, /^actors\/main\.ts$/, /^actors\/(cli|lab)\//, /^actors\/(launch|key-file|stocks)\.ts$/,
     /^actors\/replica\/[a-z-]*disk[a-z-]*\.ts$/,
     /^actors\/operator\/operator-port\.ts$/, /^src\/node\/unwrap-(thread|worker)\.ts$/, /^bench\//]]
 ]

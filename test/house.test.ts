@@ -116,9 +116,11 @@ describe("house: language", () => {
 })
 
 /** What commands may take from the roles beside their protocols. */
-const CLI_IMPORTS = /^actors\/(launch|session-api|key-file|operator\/[a-z-]+|compute\/cluster\/cluster-database|simulator\/[a-z-]+)\.ts$/
+const CLI_IMPORTS = /^actors\/(launch|session-api|key-file|operator\/[a-z-]+|compute\/cluster\/cluster-database|simulator\/[a-z-]+|lab\/[a-z-]+)\.ts$/
 /** A simulation stands where launch.ts does, and watches what replicas keep. */
 const SIMULATOR_IMPORTS = /^actors\/(launch|launch-failed|session-api|stocks|roles|knowledge|replica\/box-table)\.ts$/
+/** The lab runs worlds, and joins them as a client does. */
+const LAB_IMPORTS = /^actors\/(launch|directory-client|packet-port|simulator\/[a-z/-]+)\.ts$/
 
 describe("house: imports", () => {
   it("relative imports end in .ts", () => {
@@ -153,6 +155,7 @@ describe("house: imports", () => {
         const target = targetOf(source, specifier)
         if (target.startsWith("src/")) return target === "src/index.ts" ? [`imports ${target}`] : []
         if (role === "simulator" && SIMULATOR_IMPORTS.test(target)) return []
+        if (role === "lab" && LAB_IMPORTS.test(target)) return []
         if (role === "cli" && (CLI_IMPORTS.test(target) || target.startsWith("topologies/"))) return []
         return target.startsWith(`actors/${role}/`) || /^actors\/[^/]+\/protocol\.ts$/.test(target) ? [] : [`imports ${target}`]
       })

@@ -12,9 +12,9 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { labResult, type LabResult } from "../lab/lab-result.ts"
+import { labJson, labMarkdown, labPictures, type LabReport } from "../../src/anonymity/report.ts"
+import { failuresOf, reportOf, tableOf } from "../lab/lab-verdict.ts"
 import { runLab } from "../lab/lab-run.ts"
-import { filesOf, tableOf } from "../lab/lab-report.ts"
 import { type CliFailure, failed, thrownMessage } from "./cli-failure.ts"
 import { printAside, printLine } from "./output.ts"
 
@@ -39,26 +39,23 @@ const save = (folder: string, files: ReadonlyArray<{ readonly name: string; read
     catch: (thrown) => failed(`${folder}: ${thrownMessage(thrown)}`)
   })
 
-/** What `--json` prints: the verdict first. */
-const jsonOf = ({ bound, epsilonE, figures, gates, planted, rules, scale, seed, traceHashes, verdict }: LabResult): string =>
-  JSON.stringify({ verdict, seed, scale, gates, planted, epsilonE, bound, rules, figures, traceHashes })
+/** The report as files of a folder. */
+const filesOf = (report: LabReport): ReadonlyArray<{ readonly name: string; readonly text: string }> => [
+  { name: "report.json", text: `${JSON.stringify(labJson(report), undefined, 1)}\n` },
+  { name: "report.md", text: labMarkdown(report) },
+  ...labPictures(report).map(({ fileName, svg }) => ({ name: fileName, text: svg }))
+]
 
 export const runLabCommand = ({ json, out, quick, seed = SEED }: LabRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
     const scale = quick ? "quick" : "large"
     const parts = yield* runLab({
       scale, seed, threads: Math.min(THREADS, availableParallelism()),
-      onPart: (name, isMissed) => (json ? Effect.void : printAside(`${name}: ${isMissed ? "a gate is missed" : "done"}\n`))
+      onPart: (name, isMissed) => printAside(`${name}: ${isMissed ? "a gate is missed" : "done"}\n`)
     })
-    const result = labResult(parts, { scale, seed })
-    if (out !== undefined) yield* save(out, filesOf(result))
-    yield* printLine(json ? jsonOf(result) : tableOf(result))
-    if (result.verdict === "fail") {
-      const missed = result.gates.filter(({ pass }) => !pass).map(({ name }) => name)
-      const loose = result.planted.filter(({ caught }) => !caught).map(({ name }) => name)
-      yield* failed([
-        ...(missed.length === 0 ? [] : [`gates missed: ${missed.join(", ")}`]),
-        ...(loose.length === 0 ? [] : [`planted faults not caught: ${loose.join(", ")}`])
-      ].join("; "))
-    }
+    const report = reportOf(parts, { command: `funion lab${quick ? " --quick" : ""} --seed ${seed}`, seed })
+    if (out !== undefined) yield* save(out, filesOf(report))
+    yield* printLine(json ? JSON.stringify(labJson(report)) : tableOf(report))
+    const failures = failuresOf(report)
+    if (failures !== undefined) yield* failed(failures)
   })

@@ -91,6 +91,9 @@ export interface JobChoice {
   readonly params?: Partial<MixnetParams>
 }
 
+/** Release edges of the service. */
+export const JOB_BUCKETS = 3
+
 /** Half of what a session's ticks carry in a quantum, so that a batch's boxes are through well before the quantum ends. */
 const sessionsFor = (params: MixnetParams, profiles: ReadonlyArray<ServiceProfile>): number =>
   Math.ceil((1.5 * packetsPerQuantumNeeded({ profiles, deadlinesMs: [0] })) / (params.lambdaPPerMs * params.quantumMs))
@@ -108,7 +111,7 @@ export const jobNetwork = ({ clients, coverJobs, jobsPerQuantum, models = ["affi
     replicas,
     computes: [{
       profiles,
-      deadlinesMs: [2 * all.quantumMs, 3 * all.quantumMs, 4 * all.quantumMs],
+      deadlinesMs: Array.from({ length: JOB_BUCKETS }, (_, index) => (2 + index) * all.quantumMs),
       releaseWindowMs: all.quantumMs,
       sessions: sessionsFor(all, profiles),
       workers: jobsPerQuantum + coverJobs,

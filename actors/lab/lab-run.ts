@@ -2,7 +2,7 @@
  * The whole lab: all parts, on as many threads as there are cores for it, put together.
  *
  * Contract: parts that take longest are begun first; their order of ending has no influence on the result. A part that fails, or whose thread dies, is a gate
- * that failed. Ends with the caller's scope; threads are ended then.
+ * that failed. Threads end with their parts.
  * Knows nothing of: how a result looks.
  * Source: issue "anonymity that is measured", point 4; departures: none.
  *
@@ -12,7 +12,7 @@ import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
-import { never } from "./gate.ts"
+import { never } from "../../src/anonymity/gate.ts"
 import { emptyPart, type LabPart, type LabScale } from "./lab-part.ts"
 import type { FromLabThread, ToLabThread } from "./lab-worker.ts"
 import { PARTS } from "./part-list.ts"

@@ -19,6 +19,8 @@ export interface PartEntry {
 /** A part's code is loaded when it runs. */
 export const PARTS: ReadonlyArray<PartEntry> = [
   { name: "jobs", weight: 10, load: async () => (await import("./parts/job-part.ts")).jobPart },
+  { name: "storage", weight: 5, load: async () => (await import("./parts/storage-part.ts")).storagePart },
+  { name: "rules", weight: 1, load: async () => (await import("./parts/rule-part.ts")).rulePart },
   { name: "mixing", weight: 8, load: async () => (await import("./parts/mixing-part.ts")).mixingPart }
 ]
 

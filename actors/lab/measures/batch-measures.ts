@@ -9,7 +9,7 @@
  */
 import type { Draw } from "../../../src/anonymity/draws.ts"
 import { at } from "../../../src/anonymity/series.ts"
-import { guessesAtMost, never, tellsApartAtMost, type Gate } from "../gate.ts"
+import { guessesAtMost, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
 import type { PlayedJob } from "../played-job.ts"
 import { firstReadMs, type StorageSight } from "../storage-sight.ts"
 
@@ -133,8 +133,9 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
     never({ name: "poll/early", meaning: "looks for boxes of answers before their edge" }, earlyLooks(inside), ended.length, 8),
     never({ name: "trace/odd", meaning: "jobs whose boxes read and written are not what bucket and overflow alone say" }, oddTraces(inside), ended.length, 8),
     ...(failed.length === 0 ? [] : [
-      tellsApartAtMost({ name: "trace/failure-count", meaning: "telling failed jobs from answered ones by operations" }, counts(failed), counts(answered), 2 * MARGIN, 5),
-      tellsApartAtMost({ name: "trace/failure-time", meaning: "the same by when their answers are written" }, lags(failed), lags(answered), 2 * MARGIN, 5)
+      tellsApartAtMost({ name: "trace/failure-count", meaning: "telling failed jobs from answered ones by operations" },
+        counts(failed), counts(answered), 2 * MARGIN, 4),
+      tellsApartAtMost({ name: "trace/failure-time", meaning: "the same by when their answers are written" }, lags(failed), lags(answered), 2 * MARGIN, 4)
     ]),
     guessesAtMost({ name: "batch/reads", meaning: "which input boxes belong together, by when the service reads them (O2)" },
       read.wins, read.games, read.chance, MARGIN, 10),

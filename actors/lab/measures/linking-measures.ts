@@ -19,7 +19,7 @@ import { advantageOf, type Advantage } from "../../../src/anonymity/metrics/adva
 import { mean } from "../../../src/anonymity/series.ts"
 import type { LinkEvent } from "../../../src/anonymity/trace.ts"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
-import { GATE_LEVEL } from "../gate.ts"
+import { GATE_LEVEL } from "../../../src/anonymity/gate.ts"
 import type { PlayedJob } from "../played-job.ts"
 import { firstReadMs, type StorageSight } from "../storage-sight.ts"
 import { batchesOf } from "./batch-measures.ts"

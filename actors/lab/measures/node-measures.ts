@@ -13,7 +13,7 @@ import { studentInterval } from "../../../src/anonymity/metrics/interval.ts"
 import { mean } from "../../../src/anonymity/series.ts"
 import type { RecordedRun } from "../../../src/anonymity/trace.ts"
 import type { Topology } from "../../../src/topology/topology.ts"
-import { atLeast, atMost, followsLaw, GATE_LEVEL, type Gate } from "../gate.ts"
+import { atLeast, atMost, followsLaw, GATE_LEVEL, type Gate } from "../../../src/anonymity/gate.ts"
 
 /** Sphinx packets on their way: from clients, and between nodes. */
 export const packetFlow = (run: RecordedRun): PacketFlow =>

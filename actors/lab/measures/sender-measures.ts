@@ -9,7 +9,7 @@
  */
 import type { LinkEvent } from "../../../src/anonymity/trace.ts"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
-import { followsLaw, never, tellsApartAtMost, type Gate } from "../gate.ts"
+import { followsLaw, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
 
 /** Instants are whole milliseconds where an actor reads its clock; this much of a distribution function lies inside of one. */
 const grainOf = (ratePerMs: number): number => 2 * ratePerMs
@@ -80,10 +80,13 @@ export const senderGates = ({ busy, idle, links, params, span, windowMs }: Sende
   // of n gaps so many are that short by chance, and six standard deviations more
   const expected = busyGaps.length * ratePerMs * BURST_MS
   return [
-    tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" }, counts(busy), counts(idle), MARGIN),
+    tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" },
+      counts(busy), counts(idle), MARGIN),
     tellsApartAtMost({ name: "sender/shape", meaning: "the same by how its packets bunch" }, bunching(busy), bunching(idle), MARGIN),
-    followsLaw({ name: "sender/gaps-busy", meaning: "distance of the gaps of clients with work from the exponential law" }, busyGaps, exponential, grainOf(ratePerMs)),
-    followsLaw({ name: "sender/gaps-idle", meaning: "distance of the gaps of clients without work from the exponential law" }, gaps(idle), exponential, grainOf(ratePerMs)),
+    followsLaw({ name: "sender/gaps-busy", meaning: "distance of the gaps of clients with work from the exponential law" },
+      busyGaps, exponential, grainOf(ratePerMs)),
+    followsLaw({ name: "sender/gaps-idle", meaning: "distance of the gaps of clients without work from the exponential law" },
+      gaps(idle), exponential, grainOf(ratePerMs)),
     never({ name: "sender/bursts", meaning: "packets of one client that left together, beyond what chance explains" },
       Math.max(0, bursts - Math.ceil(expected + 6 * Math.sqrt(expected + 1))), busyGaps.length, 50)
   ]

@@ -11,6 +11,7 @@
  * @module
  */
 import { Effect } from "effect"
+import type { GuessingAttack } from "../../../src/anonymity/attacks/attack-result.ts"
 import { compromisedShare } from "../../../src/anonymity/attacks/compromised-mixes.ts"
 import { distinguishSenders } from "../../../src/anonymity/attacks/sender-distinguisher.ts"
 import { timingMatcher, type MatchingBatch } from "../../../src/anonymity/attacks/timing-matcher.ts"
@@ -26,9 +27,10 @@ import { routeBeliefs, type RouteBeliefs } from "../../../src/anonymity/route-po
 import { at } from "../../../src/anonymity/series.ts"
 import type { Topology } from "../../../src/topology/topology.ts"
 import type { Variant } from "../../simulator/world.ts"
-import { atMost, GATE_LEVEL, type Gate } from "../gate.ts"
+import { atMost, GATE_LEVEL, type Gate } from "../../../src/anonymity/gate.ts"
 import { mixingNetwork } from "../lab-network.ts"
-import { emptyPart, type Figure, type LabPart, type LabScale, type PartChoice, type Series } from "../lab-part.ts"
+import { entropySeries, type Figure } from "../../../src/anonymity/findings.ts"
+import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
 import { hopMeasures, packetFlow, type HopMeasures } from "../measures/node-measures.ts"
 import { recordWorld, type Recording } from "../recorded-world.ts"
 
@@ -88,7 +90,8 @@ const matchingBatches = (flow: PacketFlow, exits: ReadonlyArray<number>): Readon
   })
 
 /** Exits one after the other, for matching: packets that could be taken for each other. */
-const neighbouringExits = (topology: Topology, flow: PacketFlow, count: number): ReadonlyArray<number> => exitsOf(topology, flow, Number.MAX_SAFE_INTEGER).slice(0, count)
+const neighbouringExits = (topology: Topology, flow: PacketFlow, count: number): ReadonlyArray<number> =>
+  exitsOf(topology, flow, Number.MAX_SAFE_INTEGER).slice(0, count)
 
 interface Sets {
   readonly name: string
@@ -114,7 +117,8 @@ const TRAVERSAL_MARGIN = 0.45
 
 export interface MixingMeasures {
   readonly hops: HopMeasures
-  readonly epsilonE: number
+  /** The attacks that ε_E is made from: of somebody who sees links alone. */
+  readonly traversals: ReadonlyArray<GuessingAttack>
   readonly gates: ReadonlyArray<Gate>
   readonly figures: ReadonlyArray<Figure>
 }
@@ -148,12 +152,11 @@ export const measureMixing = (topology: Topology, recording: Recording<void>, se
   const half = Math.floor(features.length / 2)
   const learned = learnedMatcher("matching, learned", features.slice(0, half), features.slice(half), draw)
   const { chance, trials, value, wins } = network.attack.advantage
-  const epsilonE = Math.max(0, value)
   const guessing = (name: string, attack: { readonly advantage: typeof network.attack.advantage }, note: string, group = "packets"): Figure =>
     ({ group, name, estimate: attack.advantage, unit: "advantage", adversary: "network", samples: attack.advantage.trials, seed, note })
   return {
     hops,
-    epsilonE,
+    traversals: [network.attack, byTiming.pairs, learned.allDistances.pairs],
     gates: [
       ...hops.gates,
       atMost({ name: "traversal/epsilon", meaning: "ε_E: which of two clients sent a packet, by the beliefs about all hops" },
@@ -177,15 +180,11 @@ export const measureMixing = (topology: Topology, recording: Recording<void>, se
   }
 }
 
-const entropySeries = ({ gateways, mixes }: HopMeasures): Series => ({
-  name: "entropy per hop against λ/µ", group: "entropy per hop", xLabel: "log2(λe/µ)", yLabel: "bits measured",
-  points: [...mixes, ...gateways].map(({ bits, expectedBits }) => [expectedBits, bits.value] as const)
-})
-
 export const mixingPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
   const topology = mixingTopology(scale)
   const { games, spanMs } = SIZES[scale]
   const recording = await runMixingWorld(topology, seed, spanMs)
-  const { epsilonE, figures, gates, hops } = measureMixing(topology, recording, seed, games)
-  return { ...emptyPart("mixing"), epsilonE, figures, gates, series: [entropySeries(hops)], traceHashes: [recording.traceHash] }
+  const { figures, gates, hops, traversals } = measureMixing(topology, recording, seed, games)
+  const series = [entropySeries("mixes", hops.mixes), entropySeries("gateways", hops.gateways)]
+  return { ...emptyPart("mixing"), traversals, figures, gates, series, traceHashes: [recording.traceHash] }
 }

@@ -27,13 +27,13 @@ import { boxPlaintextBytes } from "../../../src/params/mixnet-params.ts"
 import { BoxStore, meanRoundTripMs } from "../../../src/storage/box-store.ts"
 import { readBoxes, windowCountFor, writeBoxes } from "../../../src/storage/box-stream.ts"
 import type { World } from "../../simulator/world.ts"
-import { criticalDistance } from "../gate.ts"
+import { criticalDistance } from "../../../src/anonymity/gate.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
 import { joinNetwork, type LabPerson } from "../lab-session.ts"
 import { neighbourGames, type StreamBoxes } from "../measures/batch-measures.ts"
 import { recordWorld, type Recording } from "../recorded-world.ts"
-import type { RuleRow } from "../rules/rule-row.ts"
+import type { RuleRow } from "../../../src/anonymity/findings.ts"
 import { firstReadMs, sightOf } from "../storage-sight.ts"
 
 const ROUNDS: Readonly<Record<LabScale, number>> = { test: 4, quick: 12, large: 100 }
@@ -193,8 +193,8 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
   const network = { level: "network", seed } as const
   return [
     {
-      rule: "O2", adversary: "replicas", attack: "which boxes are one input, by the time of reading", ...network, batch: STREAMS, games: 4 * STREAMS * shuffled.length,
-      on: neighbours(shuffled, readMs), off: neighbours(inTurn, readMs), note: "without: one stream after the other"
+      rule: "O2", adversary: "replicas", attack: "which boxes are one input, by the time of reading", ...network, batch: STREAMS,
+      games: 4 * STREAMS * shuffled.length, on: neighbours(shuffled, readMs), off: neighbours(inTurn, readMs), note: "without: one stream after the other"
     },
     {
       rule: "O3", adversary: "replicas", attack: "which boxes are one answer, by the time of writing", ...network, batch: STREAMS,
@@ -206,11 +206,12 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
       note: "without: writes that do not wait for a verdict"
     },
     {
-      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network, games: gapsOf(shuffled).length,
-      on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)), note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
+      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network,
+      games: gapsOf(shuffled).length, on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)), note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
     },
     {
-      rule: "O21", adversary: "couriers", attack: "two boxes at one courier, so of one stream", ...network, games: free.games, on: free.estimate, off: bound.estimate,
+      rule: "O21", adversary: "couriers", attack: "two boxes at one courier, so of one stream", ...network, games: free.games,
+      on: free.estimate, off: bound.estimate,
       note: "without: every stream keeps to one courier"
     }
   ]

@@ -14,7 +14,7 @@ import { drawExponential, drawNormal, seededDraws, type Draw } from "../../../sr
 import { advantageOf, type Advantage } from "../../../src/anonymity/metrics/advantage.ts"
 import { at } from "../../../src/anonymity/series.ts"
 import { notAfterFor, uniformInNextQuantumMs } from "../../../src/inference/bucket.ts"
-import type { RuleRow } from "./rule-row.ts"
+import type { RuleRow } from "../../../src/anonymity/findings.ts"
 
 const QUANTUM_MS = 10_000
 /** Clients whose first things fall into one quantum. */
@@ -71,14 +71,16 @@ export const gridRules = (seed: number, rounds: number): ReadonlyArray<RuleRow> 
   const atOnce = (firstMs: number): number => firstMs
   return [
     {
-      rule: "O5", adversary: "queue host + replicas", attack: "which dispatch belongs to an upload that was just committed", level: "component", games: rounds, seed,
+      rule: "O5", adversary: "queue host + replicas", attack: "which dispatch belongs to an upload that was just committed", level: "component",
+      games: rounds, seed,
       on: matchGames(draw, rounds, rested), off: matchGames(draw, rounds, atOnce),
       note: `${GROUP} uploads in one quantum`
     },
     {
       rule: "O15", adversary: "compute service", attack: "two jobs of one person by the offset of the clock in notAfter", level: "component", games: rounds, seed,
-      on: clockGames(draw, rounds, (clockMs) => notAfterFor(QUANTUM_MS, clockMs)), off: clockGames(draw, rounds, (clockMs) => clockMs + 8 * QUANTUM_MS),
-      note: `${PEOPLE} people whose clocks differ by ${CLOCK_SPREAD_MS / 1000} s; a clock near a border of the grid still shows now and then`
+      on: clockGames(draw, rounds, (clockMs) => notAfterFor(QUANTUM_MS, clockMs)),
+      off: clockGames(draw, rounds, (clockMs) => clockMs + 8 * QUANTUM_MS),
+      note: `${PEOPLE} people whose clocks differ by ${CLOCK_SPREAD_MS / 1000} s; near a border of the grid a clock still shows now and then`
     },
     {
       rule: "O17", adversary: "replicas", attack: "which upload follows an answer that was just read", level: "component", games: rounds, seed,
