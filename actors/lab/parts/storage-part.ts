@@ -207,7 +207,8 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
     },
     {
       rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network,
-      games: gapsOf(shuffled).length, on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)), note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
+      games: gapsOf(shuffled).length, on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)),
+      note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
     },
     {
       rule: "O21", adversary: "couriers", attack: "two boxes at one courier, so of one stream", ...network, games: free.games,

@@ -77,7 +77,8 @@ export const gridRules = (seed: number, rounds: number): ReadonlyArray<RuleRow> 
       note: `${GROUP} uploads in one quantum`
     },
     {
-      rule: "O15", adversary: "compute service", attack: "two jobs of one person by the offset of the clock in notAfter", level: "component", games: rounds, seed,
+      rule: "O15", adversary: "compute service", attack: "two jobs of one person by the offset of the clock in notAfter", level: "component",
+      games: rounds, seed,
       on: clockGames(draw, rounds, (clockMs) => notAfterFor(QUANTUM_MS, clockMs)),
       off: clockGames(draw, rounds, (clockMs) => clockMs + 8 * QUANTUM_MS),
       note: `${PEOPLE} people whose clocks differ by ${CLOCK_SPREAD_MS / 1000} s; near a border of the grid a clock still shows now and then`
