@@ -18,8 +18,8 @@
  */
 import { exponentialLaw, learnedLaw } from "../delay-law.ts"
 import type { HopTraffic } from "../flow.ts"
-import { delaysOf, exponentialBits, hopPosterior } from "../hop-posterior.ts"
-import { at, batchMeans, mean } from "../series.ts"
+import { delaysOf, hopPosterior, stretchOf } from "../hop-posterior.ts"
+import { at, batchMeans, countBelow, sum } from "../series.ts"
 import { meanEstimate, type Estimate } from "./interval.ts"
 
 export interface HopEntropy {
@@ -40,37 +40,48 @@ export interface HopEntropy {
 const BATCHES = 20
 /** Departures whose delays are enough to learn a law from. */
 const LEARNING_MINIMUM = 300
+/** Departures that are scored, at most: enough for a few hundredths of a bit. */
+const SCORED_MOST = 8_000
+/** Mean delays after which a node is as full as it stays. */
+const WARM_DELAYS = 10
+
+/** Mean log loss of the observer who learned the delays of departures `from` to `middle`, on those from there to `to`. */
+const learnedLosses = (traffic: HopTraffic, muPerMs: number, from: number, middle: number, to: number): Float64Array => {
+  const law = learnedLaw(delaysOf(traffic, from, middle), exponentialLaw(muPerMs).horizonMs)
+  // the filter starts early enough to be as full as it stays when scoring begins
+  const sinceMs = at(traffic.departureMs, middle) - WARM_DELAYS / muPerMs
+  const first = countBelow(traffic.departureMs, sinceMs)
+  return hopPosterior(stretchOf(traffic, first, to, sinceMs), law).lossBits.subarray(middle - first)
+}
 
 /** @param warmMs  stretch at the beginning that is left out, until the pool is as full as it stays */
-export const hopEntropy = (traffic: HopTraffic, muPerMs: number, warmMs = 10 / muPerMs): HopEntropy => {
-  const { arrivalMs, departureMs } = traffic
-  const startMs = at(arrivalMs, 0) + warmMs
+export const hopEntropy = (traffic: HopTraffic, muPerMs: number, warmMs = WARM_DELAYS / muPerMs): HopEntropy => {
+  const { departureMs } = traffic
   const count = departureMs.length
-  let warm = 0
-  while (warm < count && at(departureMs, warm) < startMs) warm++
+  const warm = countBelow(departureMs, at(traffic.arrivalMs, 0) + warmMs)
   const half = Math.floor((warm + count) / 2)
-  const nominal = exponentialLaw(muPerMs)
-  const promised = exponentialBits(traffic)
-  const learned = half - warm < LEARNING_MINIMUM ? promised : hopPosterior(traffic, learnedLaw(delaysOf(traffic, warm, half), nominal.horizonMs))
-  const scored = (losses: Float64Array): Estimate => meanEstimate(batchMeans(losses.subarray(half), BATCHES))
-  const [trusting, learning] = [scored(promised.lossBits), scored(learned.lossBits)]
+  const end = Math.min(count, half + SCORED_MOST)
+  const promised = hopPosterior(traffic, exponentialLaw(muPerMs))
+  const scored = (losses: Float64Array): Estimate => meanEstimate(batchMeans(losses, BATCHES))
+  const trusting = scored(promised.lossBits.subarray(half, end))
+  const learning = half - warm < LEARNING_MINIMUM ? trusting : scored(learnedLosses(traffic, muPerMs, warm, half, end))
   const better = learning.interval.upper < trusting.value ? learning : trusting
-  const spanMs = at(departureMs, count - 1) - at(departureMs, half)
-  const poolSize = spanMs > 0 ? (count - 1 - half) / spanMs / muPerMs : 0
+  const spanMs = at(departureMs, end - 1) - at(departureMs, half)
+  const poolSize = spanMs > 0 ? (end - 1 - half) / spanMs / muPerMs : 0
   return {
     node: traffic.node,
     poolSize,
     expectedBits: Math.log2(poolSize * Math.E),
     bits: better,
-    promisedBits: meanEstimate(batchMeans(promised.entropyBits.subarray(half), BATCHES)),
-    observer: better === learning ? "learned" : "exponential",
-    departures: count - half
+    promisedBits: meanEstimate(batchMeans(promised.entropyBits.subarray(half, end), BATCHES)),
+    observer: better === learning && better !== trusting ? "learned" : "exponential",
+    departures: end - half
   }
 }
 
 /** Entropy of a distribution in bits; what does not add up to 1 is scaled. */
 export const entropyBits = (weights: ArrayLike<number>): number => {
-  const total = mean(weights) * weights.length
+  const total = sum(weights)
   let bits = 0
   for (let index = 0; index < weights.length; index++) {
     const share = at(weights, index) / total

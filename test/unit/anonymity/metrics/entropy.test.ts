@@ -8,10 +8,10 @@
  */
 import { describe, expect, it } from "vitest"
 import { drawExponential, type Draw } from "../../../../src/anonymity/draws.ts"
-import { exponentialLaw } from "../../../../src/anonymity/delay-law.ts"
+import { exponentialLaw, STEPS_PER_MS } from "../../../../src/anonymity/delay-law.ts"
 import { hopTraffic, originOf, routeOf, type HopTraffic } from "../../../../src/anonymity/flow.ts"
-import { exponentialBits, hopPosterior, knownPosterior } from "../../../../src/anonymity/hop-posterior.ts"
-import { hopEntropy } from "../../../../src/anonymity/metrics/hop-entropy.ts"
+import { hopPosterior, knownPosterior, rowOf } from "../../../../src/anonymity/hop-posterior.ts"
+import { entropyBits, hopEntropy } from "../../../../src/anonymity/metrics/hop-entropy.ts"
 import { routeEntropy } from "../../../../src/anonymity/metrics/route-entropy.ts"
 import { originWeights, routeBeliefs, senderWeights } from "../../../../src/anonymity/route-posterior.ts"
 import { at, mean } from "../../../../src/anonymity/series.ts"
@@ -51,15 +51,16 @@ describe("posterior of one node", () => {
       total += likelihood
       pairing.forEach((arrival, departure) => (weights[departure]![arrival]! += likelihood))
     }
-    const posterior = hopPosterior(node, exponentialLaw(MU), 0)
+    const exact = hopPosterior(node, exponentialLaw(MU))
+    // the general filter with equal weights at all ages must come to the same
+    const filtered = hopPosterior(node, { name: "flat", horizonMs: 100, weights: new Float64Array(100 * STEPS_PER_MS + 1).fill(1) }, 0)
     departures.forEach((_, departure) => {
-      const row = arrivals.map(() => 0)
-      for (let entry = at(posterior.rowStart, departure); entry < at(posterior.rowStart, departure + 1); entry++) {
-        row[at(posterior.source, entry)] = at(posterior.probability, entry)
+      for (const posterior of [exact, filtered]) {
+        rowOf(posterior, departure).forEach((probability, arrival) => expect(probability).toBeCloseTo(weights[departure]![arrival]! / total, 10))
+        const row = rowOf(posterior, departure)
+        expect(at(posterior.entropyBits, departure)).toBeCloseTo(entropyBits(row), 10)
+        expect(at(posterior.lossBits, departure)).toBeCloseTo(-Math.log2(at(row, departure)), 10)
       }
-      expect(exponentialBits(node).entropyBits[departure]).toBeCloseTo(at(posterior.entropyBits, departure), 10)
-      expect(exponentialBits(node).lossBits[departure]).toBeCloseTo(at(posterior.lossBits, departure), 10)
-      row.forEach((probability, arrival) => expect(probability).toBeCloseTo(weights[departure]![arrival]! / total, 10))
     })
   })
 })
@@ -129,6 +130,15 @@ describe("entropy of routes", () => {
     expect(result.senderBits.value).toBeGreaterThan(Math.log2(20) - 0.6)
     expect(result.senderBits.value).toBeLessThanOrEqual(Math.log2(20))
     expect(result.packetBits.value).toBeGreaterThan(result.senderBits.value)
+  })
+  it("is the same by the constant-time way and by written rows", () => {
+    const { flow } = beliefs
+    const flat = { name: "flat", horizonMs: 600, weights: new Float64Array(600 * STEPS_PER_MS + 1).fill(1) }
+    const written = routeBeliefs(flow, mixNames(LAYERS).map((node) => hopPosterior(hopTraffic(flow, node), flat, 1e-9)))
+    for (const exit of exits.slice(0, 5)) {
+      const [one, other] = [senderWeights(beliefs, exit), senderWeights(written, exit)]
+      one.forEach((weight, party) => expect(Math.abs(weight - at(other, party))).toBeLessThan(2e-3))
+    }
   })
   it("one honest layer keeps most of it; without any the sender is known", () => {
     const oneHonest = routeEntropy(beliefsOf(NETWORK, mixNames(LAYERS).filter((name) => !name.startsWith("mix-1"))), exits)
