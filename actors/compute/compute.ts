@@ -3,7 +3,7 @@
  *
  * Contract: starts only when its plan fits the network and its models; publishes itself for every epoch; everything it promised survives a
  * crash in the journal and the job keys that are handed in. Jobs never reach it but through its queue hosts.
- * Source: funion.md §1, §2, §6.1, §6.3, §8; departures: cover jobs of its own (O1) are not built yet: a plan that asks for them is refused.
+ * Source: funion.md §1, §2, §6.1, §6.3, §7 (O1), §8; departures: none.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { forkLoop } from "../../src/actor/loop.ts"
 import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
-import { answerDispatch, type AdmissionSetting } from "../../src/inference/compute-admission.ts"
+import { answerDispatch, type AdmissionRules, type AdmissionSetting } from "../../src/inference/compute-admission.ts"
 import { openComputeJournal } from "../../src/inference/compute-journal.ts"
 import { publishedCards, type PublishedCard } from "../../src/inference/compute-run.ts"
 import type { ComputeCounters, ComputeSetting } from "../../src/inference/compute-state.ts"
@@ -24,7 +24,7 @@ import type { Document } from "../../src/pki/document.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import { publishDescriptors } from "../../src/pki/publish.ts"
 import type { PacketPortService } from "../../src/session/packet-port.ts"
-import { makeSessionPool, noticedBy, SessionPool } from "../../src/session/session-pool.ts"
+import { makeSessionPool, noticedBy, poolOf, SessionPool, type SessionPoolService } from "../../src/session/session-pool.ts"
 import { BoxStore, makeBoxStore, meanRoundTripMs } from "../../src/storage/box-store.ts"
 import { windowCountFor } from "../../src/storage/box-stream.ts"
 import { deadlinesQuantaOf, type ComputeActor } from "../../src/topology/topology.ts"
@@ -97,19 +97,22 @@ const settingOf = (config: ComputeConfig): ComputeSetting => {
   }
 }
 
-/** Storage over sessions of the service's own, as any client has them. */
+/** Storage over sessions of the service's own, as any client has them: over all of them, and over each. */
 const openStore = (config: ComputeConfig) =>
   Effect.gen(function*() {
     const ports = yield* Effect.forEach(Array.from({ length: config.plan.sessions }, (_, index) => index), config.openPort)
     const pool = yield* makeSessionPool(ports)
     yield* showMeasured("session_events_total", noticedBy(pool))
-    return yield* Effect.provideService(makeBoxStore, SessionPool, pool)
+    const over = (sessions: SessionPoolService) => Effect.provideService(makeBoxStore, SessionPool, sessions)
+    return { whole: yield* over(pool), parts: yield* Effect.forEach(pool.sessions, (session) => over(poolOf([session]))) }
   })
 
 const showCounters = (counters: ComputeCounters) =>
   Effect.all([
     showMetric("dispatches_total", () =>
       ({ admitted: counters.admitted, repeated: counters.repeated, rejected: counters.rejected, unreadable: counters.unreadable })),
+    showMetric("cover_jobs_total", () =>
+      ({ admitted: counters.cover, missing: counters.coverMissing, read: counters.coverRead, unread: counters.coverUnread })),
     showMetric("releases_total", () => counters.released),
     showMetric("alarms_total", () => counters.alarms)
   ], { discard: true })
@@ -127,11 +130,7 @@ const serveQueues = (config: ComputeConfig, workflow: ComputeWorkflow, admission
 const check = (config: ComputeConfig) =>
   Effect.gen(function*() {
     const { cards } = yield* ModelHost
-    const [problem] = [
-      ...config.plan.profiles.flatMap(({ coverJobs }, index) =>
-        (coverJobs === 0 ? [] : [{ field: `profiles[${index}].coverJobs`, message: "cover jobs are not built yet: use 0" }])),
-      ...checkStart(config.params, config.plan, cards)
-    ]
+    const [problem] = checkStart(config.params, config.plan, cards)
     return problem === undefined ? publishedCards(config.crypto, cards) : yield* new ComputeRefused(problem)
   })
 
@@ -143,18 +142,21 @@ export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =
     const cards = yield* check(config)
     yield* forkLoop("publication", config.identity.name, publish(config, cards))
     yield* config.awaitDocument
-    const store = yield* openStore(config)
+    const stores = yield* openStore(config)
     const journal = yield* openComputeJournal(config.crypto, { localKey: config.journalKey, entropy })
-    const workflow = yield* makeComputeWorkflow(settingOf(config), journal, cards)
     let draining = false
-    const admission: AdmissionSetting = {
+    const rules: AdmissionRules = {
       suite: config.params.dispatchSuite,
-      candidates: (nowMs) => config.jobKeys.candidates(nowMs),
       deadlinesQuanta: deadlinesQuantaOf(config.params, config.plan),
       profiles: config.plan.profiles,
       cards,
-      draining: () => draining,
-      entropy
+      draining: () => draining
+    }
+    const workflow = yield* makeComputeWorkflow(settingOf(config), journal, cards, {
+      params: config.params, rules, releaseWindowMs: config.plan.releaseWindowMs, stores: stores.parts, entropy
+    })
+    const admission: AdmissionSetting = {
+      ...rules, candidates: (nowMs) => config.jobKeys.candidates(nowMs), openQuantum: workflow.openQuantum, entropy
     }
     const { counters } = workflow.state
     yield* showCounters(counters)
@@ -168,6 +170,6 @@ export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =
       })
     }))
     yield* ready
-    const loops = [Effect.provideService(workflow.run, BoxStore, store), serveQueues(config, workflow, admission)]
+    const loops = [Effect.provideService(workflow.run, BoxStore, stores.whole), serveQueues(config, workflow, admission)]
     return yield* Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true }), Effect.never)
   })

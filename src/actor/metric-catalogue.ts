@@ -48,6 +48,7 @@ export const METRICS = {
     kind: "total", help: "Reads and writes of a replica's table.", label: "operation", grain: "epoch", step: 100, round: "up"
   },
   dispatches_total: { kind: "total", help: "Dispatches that a compute service decided on.", label: "outcome", grain: "epoch", step: 10, round: "up" },
+  cover_jobs_total: { kind: "total", help: "Jobs of a compute service's own.", label: "outcome", grain: "epoch", step: 10, round: "up" },
   releases_total: { kind: "total", help: "Releases whose every slot is confirmed.", grain: "epoch", step: 10, round: "up" },
   alarms_total: { kind: "total", help: "Slots that somebody else had written, and releases given up.", ...EXACT },
   loops_total: {

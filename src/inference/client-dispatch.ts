@@ -13,6 +13,7 @@
  */
 import { Clock, Data, Effect, Either, Random } from "effect"
 import { decodeWriteCap, encodeReadCap, readCapOf } from "../bacap/capability.ts"
+import type { CryptoBackend } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { ComputeDescriptor } from "../pki/descriptor.ts"
@@ -27,7 +28,7 @@ import { documentOf, pauseExponential, sleepUntil, type ClientSetting } from "./
 import { findService } from "./client-plan.ts"
 import { openReply, reactionTo } from "./dispatch-reply.ts"
 import { sealDispatchPlaintext } from "./dispatch-seal.ts"
-import { contentDigest, emptyTokenArea, encodeDispatch, JobId } from "./dispatch.ts"
+import { contentDigest, emptyTokenArea, encodeDispatch, JobId, type DispatchSuite } from "./dispatch.ts"
 import { checkReply, type CheckedReply } from "./reply-check.ts"
 
 /** No answer came as long as the job may be sent. It may have been accepted all the same. */
@@ -62,16 +63,16 @@ interface Sending {
 
 const internal = (detail: string): JobFailed => jobFailed("dispatch", "internal", detail)
 
-/** The plaintext; without tokens, attestation and stages. */
-const plaintextOf = ({ crypto }: ClientSetting, document: Document, planned: PlannedJob, notAfterMs: number): Either.Either<Uint8Array, JobFailed> =>
-  Either.map(Either.mapLeft(decodeWriteCap(crypto, planned.inputWriteCap), () => internal("the job's capabilities are damaged")), (inputWriteCap) => {
-    const suite = document.params.dispatchSuite
-    return encodeDispatch(suite, {
+/** The plaintext; without tokens, attestation and stages. @errors JobFailed `internal` */
+export const dispatchPlaintextOf = (
+  crypto: CryptoBackend, suite: DispatchSuite, planned: PlannedJob, notAfterMs: number
+): Either.Either<Uint8Array, JobFailed> =>
+  Either.map(Either.mapLeft(decodeWriteCap(crypto, planned.inputWriteCap), () => internal("the job's capabilities are damaged")), (inputWriteCap) =>
+    encodeDispatch(suite, {
       staged: planned.staged, attested: planned.attested, bucket: planned.bucket, inputClass: planned.inputClass, outputClass: planned.outputClass,
       notAfterMs, jobId: JobId.unsafe(planned.jobId), modelIdHash: planned.modelIdHash, modelVersion: planned.modelVersion,
       inputReadCap: encodeReadCap(readCapOf(inputWriteCap)), outputWriteCap: planned.outputWriteCap, tokenArea: emptyTokenArea(suite)
-    })
-  })
+    }))
 
 /** The deadlines of two descriptors, each once. */
 const deadlinesOf = (services: ReadonlyArray<ComputeDescriptor>): ReadonlyArray<ReadonlyArray<number>> =>
@@ -140,7 +141,7 @@ class Dispatcher {
     const document = yield* this.#refresh
     const nowMs = yield* Clock.currentTimeMillis
     const notAfterMs = yield* this.#notAfter(document.params.quantumMs, nowMs)
-    const plaintext = yield* plaintextOf(this.#setting, document, planned, notAfterMs)
+    const plaintext = yield* dispatchPlaintextOf(crypto, document.params.dispatchSuite, planned, notAfterMs)
     const jobPublicKey = this.#service.jobKeys.get(epochAt(document.params, nowMs)) ?? this.#service.jobKeys.get(this.#service.epoch)
     if (jobPublicKey === undefined) return yield* jobFailed("dispatch", "service-broke-the-rules", "the service publishes no job key for this epoch")
     const target = { suite: document.params.dispatchSuite, jobPublicKey, serviceId: planned.serviceId }

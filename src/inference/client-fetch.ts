@@ -20,7 +20,7 @@ import { boxPlaintextBytes, type MixnetParams } from "../params/mixnet-params.ts
 import { boxesOfClass } from "../params/size-class.ts"
 import { BoxStore, meanRoundTripMs } from "../storage/box-store.ts"
 import { readSlots, windowCountFor, type ReadFate } from "../storage/box-stream.ts"
-import { firstPollMs, nextPollMs, quantaToNext } from "./bucket.ts"
+import { firstPollMs, nextPollMs, POLL_QUANTA, pollEndMs, quantaToNext } from "./bucket.ts"
 import { failureSentence, jobFailed, type JobFailed } from "./client-failure.ts"
 import { sleepUntil, transferLimitMs, type ClientSetting } from "./client-setting.ts"
 import { slotIndexes } from "./job-capabilities.ts"
@@ -172,6 +172,34 @@ export const readRelease = (setting: FetchSetting, output: OutputStream, options
       if (found.every(isWritten) || reading.left === WITHDRAWN || attempt >= READ_ATTEMPTS) return yield* reading.left
       fates = new Map(yield* readThese([0, ...others]))
     }
+  })
+
+export interface ReadingOptions {
+  /** Called when an edge has passed; `overflow` releases before it said "later". */
+  readonly onEdge: (overflow: number) => Effect.Effect<void>
+  /** Called after every slot that was read; must not wait. */
+  readonly onRead: (done: number, total: number) => Effect.Effect<void>
+}
+
+/**
+ * Waits for a job's releases and reads them, one after the other, to the last.
+ * @returns the last release and the number of those before it
+ * @errors as `readRelease`; `output-damaged` when none is the last
+ */
+export const readToLast = (
+  setting: FetchSetting, output: OutputStream, { onEdge, onRead }: ReadingOptions
+): Effect.Effect<OpenedRelease & { readonly overflow: number }, JobFailed> =>
+  Effect.gen(function* () {
+    const { edgesMs, params: { quantumMs }, releaseWindowMs } = output
+    const lastEdgeMs = edgesMs.at(-1) ?? 0
+    for (const releaseIndex of edgesMs.keys()) {
+      // A receiver who comes late polls as long as one who was there.
+      const nowMs = yield* Clock.currentTimeMillis
+      const endMs = Math.max(pollEndMs({ quantumMs, releaseWindowMs }, lastEdgeMs), nowMs + POLL_QUANTA * quantumMs)
+      const release = yield* readRelease(setting, output, { releaseIndex, endMs, onEdge: onEdge(releaseIndex), onRead })
+      if (release.last) return { ...release, overflow: releaseIndex }
+    }
+    return yield* jobFailed("fetch", "output-damaged", "the service never wrote a last record")
   })
 
 /**

@@ -122,6 +122,38 @@ const warningsFor = (profile: ServiceProfile): ReadonlyArray<string> =>
     : ["no cover jobs: a job that is alone in its quantum can be linked to its output by whoever watches storage"]
 
 /**
+ * The job of one input: fresh caps, and the input framed for the profile. The same for a person's job and for a service's own.
+ * @param boxBytes  M
+ * @param tensors   of the card, checked
+ * @param entropy   for jobId and both caps
+ * @errors JobFailed `input-refused`
+ */
+export const frameJob = (
+  crypto: CryptoBackend,
+  boxBytes: number,
+  { card, modelIdHash, serviceId }: Pick<Offer, "card" | "modelIdHash" | "serviceId">,
+  profile: ServiceProfile,
+  tensors: ReadonlyArray<Tensor>,
+  entropy: Entropy
+): Either.Either<PlannedJob, JobFailed> =>
+  Either.gen(function* () {
+    const refused = (detail: string) => jobFailed("plan", "input-refused", detail)
+    const content = yield* Either.mapLeft(contentOfTensors(tensors), () => refused("the tensors of the input cannot be encoded"))
+    const roomBytes = Math.min(card.maxInputBytes, payloadBytesOfClass(boxBytes, profile.inputClass))
+    const { length } = content.payload
+    if (length > roomBytes) return yield* Either.left(refused(`the input has ${length} bytes, at most ${roomBytes} are allowed`))
+    const capabilities = newJobCapabilities(crypto, entropy)
+    const frame = { boxBytes, classId: profile.inputClass, jobId: capabilities.jobId }
+    const inputSlots = yield* Either.mapLeft(encodeInputSlots(crypto, frame, content), ({ message }) => refused(message))
+    return {
+      jobId: capabilities.jobId, serviceId, modelIdHash, modelVersion: card.version, bucket: profile.bucket,
+      inputClass: profile.inputClass, outputClass: profile.outputClass, staged: false, attested: false,
+      inputWriteCap: encodeWriteCap(capabilities.inputWriteCap), outputWriteCap: encodeWriteCap(capabilities.outputWriteCap),
+      payloadHash: inputSlotsHash(crypto, inputSlots), inputSlots
+    }
+  })
+
+/**
  * Plans one job.
  * @param uniform  in [0, 1): chooses among the services that fit
  * @param entropy  for jobId and both caps
@@ -137,23 +169,9 @@ export const planJob = (
   Either.gen(function* () {
     const refused = (detail: string) => jobFailed("plan", "input-refused", detail)
     const { offer, profile } = yield* choose(crypto, document, request, uniform)
-    const { card } = offer
     const tensors = yield* readInputs(request.inputs)
-    const ordered = yield* Either.mapLeft(validateInputs(card, tensors), (mismatch) => refused(mismatch.detail))
-    const content = yield* Either.mapLeft(contentOfTensors(ordered), () => refused("the tensors of the input cannot be encoded"))
-    const boxBytes = boxPlaintextBytes(document.params)
-    const roomBytes = Math.min(card.maxInputBytes, payloadBytesOfClass(boxBytes, profile.inputClass))
-    const { length } = content.payload
-    if (length > roomBytes) return yield* Either.left(refused(`the input has ${length} bytes, at most ${roomBytes} are allowed`))
-    const capabilities = newJobCapabilities(crypto, entropy)
-    const frame = { boxBytes, classId: profile.inputClass, jobId: capabilities.jobId }
-    const inputSlots = yield* Either.mapLeft(encodeInputSlots(crypto, frame, content), ({ message }) => refused(message))
-    const planned: PlannedJob = {
-      jobId: capabilities.jobId, serviceId: offer.serviceId, modelIdHash: offer.modelIdHash, modelVersion: card.version, bucket: profile.bucket,
-      inputClass: profile.inputClass, outputClass: profile.outputClass, staged: false, attested: false,
-      inputWriteCap: encodeWriteCap(capabilities.inputWriteCap), outputWriteCap: encodeWriteCap(capabilities.outputWriteCap),
-      payloadHash: inputSlotsHash(crypto, inputSlots), inputSlots
-    }
+    const ordered = yield* Either.mapLeft(validateInputs(offer.card, tensors), (mismatch) => refused(mismatch.detail))
+    const planned = yield* frameJob(crypto, boxPlaintextBytes(document.params), offer, profile, ordered, entropy)
     return { offer, profile, planned, warnings: warningsFor(profile) }
   })
 

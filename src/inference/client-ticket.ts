@@ -7,15 +7,15 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option } from "effect"
+import { Effect, Either, Option } from "effect"
 import { decodeReadCap } from "../bacap/capability.ts"
 import { epochAt } from "../params/epoch.ts"
 import { isSizeClass } from "../params/size-class.ts"
 import type { Document } from "../pki/document.ts"
-import { isOnGrid, POLL_QUANTA, pollEndMs, quantumIndexAt, releaseEdgesMs } from "./bucket.ts"
+import { isOnGrid, quantumIndexAt, releaseEdgesMs } from "./bucket.ts"
 import type { Listener } from "./client-event.ts"
 import { jobFailed, type JobFailed } from "./client-failure.ts"
-import { outputsOf, readRelease, type OutputStream } from "./client-fetch.ts"
+import { outputsOf, readToLast, type OutputStream } from "./client-fetch.ts"
 import { findOffer, findService } from "./client-plan.ts"
 import { beginProgress, tellAnswer, tellEdge } from "./client-run.ts"
 import { documentOf, type ClientSetting } from "./client-setting.ts"
@@ -68,22 +68,17 @@ export const fetchByTicket = (setting: ClientSetting, bytes: Uint8Array, listene
     const ticket = yield* Either.mapLeft(decodeTicket(bytes), () => refused("this is no ticket, or it was damaged on its way"))
     const document = yield* documentFor(setting, ticket)
     const output = yield* outputStreamOf(setting, document, ticket)
-    const { params, edgesMs, releaseWindowMs } = output
+    const { edgesMs, params } = output
     const lastEdgeMs = edgesMs.at(-1) ?? 0
     if (progress.startedMs > lastEdgeMs + BOX_LIFE_REPLICA_EPOCHS * params.replicaEpochPeriodMs) {
       return yield* jobFailed("fetch", "expired", "storage keeps an answer for at least a week and at most two; this one is older")
     }
-    for (const releaseIndex of edgesMs.keys()) {
-      // A receiver who comes late polls as long as one who was there.
-      const nowMs = yield* Clock.currentTimeMillis
-      const endMs = Math.max(pollEndMs({ quantumMs: params.quantumMs, releaseWindowMs }, lastEdgeMs), nowMs + POLL_QUANTA * params.quantumMs)
-      const { last, record } = yield* readRelease(setting, output, {
-        releaseIndex, endMs,
-        onEdge: tellEdge(progress, listener),
-        onRead: (done, total) => listener({ _tag: "BoxRead", done, total })
-      })
-      if (last) return yield* tellAnswer(setting, progress, listener, yield* outputsOf(output, record))
-      progress.overflow += 1
-    }
-    return yield* jobFailed("fetch", "output-damaged", "the service never wrote a last record")
+    const { record } = yield* readToLast(setting, output, {
+      onEdge: (overflow) => {
+        progress.overflow = overflow
+        return tellEdge(progress, listener)
+      },
+      onRead: (done, total) => listener({ _tag: "BoxRead", done, total })
+    })
+    return yield* tellAnswer(setting, progress, listener, yield* outputsOf(output, record))
   })

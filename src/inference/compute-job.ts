@@ -48,6 +48,8 @@ interface JobBasis {
   readonly quantumIndex: number
   readonly acceptance: Acceptance
   readonly notAfterMs: number
+  /** A job of the service's own (O1); in nothing that leaves the service does it differ from any other. */
+  readonly cover: boolean
 }
 
 export interface OpenJob extends JobBasis {
@@ -64,6 +66,8 @@ export interface OpenJob extends JobBasis {
   readonly attempts: number
   /** Element r is Sealed(r) */
   readonly sealed: ReadonlyArray<SealedRelease>
+  /** The service has read the output back; of its own jobs only */
+  readonly readBack: boolean
 }
 
 export interface ClosedJob extends JobBasis {
@@ -83,7 +87,7 @@ export const emptyJobTable = (): JobTable => ({ jobs: new Map(), spentTokens: ne
 
 export type ConflictReason =
   | "job-known" | "token-spent" | "job-unknown" | "job-closed" | "job-malformed" | "slot-known" | "slot-out-of-range" | "attempt"
-  | "release-known" | "release-order" | "release-size" | "not-sealed" | "not-released"
+  | "release-known" | "release-order" | "release-size" | "not-sealed" | "not-released" | "not-ours"
 
 /** The record must not be written: a unique key is taken, or nothing lets it follow. The state is unchanged. */
 export class JournalConflict extends Data.TaggedError("JournalConflict")<{ readonly reason: ConflictReason }> {}
@@ -94,6 +98,9 @@ export const finalRelease = (job: OpenJob): SealedRelease | undefined => job.sea
 /** True when no further release can be sealed: unstaged after the final one, staged after that of t_n. */
 export const isFullySealed = (job: OpenJob): boolean =>
   job.sealed.length === job.edgesMs.length || (!job.dispatch.staged && finalRelease(job) !== undefined)
+
+/** True when nothing is left to be done for a job whose releases are all out: one of the service's own has been read back as well. */
+export const isAnswered = (job: OpenJob): boolean => !job.cover || job.readBack
 
 /** Number of boxes of each release. */
 export const releaseSlotCount = (job: OpenJob): number => boxesOfClass(job.dispatch.outputClass)
@@ -134,7 +141,8 @@ const workConflict = (crypto: CryptoBackend, job: OpenJob, record: ComputeRecord
       if (release === undefined) return "not-sealed"
       return release.released ? "release-known" : undefined
     }
-    case "Closed": return isFullySealed(job) && job.sealed.every((release) => release.released) ? undefined : "not-released"
+    case "ReadBack": return job.cover && !job.readBack ? undefined : "not-ours"
+    case "Closed": return isFullySealed(job) && job.sealed.every((release) => release.released) && isAnswered(job) ? undefined : "not-released"
     case "Admitted":
     case "Spent": return undefined
   }
@@ -167,13 +175,15 @@ const openJobOf = (record: Extract<ComputeRecord, { _tag: "Admitted" }>, dispatc
     lastEdgeMs: record.edgesMs.at(-1) ?? record.acceptedAtMs
   },
   notAfterMs: dispatch.notAfterMs,
+  cover: record.cover === true,
   dispatch,
   content: record.content,
   keyDigest: record.keyDigest,
   edgesMs: record.edgesMs,
   inputSlots: noSlots(dispatch),
   attempts: 0,
-  sealed: []
+  sealed: [],
+  readBack: false
 })
 
 const withRelease = (job: OpenJob, releaseIndex: number, change: (release: SealedRelease) => SealedRelease): OpenJob => ({
@@ -194,6 +204,7 @@ const applyWork = (job: OpenJob, record: ComputeRecord): OpenJob => {
       return withRelease(job, record.releaseIndex, (release) => ({ ...release, confirmed: new Set([...release.confirmed, ...record.slotsInRelease]) }))
     case "Released":
       return withRelease(job, record.releaseIndex, (release) => ({ ...release, confirmed: new Set(release.slots.keys()), released: true }))
+    case "ReadBack": return { ...job, readBack: true }
     case "Admitted":
     case "Closed":
     case "Spent": return job
@@ -218,8 +229,8 @@ const enter = (table: JobTable, record: ComputeRecord): void => {
     if (dispatch !== undefined) table.jobs.set(key, openJobOf(record, dispatch))
   } else if (record._tag === "Closed") {
     if (job?._tag === "Open") wipe(job)
-    const { _tag, acceptedAtMs, firstEdgeMs, lastEdgeMs, ...fields } = record
-    table.jobs.set(key, { _tag, ...fields, acceptance: { acceptedAtMs, firstEdgeMs, lastEdgeMs } })
+    const { _tag, acceptedAtMs, cover, firstEdgeMs, lastEdgeMs, ...fields } = record
+    table.jobs.set(key, { _tag, ...fields, cover: cover === true, acceptance: { acceptedAtMs, firstEdgeMs, lastEdgeMs } })
   } else if (job?._tag === "Open") {
     table.jobs.set(key, applyWork(job, record))
   }
@@ -232,11 +243,14 @@ export const applyRecord = (crypto: CryptoBackend, table: JobTable, record: Comp
   return reason === undefined ? Either.right(enter(table, record)) : Either.left(new JournalConflict({ reason }))
 }
 
-/** The Admitted record of a decision. @param opened  the delivery that was decided about */
+const coverMark = (cover: boolean): { readonly cover?: true } => (cover ? { cover } : {})
+
+/** The Admitted record of a decision. @param opened  the delivery that was decided about @param cover  it is the service's own */
 export const admittedRecord = (
   crypto: CryptoBackend,
   decision: Extract<AdmissionDecision, { readonly _tag: "Admit" }>,
-  opened: Pick<OpenedDispatch, "plaintext" | "keyDigest">
+  opened: Pick<OpenedDispatch, "plaintext" | "keyDigest">,
+  cover = false
 ): Extract<ComputeRecord, { _tag: "Admitted" }> => ({
   _tag: "Admitted",
   jobId: decision.dispatch.jobId,
@@ -247,7 +261,8 @@ export const admittedRecord = (
   profileId: decision.profile.id,
   quantumIndex: decision.quantumIndex,
   acceptedAtMs: decision.acceptance.acceptedAtMs,
-  edgesMs: decision.edgesMs
+  edgesMs: decision.edgesMs,
+  ...coverMark(cover)
 })
 
 /** Where the next release to be sealed stands. @param boxBytes  M */
@@ -272,7 +287,8 @@ export const closingRecord = (job: OpenJob): Extract<ComputeRecord, { _tag: "Clo
   tokenDigest: job.tokenDigest,
   profileId: job.profileId,
   quantumIndex: job.quantumIndex,
-  ...job.acceptance
+  ...job.acceptance,
+  ...coverMark(job.cover)
 })
 
 /** The Sealed record of one release. @param slots  as made by `sealRelease` */
@@ -289,8 +305,8 @@ export const sealedRecord = (
 export const recordsOf = (job: JobState): ReadonlyArray<ComputeRecord> => {
   const { jobId } = job
   if (job._tag === "Closed") {
-    const { _tag, acceptance, ...fields } = job
-    return [{ _tag, ...fields, ...acceptance }]
+    const { _tag, acceptance, cover, ...fields } = job
+    return [{ _tag, ...fields, ...acceptance, ...coverMark(cover) }]
   }
   const attempts = Array.from({ length: job.attempts }, (_, index): ComputeRecord => ({ _tag: "Attempt", jobId, attempt: index + 1 }))
   const releases = job.sealed.flatMap((release, releaseIndex): ReadonlyArray<ComputeRecord> => [
@@ -302,10 +318,12 @@ export const recordsOf = (job: JobState): ReadonlyArray<ComputeRecord> => {
   return [
     {
       _tag: "Admitted", jobId, content: job.content, contentDigest: job.contentDigest, tokenDigest: job.tokenDigest, keyDigest: job.keyDigest,
-      profileId: job.profileId, quantumIndex: job.quantumIndex, acceptedAtMs: job.acceptance.acceptedAtMs, edgesMs: job.edgesMs
+      profileId: job.profileId, quantumIndex: job.quantumIndex, acceptedAtMs: job.acceptance.acceptedAtMs, edgesMs: job.edgesMs,
+      ...coverMark(job.cover)
     },
     ...job.inputSlots.flatMap((bytes, slotIndex): ReadonlyArray<ComputeRecord> => (bytes === undefined ? [] : [{ _tag: "Input", jobId, slotIndex, bytes }])),
     ...attempts,
-    ...releases
+    ...releases,
+    ...(job.readBack ? [{ _tag: "ReadBack" as const, jobId }] : [])
   ]
 }

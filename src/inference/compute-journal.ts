@@ -12,7 +12,7 @@ import { Effect, Either } from "effect"
 import { fromHex, toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
-import { forgetAfterMs } from "./bucket.ts"
+import { forgetAfterMs, quantumIndexAt } from "./bucket.ts"
 import { applyRecord, conflictOf, emptyJobTable, JournalConflict, recordsOf, type JobState, type JobTable, type OpenJob } from "./compute-job.ts"
 import { readComputeRecord, storeComputeRecord, type ComputeRecord } from "./compute-record.ts"
 import type { KnownJob } from "./dispatch-check.ts"
@@ -22,6 +22,12 @@ import { openJournalLog, type JournalLog } from "./journal-log.ts"
 
 const LABEL = "funion-compute-journal-v1"
 
+interface CompactionTerms {
+  readonly nowMs: number
+  readonly quantumMs: number
+  readonly epochPeriodMs: number
+}
+
 export interface ComputeJournal {
   /** Makes the record durable, then part of the state. @errors JournalConflict; JournalUnavailable: whatever needed the record must not happen */
   readonly append: (record: ComputeRecord) => Effect.Effect<void, JournalConflict | JournalUnavailable>
@@ -30,14 +36,16 @@ export interface ComputeJournal {
   /** For `decideAdmission`: open and closed jobs alike */
   readonly knownJob: (jobId: Uint8Array) => KnownJob | undefined
   readonly tokenIsSpent: (tokenDigest: Uint8Array) => boolean
-  /** Jobs admitted in quantum k under the profile, closed ones too */
+  /** Clients' jobs admitted in quantum k under the profile, closed ones too */
   readonly realJobs: (quantumIndex: number, profileId: number) => number
+  /** The same of the service's own jobs, as long as the quantum lasts */
+  readonly coverJobs: (quantumIndex: number, profileId: number) => number
   /**
-   * Rewrites the journal without what is no longer needed: wiped contents, and closed jobs past their term.
+   * Rewrites the journal without what is no longer needed: wiped contents, closed jobs past their term, and closed jobs of the service's own
+   * once their quantum is over: nobody else knows their jobId, so that no dispatch can repeat it.
    * @returns number of jobs forgotten
    */
-  readonly compact: (terms: { readonly nowMs: number; readonly quantumMs: number; readonly epochPeriodMs: number }) =>
-    Effect.Effect<number, JournalUnavailable>
+  readonly compact: (terms: CompactionTerms) => Effect.Effect<number, JournalUnavailable>
 }
 
 const bytesOfHex = (text: string): Uint8Array => Either.getOrElse(fromHex(text), () => new Uint8Array(0))
@@ -47,6 +55,18 @@ const spentRecord = (table: JobTable): ReadonlyArray<ComputeRecord> => {
   const accounted = new Set([...table.jobs.values()].flatMap((job) => (job.tokenDigest === undefined ? [] : [toHex(job.tokenDigest)])))
   const tokenDigests = [...table.spentTokens].filter((digest) => !accounted.has(digest)).map(bytesOfHex)
   return tokenDigests.length === 0 ? [] : [{ _tag: "Spent", tokenDigests }]
+}
+
+/** A closed job that nothing can refer to any more. */
+const isForgettable = (job: JobState, { epochPeriodMs, nowMs, quantumMs }: CompactionTerms): boolean =>
+  job._tag === "Closed" && (job.cover
+    ? job.quantumIndex < quantumIndexAt(quantumMs, nowMs)
+    : nowMs > forgetAfterMs(quantumMs, epochPeriodMs, job.notAfterMs))
+
+const countJobs = (table: JobTable, isCounted: (job: JobState) => boolean): number => {
+  let count = 0
+  for (const job of table.jobs.values()) if (isCounted(job)) count += 1
+  return count
 }
 
 const makeJournal = (crypto: CryptoBackend, log: JournalLog, table: JobTable, lock: Effect.Semaphore): ComputeJournal => ({
@@ -61,14 +81,10 @@ const makeJournal = (crypto: CryptoBackend, log: JournalLog, table: JobTable, lo
   openJobs: () => [...table.jobs.values()].filter((job) => job._tag === "Open"),
   knownJob: (jobId) => table.jobs.get(toHex(jobId)),
   tokenIsSpent: (tokenDigest) => table.spentTokens.has(toHex(tokenDigest)),
-  realJobs: (quantumIndex, profileId) => {
-    let count = 0
-    for (const job of table.jobs.values()) if (job.quantumIndex === quantumIndex && job.profileId === profileId) count += 1
-    return count
-  },
-  compact: ({ nowMs, quantumMs, epochPeriodMs }) => lock.withPermits(1)(Effect.uninterruptible(Effect.suspend(() => {
-    const expired = [...table.jobs].filter(([, job]) =>
-      job._tag === "Closed" && nowMs > forgetAfterMs(quantumMs, epochPeriodMs, job.notAfterMs)).map(([key]) => key)
+  realJobs: (quantumIndex, profileId) => countJobs(table, (job) => !job.cover && job.quantumIndex === quantumIndex && job.profileId === profileId),
+  coverJobs: (quantumIndex, profileId) => countJobs(table, (job) => job.cover && job.quantumIndex === quantumIndex && job.profileId === profileId),
+  compact: (terms) => lock.withPermits(1)(Effect.uninterruptible(Effect.suspend(() => {
+    const expired = [...table.jobs].filter(([, job]) => isForgettable(job, terms)).map(([key]) => key)
     const kept: JobTable = { jobs: new Map(table.jobs), spentTokens: table.spentTokens }
     for (const key of expired) kept.jobs.delete(key)
     const records = [...spentRecord(kept), ...[...kept.jobs.values()].flatMap(recordsOf)]

@@ -33,6 +33,8 @@ export type ComputeRecord =
     readonly acceptedAtMs: number
     /** Edge of every release r */
     readonly edgesMs: ReadonlyArray<number>
+    /** A job of the service's own */
+    readonly cover?: true
   }
   | {
     readonly _tag: "Input"
@@ -56,6 +58,8 @@ export type ComputeRecord =
   }
   | { readonly _tag: "Confirmed"; readonly jobId: Uint8Array; readonly releaseIndex: number; readonly slotsInRelease: ReadonlyArray<number> }
   | { readonly _tag: "Released"; readonly jobId: Uint8Array; readonly releaseIndex: number }
+  /** The service has read the output of a job of its own, as any reader does. */
+  | { readonly _tag: "ReadBack"; readonly jobId: Uint8Array }
   | {
     readonly _tag: "Closed"
     readonly jobId: Uint8Array
@@ -68,6 +72,7 @@ export type ComputeRecord =
     readonly acceptedAtMs: number
     readonly firstEdgeMs: number
     readonly lastEdgeMs: number
+    readonly cover?: true
   }
   | { readonly _tag: "Spent"; readonly tokenDigests: ReadonlyArray<Uint8Array> }
 
@@ -80,12 +85,13 @@ const MaybeDigest = Schema.NullOr(Digest)
 const AnyBytes = Schema.declare((value: unknown): value is Uint8Array => value instanceof Uint8Array)
 const Count = Schema.Int.pipe(Schema.nonNegative())
 const Instant = Count
+const Cover = Schema.optionalWith(Schema.Literal(true), { exact: true })
 const Outcome = Schema.Literal(0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 const Stored = Schema.Union(
   Schema.Struct({
     t: Schema.Literal("Admitted"), jobId: JobIdBytes, contentDigest: Digest, tokenDigest: MaybeDigest, keyDigest: Digest, profileId: Count,
-    quantumIndex: Count, acceptedAtMs: Instant, edgesMs: Schema.Array(Instant)
+    quantumIndex: Count, acceptedAtMs: Instant, edgesMs: Schema.Array(Instant), cover: Cover
   }),
   Schema.Struct({ t: Schema.Literal("Input"), jobId: JobIdBytes, slotIndex: Count }),
   Schema.Struct({ t: Schema.Literal("Attempt"), jobId: JobIdBytes, attempt: Count }),
@@ -95,9 +101,10 @@ const Stored = Schema.Union(
   }),
   Schema.Struct({ t: Schema.Literal("Confirmed"), jobId: JobIdBytes, releaseIndex: Count, bitmap: AnyBytes }),
   Schema.Struct({ t: Schema.Literal("Released"), jobId: JobIdBytes, releaseIndex: Count }),
+  Schema.Struct({ t: Schema.Literal("ReadBack"), jobId: JobIdBytes }),
   Schema.Struct({
     t: Schema.Literal("Closed"), jobId: JobIdBytes, notAfterMs: Instant, outcome: Outcome, contentDigest: Digest, tokenDigest: MaybeDigest,
-    profileId: Count, quantumIndex: Count, acceptedAtMs: Instant, firstEdgeMs: Instant, lastEdgeMs: Instant
+    profileId: Count, quantumIndex: Count, acceptedAtMs: Instant, firstEdgeMs: Instant, lastEdgeMs: Instant, cover: Cover
   }),
   Schema.Struct({ t: Schema.Literal("Spent"), tokenDigests: Schema.Array(Digest) })
 )
@@ -143,6 +150,7 @@ export const storeComputeRecord = (record: ComputeRecord): StoredRecord => {
     }
     case "Attempt":
     case "Released":
+    case "ReadBack":
     case "Spent": {
       const { _tag, ...fields } = record
       return { fields: { t: _tag, ...fields }, secret: NO_SECRET }
@@ -172,6 +180,7 @@ const recordOf = (stored: StoredFields, secret: Uint8Array): ComputeRecord | und
     }
     case "Attempt": return { _tag: stored.t, jobId: stored.jobId, attempt: stored.attempt }
     case "Released": return { _tag: stored.t, jobId: stored.jobId, releaseIndex: stored.releaseIndex }
+    case "ReadBack": return { _tag: stored.t, jobId: stored.jobId }
     case "Spent": return { _tag: stored.t, tokenDigests: stored.tokenDigests }
   }
 }

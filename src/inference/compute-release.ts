@@ -19,7 +19,7 @@ import { StorageError } from "../storage/storage-error.ts"
 import { forgetAfterMs, slotRangeOf } from "./bucket.ts"
 import { deriveSlotIndexes } from "./compute-boxes.ts"
 import { releaseSlotCount, type OpenJob } from "./compute-job.ts"
-import { closeJob, forkWork, openJobOf, releaseKeyOf, sleepUntil, slotKeyOf, stepContext, type ComputeState, type ComputeStopped } from "./compute-state.ts"
+import { closeIfDone, forkWork, openJobOf, releaseKeyOf, sleepUntil, slotKeyOf, stepContext, type ComputeState, type ComputeStopped } from "./compute-state.ts"
 import { nextStep } from "./compute-step.ts"
 
 /** One release that is due and not wholly confirmed. */
@@ -115,11 +115,6 @@ const markReleased = (state: ComputeState, { job, key, releaseIndex }: DueReleas
     state.counters.released += 1
     yield* closeIfDone(state, job.jobId, gridMs)
   })
-
-const closeIfDone = (state: ComputeState, jobId: Uint8Array, gridMs: number): Effect.Effect<void, ComputeStopped> => {
-  const job = openJobOf(state, jobId)
-  return job !== undefined && nextStep(job, stepContext(state, job, gridMs)).close ? closeJob(state, job) : Effect.void
-}
 
 /** Journals the ends that a crash has left out, and gives up what storage has refused for longer than the jobId is kept. */
 const settle = (state: ComputeState, gridMs: number): Effect.Effect<void, ComputeStopped> =>

@@ -14,7 +14,7 @@ import type { CryptoBackend } from "../crypto/backend.ts"
 import type { StorageError } from "../storage/storage-error.ts"
 import type { ComputeJournal } from "./compute-journal.ts"
 import { closingRecord, type JournalConflict, type OpenJob } from "./compute-job.ts"
-import type { StepContext } from "./compute-step.ts"
+import { nextStep, type StepContext } from "./compute-step.ts"
 import type { JournalUnavailable } from "./journal-file.ts"
 import type { ReleaseRecord } from "./release-record.ts"
 
@@ -47,6 +47,13 @@ export interface ComputeCounters {
   repeated: number
   rejected: number
   unreadable: number
+  /** The service's own jobs that were admitted … */
+  cover: number
+  /** … that a quantum went without, */
+  coverMissing: number
+  /** whose output was read back, and whose could not be. */
+  coverRead: number
+  coverUnread: number
   /** Releases whose every slot is confirmed. */
   released: number
   /** Slots that somebody else had written before (O18), and releases that were given up. */
@@ -95,7 +102,7 @@ export const makeComputeState = (setting: ComputeSetting, journal: ComputeJourna
     return {
       setting,
       journal,
-      counters: { admitted: 0, repeated: 0, rejected: 0, unreadable: 0, released: 0, alarms: 0 },
+      counters: { admitted: 0, repeated: 0, rejected: 0, unreadable: 0, cover: 0, coverMissing: 0, coverRead: 0, coverUnread: 0, released: 0, alarms: 0 },
       fibers: yield* FiberSet.make<void, ComputeStopped>(),
       admitting: yield* Effect.makeSemaphore(1),
       sealing: yield* Effect.makeSemaphore(1),
@@ -132,12 +139,18 @@ export const stepContext = (state: ComputeState, job: OpenJob, instantMs: number
 })
 
 /** Journals that a job has released everything, and forgets what was kept for it. */
-export const closeJob = (state: ComputeState, job: OpenJob): Effect.Effect<void, ComputeStopped> =>
+const closeJob = (state: ComputeState, job: OpenJob): Effect.Effect<void, ComputeStopped> =>
   Effect.map(state.journal.append(closingRecord(job)), () => {
     state.results.delete(jobKeyOf(job))
     for (const releaseIndex of job.edgesMs.keys()) state.confirmed.delete(releaseKeyOf(job, releaseIndex))
     for (const notify of state.onClosed) notify()
   })
+
+/** Closes a job of which nothing is left to be done at the instant; with `settling` held. */
+export const closeIfDone = (state: ComputeState, jobId: Uint8Array, instantMs: number): Effect.Effect<void, ComputeStopped> => {
+  const job = openJobOf(state, jobId)
+  return job !== undefined && nextStep(job, stepContext(state, job, instantMs)).close ? closeJob(state, job) : Effect.void
+}
 
 /** Sleeps until the clock shows the instant; returns at once when it has passed. */
 export const sleepUntil = (instantMs: number): Effect.Effect<void> =>

@@ -13,7 +13,7 @@
  * @module
  */
 import { gridInstantFrom, sealingPointMs } from "./bucket.ts"
-import { ATTEMPT_LIMIT, finalRelease, isFullySealed, type OpenJob } from "./compute-job.ts"
+import { ATTEMPT_LIMIT, finalRelease, isAnswered, isFullySealed, type OpenJob } from "./compute-job.ts"
 import { FAILURE_CODES, type FailureCode, type ReleaseRecord } from "./release-record.ts"
 
 export interface StepContext {
@@ -59,7 +59,7 @@ export interface NextStep {
   readonly production: ProductionStep
   /** One for each release that is sealed and not released, by r */
   readonly releases: ReadonlyArray<ReleaseStep>
-  /** Everything is released: journal Closed. */
+  /** Everything is released, and read back where that is the service's own part: journal Closed. */
   readonly close: boolean
 }
 
@@ -121,6 +121,6 @@ export const nextStep = (job: OpenJob, context: StepContext): NextStep => {
   return {
     production,
     releases: job.sealed.flatMap((_, releaseIndex) => nextRelease(job, releaseIndex, context)),
-    close: production._tag === "Done" && job.sealed.every((release) => release.released)
+    close: production._tag === "Done" && job.sealed.every((release) => release.released) && isAnswered(job)
   }
 }

@@ -19,6 +19,7 @@ import { startFetch } from "./compute-fetch.ts"
 import type { ComputeJournal } from "./compute-journal.ts"
 import { releaseDue, type DataWrites } from "./compute-release.ts"
 import { startRuns, type PublishedCard } from "./compute-run.ts"
+import { makeCoverWork, noCover, type CoverSetting, type CoverWork } from "./cover-work.ts"
 import { sealDue } from "./compute-seal.ts"
 import { forkWork, makeComputeState, sleepUntil, type ComputeSetting, type ComputeState, type ComputeStopped } from "./compute-state.ts"
 
@@ -28,6 +29,8 @@ const COMPACT_QUANTA = 16
 export interface ComputeWorkflow {
   /** For admissions (compute-admission.ts). */
   readonly state: ComputeState
+  /** Admits the cover of a quantum before anything else of it; with `admitting` held. */
+  readonly openQuantum: CoverWork["openQuantum"]
   /** Runs for ever. @errors ComputeStopped: start anew from the journal */
   readonly run: Effect.Effect<never, ComputeStopped, BoxStore | ModelHost>
   /** Returns when no admission is in progress and no job is open; for a service that admits no more. */
@@ -77,15 +80,18 @@ const makeCompaction = (state: ComputeState): ((gridMs: number) => Effect.Effect
 /**
  * The clockwork over an opened journal; forked work ends with the scope.
  * @param cards  as published: dispatches name them by hash
+ * @param coverSetting  nothing: a service without cover jobs
  */
 export const makeComputeWorkflow = (
   setting: ComputeSetting,
   journal: ComputeJournal,
-  cards: ReadonlyArray<PublishedCard>
+  cards: ReadonlyArray<PublishedCard>,
+  coverSetting?: CoverSetting
 ): Effect.Effect<ComputeWorkflow, never, Scope.Scope> =>
   Effect.gen(function* () {
     const state = yield* makeComputeState(setting, journal)
     const { quantumMs, sealBeforeEdgeMs } = setting
+    const cover = coverSetting === undefined ? noCover : makeCoverWork(state, coverSetting)
     const dataWrites: DataWrites = new Set()
     const compact = makeCompaction(state)
     const runs = startRuns(state, cards)
@@ -96,11 +102,13 @@ export const makeComputeWorkflow = (
         yield* sealDue(state, gridMs)
         yield* forkWork(state, releaseDue(state, dataWrites, gridMs))
         yield* startFetch(state, gridMs, runs)
+        yield* forkWork(state, cover.onGridInstant(gridMs))
         yield* forkWork(state, compact(gridMs))
       })
     const begin = Effect.gen(function* () {
       yield* sealDue(state, yield* Clock.currentTimeMillis)
       yield* runs
+      yield* cover.begin
     })
     const loops = [
       onGrid(quantumMs, sealBeforeEdgeMs, (sealingMs) => sealDue(state, sealingMs)),
@@ -108,5 +116,5 @@ export const makeComputeWorkflow = (
       FiberSet.join(state.fibers)
     ]
     const run = begin.pipe(Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true })), Effect.zipRight(Effect.never))
-    return { state, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
+    return { state, openQuantum: cover.openQuantum, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
   })

@@ -2,14 +2,14 @@
  * Whether a compute service takes a job: the checks of a dispatch that opened, in the order that the protocol fixes.
  *
  * Order: form (reason 1), notAfter (6), known jobId (stored answer, or 9), model (2), profile (3), token (4, 5), room in the quantum (7),
- * draining (8). A dispatch that does not open gets no answer at all and never comes here.
+ * draining (8), the quantum's cover (7). A dispatch that does not open gets no answer at all and never comes here.
  *
  * Contract: a pure decision. `Repeat` and `Reject` cause no journal record, no storage operation and spend nothing; `Admit` is not yet an
  * admission: that happens when the journal has it on disk. Look-ups are called only when their turn comes, so that a repeated or late
- * dispatch costs no token check.
+ * dispatch costs no token check. No client's job enters a quantum that has not all its cover jobs (O1), nor one of their places.
  * Knows nothing of: the journal's form, the queue, the time of day beyond its argument.
  * Source: funion.md §3, §6.2, §7 (O7, O14); departures: caps that are none, and a stream without room, count as form (reason 1); notAfter
- * off the grid is reason 6.
+ * off the grid is reason 6; a quantum without its cover counts as full.
  *
  * @module
  */
@@ -51,6 +51,10 @@ export interface AdmissionState {
   readonly checkToken: (token: AdmissionToken) => TokenVerdict
   /** Real jobs already admitted in quantum k under the profile. */
   readonly realJobs: (quantumIndex: number, profileId: number) => number
+  /** The service's own jobs already admitted in quantum k under the profile */
+  readonly coverJobs: (quantumIndex: number, profileId: number) => number
+  /** The dispatch is the service's own: it takes a cover job's place, and comes whether or not clients may. */
+  readonly cover: boolean
 }
 
 export type AdmissionDecision =
@@ -83,7 +87,7 @@ const outputSlotCount = (dispatch: Dispatch, deadlinesQuanta: ReadonlyArray<numb
   releaseCountOf(deadlinesQuanta, dispatch.bucket) * (isSizeClass(dispatch.outputClass) ? boxesOfClass(dispatch.outputClass) : 0)
 
 /** The dispatch when version, reserved bytes and caps hold. */
-const wellFormed = (crypto: CryptoBackend, opened: OpenedDispatch, deadlinesQuanta: ReadonlyArray<number>): Dispatch | undefined => {
+const wellFormed = (crypto: CryptoBackend, opened: Pick<OpenedDispatch, "dispatch">, deadlinesQuanta: ReadonlyArray<number>): Dispatch | undefined => {
   const dispatch = Either.getOrUndefined(opened.dispatch)
   const caps = dispatch === undefined ? undefined : Either.getOrUndefined(decodeDispatchedCapabilities(crypto, dispatch))
   if (dispatch === undefined || caps === undefined) return undefined
@@ -103,8 +107,17 @@ const TOKEN_REASONS: Readonly<Record<TokenVerdict, RejectReason | undefined>> = 
   valid: undefined, invalid: REJECT_REASONS.tokenInvalid, spent: REJECT_REASONS.tokenSpent
 }
 
+/** Why there is no place in quantum k for one more job of the profile; nothing when there is. */
+const roomReason = (state: AdmissionState, quantumIndex: number, { coverJobs, id, jobsPerQuantum }: ServiceProfile): RejectReason | undefined => {
+  const hasAllCover = state.coverJobs(quantumIndex, id) >= coverJobs
+  if (state.cover) return hasAllCover ? REJECT_REASONS.quantumFull : undefined
+  if (state.realJobs(quantumIndex, id) >= jobsPerQuantum - coverJobs) return REJECT_REASONS.quantumFull
+  if (state.draining) return REJECT_REASONS.draining
+  return hasAllCover ? undefined : REJECT_REASONS.quantumFull
+}
+
 /** Decides about one dispatch that opened. */
-export const decideAdmission = (crypto: CryptoBackend, opened: OpenedDispatch, state: AdmissionState): AdmissionDecision => {
+export const decideAdmission = (crypto: CryptoBackend, opened: Pick<OpenedDispatch, "dispatch" | "plaintext">, state: AdmissionState): AdmissionDecision => {
   const digest = contentDigest(crypto, opened.plaintext)
   const reject = (reason: RejectReason, retryAfterQuanta = 0): AdmissionDecision =>
     ({ _tag: "Reject", reason, retryAfterQuanta, contentDigest: digest })
@@ -126,9 +139,8 @@ export const decideAdmission = (crypto: CryptoBackend, opened: OpenedDispatch, s
   const tokenReason = TOKEN_REASONS[state.checkToken(token)]
   if (tokenReason !== undefined) return reject(tokenReason)
   const quantumIndex = quantumIndexAt(state.quantumMs, state.nowMs)
-  const retryAfterQuanta = Math.max(state.retryAfterQuanta, 1)
-  if (state.realJobs(quantumIndex, profile.id) >= profile.jobsPerQuantum - profile.coverJobs) return reject(REJECT_REASONS.quantumFull, retryAfterQuanta)
-  if (state.draining) return reject(REJECT_REASONS.draining, retryAfterQuanta)
+  const noRoom = roomReason(state, quantumIndex, profile)
+  if (noRoom !== undefined) return reject(noRoom, Math.max(state.retryAfterQuanta, 1))
   const edgesMs = releaseEdgesMs(state.quantumMs, state.deadlinesQuanta, quantumIndex, dispatch.bucket)
   return {
     _tag: "Admit", dispatch, profile, token, quantumIndex, edgesMs,

@@ -177,8 +177,10 @@ export interface OpenedDispatch {
 }
 
 /** Overwrites what an opened dispatch holds of secrets: caps and reply key. Its ids and digests stay. */
-export const wipeOpenedDispatch = ({ dispatch, plaintext, replyKey }: OpenedDispatch): void => {
-  zeroize(plaintext, replyKey)
+export const wipeOpenedDispatch = (
+  { dispatch, plaintext, replyKey }: Pick<OpenedDispatch, "dispatch" | "plaintext"> & Partial<Pick<OpenedDispatch, "replyKey">>
+): void => {
+  zeroize(plaintext, ...(replyKey === undefined ? [] : [replyKey]))
   if (Either.isRight(dispatch)) zeroize(dispatch.right.inputReadCap, dispatch.right.outputWriteCap)
 }
 

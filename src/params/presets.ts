@@ -36,7 +36,8 @@ const profiles = (small: ProfileJobs, large: ProfileJobs): ReadonlyArray<Service
   { id: 1, inputClass: 3, outputClass: 0, bucket: 2, staged: false, ...large }
 ]
 
-const TWO_JOBS: ProfileJobs = { jobsPerQuantum: 2, coverJobs: 0 }
+/** One place for a client, one for the service's own. */
+const TWO_JOBS: ProfileJobs = { jobsPerQuantum: 2, coverJobs: 1 }
 
 /**
  * A network inside one process with native crypto: seconds per inference. No anonymity set to speak of. A quantum of two seconds lets six sessions carry
@@ -143,7 +144,7 @@ export const echomixParams: ParamsChoice = {
 export const echomixService: ServicePlan = {
   deadlinesMs: [60_000, 120_000, 300_000, 600_000],
   releaseWindowMs: 45_000,
-  profiles: profiles({ jobsPerQuantum: 6, coverJobs: 0 }, TWO_JOBS),
+  profiles: profiles({ jobsPerQuantum: 6, coverJobs: 2 }, TWO_JOBS),
   sessions: 8,
   workers: 4,
   maxComputeMs: 2000

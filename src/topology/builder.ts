@@ -57,8 +57,8 @@ export const ACTOR_COUNT_LIMIT = 1024
 
 /** Small jobs due at the first deadline, and jobs of up to an image line due at the second. */
 const STANDARD_PROFILES: ReadonlyArray<ServiceProfile> = [
-  { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 0 },
-  { id: 1, inputClass: 3, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: 2, coverJobs: 0 }
+  { id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 2, coverJobs: 1 },
+  { id: 1, inputClass: 3, outputClass: 0, bucket: 2, staged: false, jobsPerQuantum: 2, coverJobs: 1 }
 ]
 
 /** The models that ship with the project, each with the profiles of the standard numbering that suit it. */

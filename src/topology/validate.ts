@@ -132,7 +132,8 @@ const checkProfiles = ({ profiles, deadlinesMs }: ComputeActor): Problems => pro
       `there are ${deadlinesMs.length} deadlines: use a bucket from 1 to ${deadlinesMs.length}`),
     ...problem(!profile.staged || profile.bucket === 1, field("bucket"), "a staged profile releases at every deadline: use bucket 1"),
     ...problem(profile.coverJobs < profile.jobsPerQuantum, field("coverJobs"), "cover jobs must be fewer than jobsPerQuantum"),
-    ...problem(profile.coverJobs === 0, field("coverJobs"), "services cannot make cover jobs yet: use 0")
+    ...problem(!profile.staged || profile.coverJobs === 0, field("coverJobs"),
+      "clients make no staged jobs yet, so a service's own would be the only ones: use 0")
   ]
 })
 

@@ -27,6 +27,8 @@ import { outputTag } from "../../../src/inference/stream-manifest.ts"
 import type { ModelCard } from "../../../src/model/card.ts"
 import { ModelFailed, ModelHost, type ModelFailureCode } from "../../../src/model/model-host.ts"
 import { numbersOf, tensorOf, type Tensor } from "../../../src/model/tensor.ts"
+import { userPayloadBytesFor, type MixnetParams } from "../../../src/params/mixnet-params.ts"
+import { tinyParams } from "../../../src/params/presets.ts"
 import type { ServiceProfile } from "../../../src/params/service-profile.ts"
 import { BoxStore, type BoxStoreService } from "../../../src/storage/box-store.ts"
 import { BoxNotFound, StorageError, Tombstone } from "../../../src/storage/storage-error.ts"
@@ -151,8 +153,17 @@ export interface Life {
   readonly hasDied: () => boolean
 }
 
-/** Begins a life of the service over the world's journal. */
-export const begin = (world: World, change: Partial<ComputeSetting> = {}): Effect.Effect<Life, never, Scope.Scope> =>
+/** Grid and lengths of these tests as parameters of a network. */
+const PARAMS: MixnetParams = {
+  ...tinyParams, quantumMs: Q, sealBeforeEdgeMs: SEAL_MS, dispatchSuite: 1,
+  geometry: { ...tinyParams.geometry, userPayloadBytes: userPayloadBytesFor(BOX_BYTES) }
+}
+
+/**
+ * Begins a life of the service over the world's journal.
+ * @param profiles  those of the service; with cover jobs it makes them over three sessions
+ */
+export const begin = (world: World, change: Partial<ComputeSetting> = {}, profiles = PROFILES): Effect.Effect<Life, never, Scope.Scope> =>
   Effect.gen(function* () {
     const outer = yield* Effect.scope
     const scope = yield* Scope.make()
@@ -160,16 +171,19 @@ export const begin = (world: World, change: Partial<ComputeSetting> = {}): Effec
     const cards = publishedCards(crypto, [CARD])
     const journal = yield* openComputeJournal(crypto, { localKey: new Uint8Array(32).fill(3), entropy: seededEntropy(world.appends, "journal") }).pipe(
       Effect.provideService(JournalFile, world.file), Effect.orDie)
-    const { idle, run, state } = yield* Effect.provideService(makeComputeWorkflow({ ...SETTING, ...change }, journal, cards), Scope.Scope, scope)
+    let draining = false
+    const rules = { suite: 1, deadlinesQuanta: DEADLINES, profiles, cards, draining: () => draining } as const
+    const setting = { ...SETTING, ...change }
+    const cover = {
+      params: PARAMS, rules, releaseWindowMs: setting.releaseWindowMs, stores: [0, 1, 2].map(() => ({ ...world.store })),
+      entropy: seededEntropy(world.appends, "cover")
+    }
+    const { idle, openQuantum, run, state } = yield* Effect.provideService(makeComputeWorkflow(setting, journal, cards, cover), Scope.Scope, scope)
     let died = false
     const kill = Effect.suspend(() => Scope.close(scope, Exit.void)).pipe(Effect.asVoid)
     const running = run.pipe(Effect.provideService(BoxStore, world.store), Effect.provideService(ModelHost, world.host))
     yield* Effect.forkIn(Effect.onError(running, () => Effect.sync(() => { died = true })), scope)
-    let draining = false
-    const admission: AdmissionSetting = {
-      suite: 1, candidates: () => [JOB_KEY], deadlinesQuanta: DEADLINES, profiles: PROFILES, cards, draining: () => draining,
-      entropy: seededEntropy(1, "reply")
-    }
+    const admission: AdmissionSetting = { ...rules, candidates: () => [JOB_KEY], openQuantum, entropy: seededEntropy(1, "reply") }
     return {
       state, idle, kill,
       deliver: (body) => Effect.catchAllCause(answerDispatch(state, admission, body), () => Effect.as(Effect.sync(() => { died = true }), undefined)),

@@ -50,6 +50,8 @@ export const admissionState = (change: Partial<AdmissionState> = {}): AdmissionS
   findModel: (hash) => (hash.every((byte) => byte === 9) ? { version: 3, profiles: [1, 2] } : undefined),
   checkToken: withoutTokens,
   realJobs: () => 0,
+  coverJobs: () => 1,
+  cover: false,
   ...change
 })
 

@@ -35,9 +35,19 @@ describe("capacity", () => {
     const deadlinesMs = [3000, 6000, 10_000]
     expect(packetsPerQuantumNeeded({ profiles: [profile({ staged: true, jobsPerQuantum: 1 })], deadlinesMs })).toBe(4 * (4 + 3 * 4))
   })
-  it("tiny needs 184 of its 312 packets a quantum", () => {
-    expect(packetsPerQuantumNeeded(shippedService)).toBe(184)
-    expect(sessionsNeeded(shippedParams, shippedService)).toBe(4)
+  it("tiny needs 276 of its 312 packets a quantum, cover jobs included", () => {
+    expect(packetsPerQuantumNeeded(shippedService)).toBe(276)
+    expect(sessionsNeeded(shippedParams, shippedService)).toBe(6)
+  })
+  it("J + F is what it takes: J − F clients' jobs are read and written, F of its own uploaded and read back besides", () => {
+    const packetsPerBox = 2
+    const halfOfTheTicks = 2
+    const boxes = (coverJobs: number, jobsPerQuantum: number, boxesIn: number, boxesOut: number) =>
+      (jobsPerQuantum - coverJobs) * (boxesIn + boxesOut) + coverJobs * (boxesIn + boxesIn + boxesOut + boxesOut)
+    for (const [coverJobs, jobsPerQuantum] of [[1, 2], [2, 6], [5, 8]] as const) {
+      const own = { profiles: [profile({ jobsPerQuantum, coverJobs, inputClass: 3 })], deadlinesMs: [60_000] }
+      expect(packetsPerQuantumNeeded(own)).toBe(packetsPerBox * halfOfTheTicks * boxes(coverJobs, jobsPerQuantum, 11, 4))
+    }
   })
   it("156 packets a quantum: six sessions carry exactly them, five do not", () => {
     expect(packetsPerQuantumNeeded(tinyService)).toBe(156)

@@ -20,7 +20,7 @@ describe("network", () => {
     expect(topology.serviceNodes).toEqual([{ name: "service-node-0", couriers: ["courier-0", "courier-1"] }])
     expect(topology.couriers.map(({ serviceNode }) => serviceNode)).toEqual(["service-node-0", "service-node-0"])
     expect(topology.replicas).toHaveLength(4)
-    expect(topology.computes.map(({ name, sessions, queues }) => [name, sessions, queues])).toEqual([["compute-0", 4, ["service-node-0"]]])
+    expect(topology.computes.map(({ name, sessions, queues }) => [name, sessions, queues])).toEqual([["compute-0", 6, ["service-node-0"]]])
     expect(topology.computes[0]?.models).toEqual(STANDARD_MODELS)
   })
   it("couriers are numbered through all service nodes, and the first four hold queues", () => {

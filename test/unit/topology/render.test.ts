@@ -25,7 +25,7 @@ describe("renderTopology", () => {
     expect(text).toMatch(/loop of a mix or service node +every 500 ms/)
     expect(text).toMatch(/loop of a gateway +every 500 ms/)
     expect(text).toMatch(/plaintext of a box +1677 bytes/)
-    expect(text).toMatch(/184 of 312 packets a quantum/)
+    expect(text).toMatch(/276 of 312 packets a quantum/)
     expect(text).toMatch(/profile 0: affine, /)
     expect(text).toMatch(/tiny-lm, ocr-line/)
   })

@@ -29,10 +29,10 @@ describe("shipped topologies", () => {
     expect(valid.topology).not.toBe(topology)
     expect(topology.name).toBe(name)
   })
-  it("each warns that there are no cover jobs, and below eight replicas of that", () => {
+  it("none lacks cover jobs, and those with fewer than eight replicas warn of that", () => {
     const warnings = (topology: Topology) => Either.getOrThrow(validateTopology(topology)).warnings
-    expect(warnings(tiny).map((text) => text.split(":")[0])).toEqual(["replicas", "computes[0].profiles"])
-    expect(warnings(echomix).map((text) => text.split(":")[0])).toEqual(["computes[0].profiles", "computes[1].profiles"])
+    expect(warnings(tiny).map((text) => text.split(":")[0])).toEqual(["replicas"])
+    expect(warnings(echomix).map((text) => text.split(":")[0])).toEqual([])
   })
   it("nodes that send no loops are warned of", () => {
     const quiet = { ...tiny, params: { ...tinyParams, lambdaMPerMs: 0, lambdaGPerMs: 0 } }
@@ -69,7 +69,7 @@ describe("refusals named in the issue", () => {
     expect(refusal?.message).toContain("fetched")
   })
   it("too few sessions for a full quantum, and a window longer than the quantum", () => {
-    expect(withCompute({ sessions: 3 })?.field).toBe("computes[0].sessions")
+    expect(withCompute({ sessions: 5 })?.field).toBe("computes[0].sessions")
     expect(withCompute({ releaseWindowMs: 2001 })?.field).toBe("computes[0].releaseWindowMs")
   })
 })
@@ -140,7 +140,7 @@ describe("refusals of a compute", () => {
     ["no profile", { profiles: [] }, "profiles"],
     ["a profile id twice", { profiles: [first.profiles[0], first.profiles[0]] }, "profiles[1].id"],
     ["no session", { sessions: 0 }, "sessions"],
-    ["jobs that pile up", { workers: 1, deadlinesMs: [6000, 8000] }, "workers"],
+    ["jobs that pile up", { workers: 2, deadlinesMs: [6000, 8000], maxComputeMs: 701 }, "workers"],
     ["an unknown profile of a model", { models: [{ id: "affine", profiles: [0, 3] }] }, "models[0].profiles[1]"],
     ["a profile of a model twice", { models: [{ id: "affine", profiles: [0, 0] }] }, "models[0].profiles[1]"],
     ["a model without profile", { models: [{ id: "affine", profiles: [] }] }, "models[0].profiles"],
@@ -155,7 +155,8 @@ describe("refusals of a compute", () => {
   it.each<readonly [string, Record<string, unknown>, string]>([
     ["a bucket above the deadlines", { bucket: 5 }, "bucket"], ["bucket 0", { bucket: 0 }, "bucket"],
     ["a staged profile in bucket 2", { bucket: 2, staged: true }, "bucket"], ["a class that does not exist", { inputClass: 24 }, "inputClass"],
-    ["cover jobs, which are not built", { jobsPerQuantum: 2, coverJobs: 1 }, "coverJobs"], ["no jobs", { jobsPerQuantum: 0 }, "jobsPerQuantum"],
+    ["staged cover jobs", { staged: true, coverJobs: 1 }, "coverJobs"], ["no job but cover", { jobsPerQuantum: 1, coverJobs: 1 }, "coverJobs"],
+    ["no jobs", { jobsPerQuantum: 0 }, "jobsPerQuantum"],
     ["a text for staged", { staged: "no" }, "staged"]
   ])("a profile with %s", (_, change, field) => {
     expect(withProfile(change)?.field).toBe(`computes[0].profiles[0].${field}`)
