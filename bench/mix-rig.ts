@@ -2,7 +2,8 @@
  * One whole mix between a neighbour that sends and a neighbour that receives, for the benches of the packet path.
  *
  * Contract: the mix is the actor of `actors/mix` with everything a network gives it (mix keys with replay filters, delay queue, outgoing links, calls);
- * only the directory is made up. `IN_FLIGHT` packets are under way at any time: whoever receives some sends as many new ones. No packet is sent twice.
+ * only the directory is made up, and its document silences the mix's own loops, for which one neighbour is no route. `IN_FLIGHT` packets are under way
+ * at any time: whoever receives some sends as many new ones. No packet is sent twice.
  * Knows nothing of: clocks, how cost is measured.
  * Source: issue 4, point 4; departures: none.
  *
@@ -42,8 +43,8 @@ export const RECEIVER = "receiver"
 
 class Receiver extends RpcGroup.make(Forward) {}
 
-/** Long epochs, so that none ends during a run. */
-const BENCH_PARAMS: MixnetParams = { ...tinyParams, epochPeriodMs: 24 * 3_600_000, sendSlackMs: 2_000 }
+/** Long epochs, so that none ends during a run; no loops. */
+const BENCH_PARAMS: MixnetParams = { ...tinyParams, epochPeriodMs: 24 * 3_600_000, sendSlackMs: 2_000, lambdaMPerMs: 0, lambdaGPerMs: 0 }
 
 /** What a mix and packets for it are made with. */
 export interface MixSetting {
@@ -113,7 +114,8 @@ export const unwrapAll = ({ crypto, geometry }: MixSetting, key: MixPrivateKey, 
 
 const documentOf = ({ receiver }: MixSetting, nowMs: number): Document => {
   const listed = { name: RECEIVER, identityKey: receiver.publicKey } as NodeDescriptor
-  return { epoch: epochAt(BENCH_PARAMS, nowMs), mixLayers: [[], [listed]] } as unknown as Document
+  const places = { mixLayers: [[], [listed]], gateways: [], serviceNodes: [] }
+  return { epoch: epochAt(BENCH_PARAMS, nowMs), params: BENCH_PARAMS, ...places } as unknown as Document
 }
 
 /** Starts the mix in the caller's scope; returns when it serves. */
