@@ -1,16 +1,17 @@
 /**
  * A running network for programs: one inference, or its three steps apart, with text, pictures or numbers in and out.
  *
- * Contract: input is checked against the model's card before anything is sent. Calls speak to a client actor of the network, the first one unless another
- * is named; the steps may be taken by different clients. What a step hands on is bytes, and whoever holds them can go on with the job: the record of
- * an upload lets its holder commission it, a ticket lets its holder read the answer and nothing else.
+ * Contract: input is checked against the model's card before anything is sent; a floor of anonymity that is not reached then refuses an inference. Calls
+ * speak to a client actor of the network, the first one unless another is named; the steps may be taken by different clients. What a step hands on is bytes,
+ * and whoever holds them can go on with the job: the record of an upload lets its holder commission it, a ticket lets its holder read the answer and
+ * nothing else.
  * Knows nothing of: processes, terminals.
  * Source: funion.md §2, §6.4 (ticket); departures: none.
  *
  * @module
  */
 import "../src/model/runtime-privacy.ts"
-import { Effect, Either, Stream } from "effect"
+import { Clock, Effect, Either, Stream } from "effect"
 import type { MountError } from "../src/actor/actor.ts"
 import { referenceBackend } from "../src/crypto/backends/reference.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
@@ -21,7 +22,7 @@ import {
 } from "../src/model/client-codec.ts"
 import { dtypeOfName } from "../src/model/dtype.ts"
 import { checkTensor, type Tensor } from "../src/model/tensor.ts"
-import { InferenceFailed, type InferenceEvent } from "./client/protocol.ts"
+import { InferenceFailed, type InferenceEvent, type JobEstimate } from "./client/protocol.ts"
 import type { ClientAccess } from "./launch.ts"
 
 export interface ClientChoice {
@@ -37,6 +38,16 @@ export interface EventListener {
 export interface JobChoice extends ClientChoice {
   /** Latency bucket, from 1; default: that of the model's preferred profile. */
   readonly bucket?: number
+}
+
+/** The least anonymity with which a job may go out, and what happens below it. */
+export interface AnonymityFloor {
+  /** In bits; default 0: none. */
+  readonly minAnonymityBits?: number
+  /** How long to wait for it, looking once a second; default 0: refuse at once. */
+  readonly floorWaitMs?: number
+  /** Told the estimate that decided, before anything is sent. */
+  readonly onEstimate?: (estimate: JobEstimate) => Effect.Effect<void>
 }
 
 /** What a model of the network is and how it is offered. */
@@ -66,6 +77,8 @@ export interface TensorAnswer {
   readonly packets: { readonly sent: number; readonly received: number; readonly decoys: number }
   /** Slots of the size classes. */
   readonly boxes: { readonly in: number; readonly out: number }
+  /** What was expected before anything was sent. */
+  readonly estimate: JobEstimate
   /** What works but protects less, one sentence each. */
   readonly warnings: ReadonlyArray<string>
 }
@@ -162,17 +175,50 @@ const listen = (
     })
   )
 
-const jobOf = (modelId: string, tensors: ReadonlyArray<Tensor>, { bucket }: JobChoice) =>
-  ({ model: modelId, inputs: tensors, ...(bucket === undefined ? {} : { bucket }) })
+const requestOf = (modelId: string, { bucket }: JobChoice) => ({ model: modelId, ...(bucket === undefined ? {} : { bucket }) })
+
+const jobOf = (modelId: string, tensors: ReadonlyArray<Tensor>, choice: JobChoice) => ({ ...requestOf(modelId, choice), inputs: tensors })
+
+/** What a job would meet now, as far as the client can know. @errors InferenceFailed, MountError */
+export const estimate = (network: ClientAccess, modelId: string, options: JobChoice = {}): Effect.Effect<JobEstimate, CallFailed> =>
+  Effect.flatMap(network.client(options.client), (client) => client.Estimate(requestOf(modelId, options))).pipe(Effect.scoped)
+
+const FLOOR_LOOK_MS = 1_000
+
+const tooLittle = (floorBits: number, { anonymityBits, batch, networkBits, storageBits }: JobEstimate): InferenceFailed =>
+  new InferenceFailed({
+    step: "plan",
+    reason: "too-little-anonymity",
+    detail: `${floorBits} bits of anonymity are asked for, and ${anonymityBits.toFixed(2)} are certain now: ${networkBits.toFixed(2)} against an observer of `
+      + `the network, ${storageBits.toFixed(2)} against one of storage, where `
+      + `${batch === 1 ? "no other job is sure to share the batch" : `${batch} jobs share the batch`}; `
+      + "nothing was sent. Ask for less, wait for it, or choose a network with more traffic and cover jobs"
+  })
+
+/** The estimate that lets a job go. @errors InferenceFailed `too-little-anonymity` when the floor is not reached in time */
+const awaitFloor = (
+  network: ClientAccess, modelId: string, { floorWaitMs = 0, minAnonymityBits = 0, onEstimate = () => Effect.void, ...options }: JobChoice & AnonymityFloor
+): Effect.Effect<JobEstimate, CallFailed> =>
+  Effect.gen(function*() {
+    const endMs = (yield* Clock.currentTimeMillis) + floorWaitMs
+    while (true) {
+      const estimated = yield* estimate(network, modelId, options)
+      const leftMs = endMs - (yield* Clock.currentTimeMillis)
+      if (estimated.anonymityBits >= minAnonymityBits) return yield* Effect.as(onEstimate(estimated), estimated)
+      if (leftMs <= 0) return yield* Effect.zipRight(onEstimate(estimated), tooLittle(minAnonymityBits, estimated))
+      yield* Effect.sleep(Math.min(FLOOR_LOOK_MS, leftMs))
+    }
+  })
 
 /**
  * One inference on ready-made tensors.
  * @errors InferenceFailed, OutputInvalid for an answer that is no tensors, MountError when the client actor is not there
  */
 export const inferTensors = (
-  network: ClientAccess, modelId: string, tensors: ReadonlyArray<Tensor>, options: JobChoice & EventListener = {}
+  network: ClientAccess, modelId: string, tensors: ReadonlyArray<Tensor>, options: JobChoice & EventListener & AnonymityFloor = {}
 ): Effect.Effect<TensorAnswer, CallFailed | OutputInvalid> =>
   Effect.gen(function*() {
+    const estimated = yield* awaitFloor(network, modelId, options)
     const client = yield* network.client(options.client)
     const { answered, dispatchMs, heldMs, planned, uploadMs } = yield* listen(client.Infer(jobOf(modelId, tensors, options)), options)
     const { fetchMs, overflow, packets, totalMs } = answered
@@ -185,6 +231,7 @@ export const inferTensors = (
       timings: { uploadMs, dispatchMs, heldMs, fetchMs, totalMs },
       packets,
       boxes: { in: planned?.boxesIn ?? 0, out: planned?.boxesOut ?? 0 },
+      estimate: estimated,
       warnings: planned?.warnings ?? []
     }
   }).pipe(Effect.scoped)
@@ -198,7 +245,7 @@ export const withDecoded = (codec: ClientCodec, card: ModelCard, answer: TensorA
  * @errors InputInvalid before anything is sent; InferenceFailed, OutputInvalid, MountError
  */
 export const infer = (
-  network: ClientAccess, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions & EventListener = {}
+  network: ClientAccess, modelId: string, input: ModelInput, options: JobChoice & EncodeOptions & EventListener & AnonymityFloor = {}
 ): Effect.Effect<InferenceAnswer, CallFailed | InputInvalid | OutputInvalid> =>
   Effect.gen(function*() {
     const codec = codecOf(network)

@@ -29,9 +29,9 @@ export { topology as tinyReference } from "../topologies/tiny-reference.ts"
 export { launch, LaunchFailed, type LaunchOptions, type Network } from "../actors/launch.ts"
 export type { Tap, TapEvent } from "./actor/call-tap.ts"
 export { ActorUnavailable, CallTimedOut } from "./actor/actor.ts"
-export { InferenceEvent, InferenceFailed } from "../actors/client/protocol.ts"
+export { InferenceEvent, InferenceFailed, type JobEstimate } from "../actors/client/protocol.ts"
 export {
-  type ClientChoice, dispatch, type EventListener, fetch, type FetchedAnswer, infer, type InferenceAnswer, inferTensors, type JobChoice, models,
+  type AnonymityFloor, type ClientChoice, dispatch, estimate, type EventListener, fetch, type FetchedAnswer, infer, type InferenceAnswer, inferTensors, type JobChoice, models,
   type NetworkModel, type TensorAnswer, upload, type Uploaded
 } from "../actors/session-api.ts"
 

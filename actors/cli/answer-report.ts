@@ -9,6 +9,7 @@
  */
 import { bigintsOf, numbersOf, type Tensor } from "../../src/model/tensor.ts"
 import { runtimeDtype } from "../../src/model/dtype.ts"
+import type { JobEstimate } from "../client/protocol.ts"
 import type { FetchedAnswer, InferenceAnswer } from "../session-api.ts"
 import { plainText } from "./cli-failure.ts"
 import { seconds } from "./progress.ts"
@@ -49,7 +50,8 @@ export const answerJson = (answer: InferenceAnswer): string =>
     overflow: answer.overflow,
     timings: answer.timings,
     packets: answer.packets,
-    boxes: answer.boxes
+    boxes: answer.boxes,
+    estimate: answer.estimate
   })
 
 /** Numbers as rows of the last dimension. */
@@ -67,6 +69,15 @@ export const answerText = ({ outputs, text }: Pick<InferenceAnswer, "outputs" | 
   if (outputs.length === 1 && only !== undefined) return tensorText(only)
   return outputs.map((tensor) => `${tensor.name}:\n${tensorText(tensor)}`).join("\n")
 }
+
+/** One line about what a job would meet, for before it is sent. */
+export const estimateSummary = ({ anonymityBits, batch, latencyMs, loopLoss, networkBits, storageBits }: JobEstimate): string =>
+  [
+    `estimate: an answer in about ${seconds(latencyMs)}`,
+    `${anonymityBits.toFixed(1)} bits of anonymity certain (observer of the network ${networkBits.toFixed(1)}, of storage ${storageBits.toFixed(1)}: `
+    + `batch of ${batch})`,
+    ...(loopLoss === 0 ? [] : [`${(100 * loopLoss).toFixed(1)} % of loops lost`])
+  ].join("; ")
 
 /** One line about how the answer came. */
 export const answerSummary = ({ boxes, bucket, model, overflow, packets, timings, version }: InferenceAnswer): string =>

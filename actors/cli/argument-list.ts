@@ -26,7 +26,7 @@ const INPUT = ["--file", "--dtype", "--shape", "--max-tokens", "--bucket"]
 
 /** The commands whose words are sorted. */
 const SORTED: Readonly<Record<string, Spelling>> = {
-  infer: { values: [...INPUT, ...ACCESS, "--seed"], flags: ["--json", "--in-process"] },
+  infer: { values: [...INPUT, ...ACCESS, "--seed", "--min-anonymity", "--wait"], flags: ["--json", "--in-process"] },
   upload: { values: [...INPUT, "--cap", ...ACCESS], flags: [] },
   dispatch: { values: ["--input", "--cap", ...ACCESS], flags: [] },
   fetch: { values: ACCESS, flags: ["--json"] }

@@ -75,8 +75,22 @@ const inputOptions = {
   bucket: wholeNumber("bucket", 1, "Latency bucket, from 1, where the model is offered in several. Default: that of its preferred profile.")
 }
 
+/** Bits with fractions, from 0 on. */
+const minAnonymity = optional(Options.text("min-anonymity").pipe(
+  Options.withPseudoName("BITS"),
+  Options.withDescription("Send nothing unless at least this much anonymity is certain."),
+  Options.mapEffect((text) => {
+    const bits = text.trim() === "" ? Number.NaN : Number(text)
+    return Number.isFinite(bits) && bits >= 0
+      ? Effect.succeed(bits)
+      : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--min-anonymity: "${text}" is no number of bits from 0 on`)))
+  })
+))
+
 const inferOptions = {
   ...inputOptions,
+  minAnonymity,
+  wait: wholeNumber("wait", 0, "Seconds to wait for --min-anonymity before giving up. Default: 0."),
   json,
   topology: topologyFile,
   keys: keysDirectory,

@@ -14,7 +14,7 @@ import { selectBackend } from "../../src/crypto/select-backend.ts"
 import { makeClientCodec } from "../../src/model/client-codec.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import { type InferenceAnswer, inferTensors, withDecoded } from "../session-api.ts"
-import { answerJson, answerSummary, answerText } from "./answer-report.ts"
+import { answerJson, answerSummary, answerText, estimateSummary } from "./answer-report.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
 import { type GivenInput, readInput } from "./given-input.ts"
 import { checkBucket, hostedModel, type HostedModel } from "./hosted-model.ts"
@@ -29,6 +29,10 @@ export interface InferRequest extends GivenInput, AccessChoice {
   readonly json: boolean
   readonly topology: string | undefined
   readonly bucket: number | undefined
+  /** Bits below which nothing is sent. */
+  readonly minAnonymity: number | undefined
+  /** Seconds to wait for them. */
+  readonly wait: number | undefined
 }
 
 /** What is checked before anything starts. */
@@ -38,6 +42,8 @@ interface Prepared {
   readonly hosted: HostedModel
 }
 
+const SECOND_MS = 1_000
+
 const prepare = (request: InferRequest): Effect.Effect<Prepared, CliFailure> =>
   Effect.gen(function*() {
     const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
@@ -46,6 +52,9 @@ const prepare = (request: InferRequest): Effect.Effect<Prepared, CliFailure> =>
     yield* checkBucket(hosted, request.bucket)
     if (request.maxTokens !== undefined && hosted.card.kind !== "generate") {
       return yield* misused(`--max-tokens is for models that generate text; ${hosted.card.id} does not`)
+    }
+    if (request.wait !== undefined && request.minAnonymity === undefined) {
+      return yield* misused("--wait is for --min-anonymity: say how many bits to wait for")
     }
     return { crypto, topology, hosted }
   })
@@ -61,6 +70,9 @@ const runJob = (request: InferRequest, { crypto, hosted, topology }: Prepared, p
     const network = yield* openAccess(topology, request, progress)
     const answer = yield* inferTensors(network, hosted.card.id, tensors, {
       ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
+      ...(request.minAnonymity === undefined ? {} : { minAnonymityBits: request.minAnonymity }),
+      ...(request.wait === undefined ? {} : { floorWaitMs: SECOND_MS * request.wait }),
+      onEstimate: (estimated) => progress.tell(estimateSummary(estimated)),
       onEvent: (event) => Effect.forEach(stepLines(event), ({ done, text }) => (done ? progress.tell(text) : progress.show(text)), { discard: true })
     })
     return yield* withDecoded(codec, hosted.card, answer)

@@ -14,8 +14,11 @@ import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { ClientEvent, Listener } from "../../src/inference/client-event.ts"
 import type { JobFailed } from "../../src/inference/client-failure.ts"
 import { openClientJournal } from "../../src/inference/client-journal.ts"
-import type { JobRequest, Offer } from "../../src/inference/client-plan.ts"
+import { choicesFor, type JobRequest, type Offer } from "../../src/inference/client-plan.ts"
+import { documentOf } from "../../src/inference/client-setting.ts"
 import { makeClientWorkflow } from "../../src/inference/client-workflow.ts"
+import { estimateJob, worstOf } from "../../src/planning/client-estimate.ts"
+import { documentFigures } from "../../src/planning/document-figures.ts"
 import type { Document } from "../../src/pki/document.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
 import { PkiView } from "../../src/pki/pki-view.ts"
@@ -23,7 +26,7 @@ import type { PacketPortService } from "../../src/session/packet-port.ts"
 import { makeSessionPool, noticedBy, SessionPool, type SessionPoolService } from "../../src/session/session-pool.ts"
 import { SessionClosed } from "../../src/session/session.ts"
 import { makeBoxStore } from "../../src/storage/box-store.ts"
-import { Client, InferenceFailed } from "./protocol.ts"
+import { Client, InferenceFailed, type JobEstimate } from "./protocol.ts"
 
 export interface ClientConfig extends NetworkSetting {
   readonly name: string
@@ -60,6 +63,29 @@ const watchSessions = (pool: SessionPoolService): Effect.Effect<never, SessionCl
     Effect.zipRight(Effect.never)
   )
 
+/** What the loops of all sessions have shown. */
+const loopReport = ({ sessions }: SessionPoolService) =>
+  Effect.map(Effect.forEach(sessions, ({ statistics }) => statistics), (all) => ({
+    returned: all.reduce((sum, { decoysReturned }) => sum + decoysReturned, 0),
+    lost: all.reduce((sum, { decoysLost }) => sum + decoysLost, 0),
+    lateMs: all.reduce((sum, { decoyLateMs }) => sum + decoyLateMs, 0)
+  }))
+
+/**
+ * The estimate for a job, from the document in force and the loops so far. It sends nothing and reads nothing from elsewhere, and takes a moment that is the
+ * same for every job, so nobody outside sees that it was asked for.
+ */
+const estimate = (
+  { crypto }: ClientConfig, pool: SessionPoolService, request: Pick<JobRequest, "model" | "bucket">
+): Effect.Effect<JobEstimate, JobFailed, PkiView> =>
+  Effect.gen(function*() {
+    const document = yield* documentOf({ pki: yield* PkiView }, "plan")
+    const choices = yield* choicesFor(crypto, document, request)
+    const loops = yield* loopReport(pool)
+    const figures = documentFigures(document)
+    return worstOf(choices.map(({ offer: { service }, profile }) => estimateJob({ figures, service, profile, sessions: pool.sessions.length, loops })))
+  })
+
 /** The workflow over one session of its own. */
 const makeWorkflow = (config: ClientConfig) =>
   Effect.gen(function*() {
@@ -80,9 +106,11 @@ export const client = (config: ClientConfig) => (ready: Effect.Effect<void>) =>
     const mount = yield* Mount
     yield* config.awaitDocument
     const { pool, workflow } = yield* makeWorkflow(config)
+    const pki = yield* PkiView
     const run = (request: JobRequest) => eventsOf((listener) => workflow.infer(request, listener))
     yield* mount.serve(config.name, Client, Client.toLayer({
       Models: () => Effect.mapBoth(workflow.offers, { onFailure: failed, onSuccess: (offers) => offers.map(offered) }),
+      Estimate: (request) => Effect.mapError(Effect.provideService(estimate(config, pool, request), PkiView, pki), failed),
       Infer: run,
       Upload: (request) => Effect.mapBoth(workflow.upload(request), { onFailure: failed, onSuccess: (input) => ({ input }) }),
       Dispatch: ({ input }) => Effect.mapBoth(workflow.dispatch(input), { onFailure: failed, onSuccess: (ticket) => ({ ticket }) }),

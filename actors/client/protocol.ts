@@ -17,7 +17,8 @@ export const WireTensor = Schema.Struct({ name: Schema.String, dtype: Schema.Str
 export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("InferenceFailed", {
   step: Schema.Literal("plan", "upload", "dispatch", "hold", "fetch"),
   reason: Schema.Literal(
-    "unknown-model", "input-refused", "no-such-profile", "no-directory", "no-compute-service", "upload-failed", "upload-timed-out", "dispatch-timed-out",
+    "unknown-model", "input-refused", "no-such-profile", "too-little-anonymity",
+    "no-directory", "no-compute-service", "upload-failed", "upload-timed-out", "dispatch-timed-out",
     "dispatch-rejected", "service-broke-the-rules", "output-not-found", "output-withdrawn", "output-damaged", "job-failed", "expired", "internal"
   ),
   /** One sentence for the person; never capabilities, ids or contents. */
@@ -60,10 +61,27 @@ export const OfferedModel = Schema.Struct({ service: Schema.String, card: Frame,
   id: Schema.Number, inputClass: Schema.Number, outputClass: Schema.Number, bucket: Schema.Number, staged: Schema.Boolean
 })) })
 
+/** What a job would meet now, as far as its client can know; see planning/client-estimate. Times are means, bits are promised at least. */
+export const JobEstimate = Schema.Struct({
+  latencyMs: Schema.Number,
+  /** The lesser of the two below. */
+  anonymityBits: Schema.Number,
+  /** Against somebody who sees all links, and all nodes but one mix of each way. */
+  networkBits: Schema.Number,
+  /** Against somebody who sees all replicas too: log2 of `batch`. */
+  storageBits: Schema.Number,
+  batch: Schema.Number,
+  loopLoss: Schema.Number,
+  roundTripMs: Schema.Number
+})
+export type JobEstimate = typeof JobEstimate.Type
+
 const job = { model: Schema.String, bucket: Schema.optional(Schema.Number) }
 
 export class Client extends RpcGroup.make(
   Rpc.make("Models", { success: Schema.Array(OfferedModel), error: InferenceFailed }),
+  /** The least of anonymity and the longest mean wait over the services that could take such a job; sends nothing. */
+  Rpc.make("Estimate", { payload: job, success: JobEstimate, error: InferenceFailed }),
   /** Upload, dispatch and fetch in one go. */
   Rpc.make("Infer", { payload: { ...job, inputs: Schema.Array(WireTensor) }, success: InferenceEvent, error: InferenceFailed, stream: true }),
   /** Step 1 alone: writes the input; `input` is an opaque upload record for `Dispatch`: a secret, whoever holds it owns the job. */

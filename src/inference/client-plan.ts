@@ -92,12 +92,20 @@ const chooseProfile = (offer: Offer, bucket: number | undefined): ServiceProfile
   offer.profiles.find((profile) =>
     !profile.staged && profile.bucket <= offer.service.deadlinesQuanta.length && (bucket === undefined || profile.bucket === bucket))
 
-interface Choice {
+/** A service that can take a job, and the profile under which it would. */
+export interface JobChoice {
   readonly offer: Offer
   readonly profile: ServiceProfile
 }
 
-const choose = (crypto: CryptoBackend, document: Document, request: JobRequest, uniform: number): Either.Either<Choice, JobFailed> => {
+/**
+ * The services that can take a job; a plan draws one of them uniformly.
+ * @returns at least one
+ * @errors JobFailed of step `plan`: `no-compute-service`, `unknown-model`, `no-such-profile`
+ */
+export const choicesFor = (
+  crypto: CryptoBackend, document: Document, request: Pick<JobRequest, "model" | "bucket">
+): Either.Either<ReadonlyArray<JobChoice>, JobFailed> => {
   const offers = offersOf(crypto, document)
   if (document.computeServices.length === 0) return Either.left(jobFailed("plan", "no-compute-service", "no compute service is in the directory"))
   const hosting = offers.filter(({ card }) => card.id === request.model)
@@ -109,8 +117,7 @@ const choose = (crypto: CryptoBackend, document: Document, request: JobRequest, 
     const profile = chooseProfile(offer, request.bucket)
     return profile === undefined ? [] : [{ offer, profile }]
   })
-  const choice = choices[Math.min(Math.floor(uniform * choices.length), choices.length - 1)]
-  if (choice !== undefined) return Either.right(choice)
+  if (choices.length > 0) return Either.right(choices)
   const buckets = [...new Set(hosting.flatMap(({ profiles }) => profiles.filter(({ staged }) => !staged).map(({ bucket }) => bucket)))].sort((a, b) => a - b)
   return Either.left(jobFailed("plan", "no-such-profile", `the model is offered in the buckets: ${buckets.length === 0 ? "none" : buckets.join(", ")}`))
 }
@@ -168,7 +175,10 @@ export const planJob = (
 ): Either.Either<JobPlan, JobFailed> =>
   Either.gen(function* () {
     const refused = (detail: string) => jobFailed("plan", "input-refused", detail)
-    const { offer, profile } = yield* choose(crypto, document, request, uniform)
+    const choices = yield* choicesFor(crypto, document, request)
+    const choice = choices[Math.min(Math.floor(uniform * choices.length), choices.length - 1)]
+    if (choice === undefined) throw new RangeError("there is at least one service to choose")
+    const { offer, profile } = choice
     const tensors = yield* readInputs(request.inputs)
     const ordered = yield* Either.mapLeft(validateInputs(offer.card, tensors), (mismatch) => refused(mismatch.detail))
     const planned = yield* frameJob(crypto, boxPlaintextBytes(document.params), offer, profile, ordered, entropy)

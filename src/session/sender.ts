@@ -91,7 +91,8 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
       counts.sent++
       if (transmission === undefined) {
         counts.decoys++
-        ledger.registerDecoy(surbId, surbKeys, sentAtMs + etaMs + DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), sentAtMs)
+        const dueMs = sentAtMs + etaMs
+        ledger.registerDecoy(surbId, surbKeys, dueMs + DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), sentAtMs, dueMs)
         return handOver(packet)
       }
       ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
+import { Clock, Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
 import type { PkiView } from "../pki/pki-view.ts"
@@ -41,6 +41,10 @@ export interface PacketCounters {
 export interface SessionStatistics extends PacketCounters {
   /** Decoys that came back, of `decoys`. */
   readonly decoysReturned: number
+  /** Decoys whose time was over before they came back. */
+  readonly decoysLost: number
+  /** Time by which decoys came back later than their delays say, over all `decoysReturned`. */
+  readonly decoyLateMs: number
   readonly retransmissions: number
   /** Deliveries for no reply block that is out. */
   readonly unknownSurbs: number
@@ -77,6 +81,7 @@ interface Exchange {
 interface ReplyCounts {
   received: number
   decoysReturned: number
+  decoyLateMs: number
   retransmissions: number
   unknownSurbs: number
   garbledReplies: number
@@ -84,12 +89,15 @@ interface ReplyCounts {
 
 /** Redeems deliveries and counts what they turn out to be. */
 const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts) => ({ payload, surbId }: SurbDelivery) =>
-  Effect.suspend(() => {
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
     counts.received++
     const redeemed = ledger.redeem(crypto, surbId, payload)
     if (redeemed._tag === "Unknown") counts.unknownSurbs++
     else if (redeemed._tag === "Garbled") counts.garbledReplies++
-    else if (redeemed._tag === "DecoyReturned") counts.decoysReturned++
+    else if (redeemed._tag === "DecoyReturned") {
+      counts.decoysReturned++
+      counts.decoyLateMs += Math.max(0, nowMs - redeemed.dueMs)
+    }
     return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
   })
 
@@ -118,7 +126,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
   const sender = yield* makeSender<Exchange>({ composer, ledger, send: port.send })
   const places = yield* Effect.makeSemaphore(EXCHANGE_COUNT_LIMIT)
   const open = new Set<Exchange>()
-  const counts: ReplyCounts = { received: 0, decoysReturned: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
+  const counts: ReplyCounts = { received: 0, decoysReturned: 0, decoyLateMs: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
   const limits = makeLimits(composer)
   let closed = false
 
@@ -166,7 +174,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
       ),
     counters: Effect.sync(() => ({ sent: sender.counts.sent, received: counts.received, decoys: sender.counts.decoys })),
     statistics: Effect.sync(() => ({
-      ...sender.counts, ...counts, surbsOut: ledger.size, exchangesOpen: open.size, waiting: sender.waitingCount()
+      ...sender.counts, ...counts, decoysLost: ledger.decoysExpired, surbsOut: ledger.size, exchangesOpen: open.size, waiting: sender.waitingCount()
     })),
     hasRoom: () => !closed && sender.waitingCount() < BACKLOG_COUNT,
     isClosed: () => closed

@@ -28,13 +28,15 @@ interface Entry<Owner> {
   /** `undefined` for a decoy. */
   readonly owner: Owner | undefined
   readonly expiresAtMs: number
+  /** When it should come home: sent and all delays that were drawn. */
+  readonly dueMs: number
 }
 
 /** What a delivery turned out to be. */
 export type Redemption<Owner> =
   | { readonly _tag: "Unknown" }
   | { readonly _tag: "Garbled"; readonly owner: Owner | undefined }
-  | { readonly _tag: "DecoyReturned" }
+  | { readonly _tag: "DecoyReturned"; readonly dueMs: number }
   | { readonly _tag: "Reply"; readonly owner: Owner; readonly plaintext: Uint8Array }
 
 export class SurbLedger<Owner extends object> {
@@ -42,6 +44,7 @@ export class SurbLedger<Owner extends object> {
   readonly #idsOfOwner = new Map<Owner, Array<string>>()
   readonly #capacity: number
   #nextSweepMs = 0
+  #decoysExpired = 0
 
   constructor(capacity: number = LEDGER_CAPACITY) {
     this.#capacity = capacity
@@ -52,6 +55,11 @@ export class SurbLedger<Owner extends object> {
     return this.#entries.size
   }
 
+  /** Decoys so far whose time was over before they came home. */
+  get decoysExpired(): number {
+    return this.#decoysExpired
+  }
+
   /** Exchanges with a block out. */
   get ownerCount(): number {
     return this.#idsOfOwner.size
@@ -59,7 +67,7 @@ export class SurbLedger<Owner extends object> {
 
   /** Notes a block of an exchange that has just left; the keys belong to the ledger from here on. */
   registerExchange(surbId: SurbId, keys: Uint8Array, owner: Owner, nowMs: number): void {
-    const id = this.#insert(surbId, { keys, owner, expiresAtMs: Number.POSITIVE_INFINITY }, nowMs)
+    const id = this.#insert(surbId, { keys, owner, expiresAtMs: Number.POSITIVE_INFINITY, dueMs: nowMs }, nowMs)
     const ids = [...(this.#idsOfOwner.get(owner) ?? []), id]
     this.#idsOfOwner.set(owner, ids)
     const oldest = ids[0]
@@ -67,8 +75,8 @@ export class SurbLedger<Owner extends object> {
   }
 
   /** Notes a block of a decoy that has just left; the keys belong to the ledger from here on. */
-  registerDecoy(surbId: SurbId, keys: Uint8Array, expiresAtMs: number, nowMs: number): void {
-    this.#insert(surbId, { keys, owner: undefined, expiresAtMs }, nowMs)
+  registerDecoy(surbId: SurbId, keys: Uint8Array, expiresAtMs: number, nowMs: number, dueMs: number = expiresAtMs): void {
+    this.#insert(surbId, { keys, owner: undefined, expiresAtMs, dueMs }, nowMs)
   }
 
   /** Looks a delivery up, opens it and forgets the block. */
@@ -79,7 +87,7 @@ export class SurbLedger<Owner extends object> {
     const opened = openSurbReply(crypto, entry.keys, payload)
     this.#forget(id)
     if (Either.isLeft(opened)) return { _tag: "Garbled", owner: entry.owner }
-    return entry.owner === undefined ? { _tag: "DecoyReturned" } : { _tag: "Reply", owner: entry.owner, plaintext: opened.right }
+    return entry.owner === undefined ? { _tag: "DecoyReturned", dueMs: entry.dueMs } : { _tag: "Reply", owner: entry.owner, plaintext: opened.right }
   }
 
   /** Forgets every block of an exchange that is over. */
@@ -103,7 +111,11 @@ export class SurbLedger<Owner extends object> {
 
   #sweep(nowMs: number): void {
     this.#nextSweepMs = nowMs + SWEEP_PERIOD_MS
-    for (const [id, entry] of this.#entries) if (entry.expiresAtMs <= nowMs) this.#forget(id)
+    for (const [id, entry] of this.#entries) {
+      if (entry.expiresAtMs > nowMs) continue
+      this.#decoysExpired += 1
+      this.#forget(id)
+    }
   }
 
   #oldestVictim(): string {

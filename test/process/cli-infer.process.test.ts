@@ -25,7 +25,7 @@ describe("funion infer", () => {
     expect(run.status, run.stderr).toBe(0)
     expect(run.stdout).toMatch(/^\{[^\n]+\}\n$/)
     const answer = JSON.parse(run.stdout) as Record<string, unknown>
-    expect(Object.keys(answer)).toEqual(["model", "version", "outputs", "text", "bucket", "overflow", "timings", "packets", "boxes"])
+    expect(Object.keys(answer)).toEqual(["model", "version", "outputs", "text", "bucket", "overflow", "timings", "packets", "boxes", "estimate"])
     expect(answer).toMatchObject({ model: "lang-id", version: 1, text: "deu", bucket: 1, boxes: { in: 4, out: 4 } })
     const [output] = answer["outputs"] as ReadonlyArray<{ readonly data: ReadonlyArray<number> }>
     expect(output).toMatchObject({ name: "probabilities", dtype: "float32", shape: [1, 50] })

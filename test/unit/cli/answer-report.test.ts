@@ -6,7 +6,7 @@
  */
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
-import { answerJson, answerSummary, answerText } from "../../../actors/cli/answer-report.ts"
+import { answerJson, answerSummary, answerText, estimateSummary } from "../../../actors/cli/answer-report.ts"
 import type { InferenceAnswer } from "../../../actors/session-api.ts"
 import type { DType } from "../../../src/model/dtype.ts"
 import { type Tensor, tensorOf } from "../../../src/model/tensor.ts"
@@ -23,6 +23,7 @@ const answer: InferenceAnswer = {
   timings: { uploadMs: 1000, dispatchMs: 500, heldMs: 3000, fetchMs: 700, totalMs: 5250 },
   packets: { sent: 30, received: 20, decoys: 10 },
   boxes: { in: 4, out: 6 },
+  estimate: { latencyMs: 9_100, anonymityBits: 1, networkBits: 4.52, storageBits: 1, batch: 2, loopLoss: 0, roundTripMs: 164 },
   warnings: ["mind the gap"]
 }
 const parsed = (value: InferenceAnswer) => JSON.parse(answerJson(value)) as Record<string, unknown>
@@ -37,8 +38,14 @@ describe("an answer as JSON", () => {
       overflow: 1,
       timings: answer.timings,
       packets: answer.packets,
-      boxes: answer.boxes
+      boxes: answer.boxes,
+      estimate: answer.estimate
     })
+  })
+  it("has its expectation told before, with the loss of loops where there is any", () => {
+    expect(estimateSummary(answer.estimate)).toBe(
+      "estimate: an answer in about 9.1 s; 1.0 bits of anonymity certain (observer of the network 4.5, of storage 1.0: batch of 2)")
+    expect(estimateSummary({ ...answer.estimate, loopLoss: 0.125 })).toContain("12.5 % of loops lost")
   })
   it("has the text where the model gives one, the empty one too", () => {
     expect(parsed({ ...answer, text: "por" })["text"]).toBe("por")
