@@ -26,7 +26,7 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx", "disk"],
   node: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor", "pigeonhole", "disk"],
   topology: ["params", "bytes", "sphinx", "pigeonhole"],
-  planning: ["params", "sphinx", "pigeonhole", "pki", "link", "mixnet", "storage", "inference", "topology"],
+  planning: ["params", "sphinx", "pigeonhole", "pki", "link", "mixnet", "node", "storage", "inference", "topology"],
   conformance: ["bytes", "crypto", "sphinx", "bacap", "pigeonhole"],
   simulation: [
     "bytes", "crypto", "sphinx", "bacap", "pigeonhole", "params", "pki", "disk", "mixnet", "link", "actor", "session", "storage", "model", "inference", "node",

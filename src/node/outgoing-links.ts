@@ -28,7 +28,7 @@ class PacketReceiver extends RpcGroup.make(Forward) {}
 const OUTBOX_CAPACITY = 256
 
 /** Packets that are due within this time leave in one call, in milliseconds: a fraction of any mean delay worth having. */
-const GATHER_MS = 8
+export const GATHER_MS = 8
 
 export interface OutgoingLinksConfig {
   readonly name: string

@@ -21,8 +21,8 @@
 import { acceptedAtMs, firstPollMs, gridInstantFrom, nextPollMs, quantumIndexAt, uniformInNextQuantumMs } from "../inference/bucket.ts"
 import type { Uniform } from "../mixnet/path.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
-import { hopsMs, modelUniform, pickOf, poissonCount, type Spread, spreadOf, tickMs } from "./draws.ts"
-import { drawStream, drawTransfer, type SessionFigures, type StorageFigures } from "./transfer-model.ts"
+import { modelUniform, pickOf, poissonCount, type Spread, spreadOf, tickMs } from "./draws.ts"
+import { drawStream, drawTransfer, type SessionFigures, type StorageFigures, wayHomeMs, wayOutMs } from "./transfer-model.ts"
 
 /** A job, and the service and storage that it meets. */
 export interface JobSetting {
@@ -66,16 +66,16 @@ interface Known {
 
 /** The dispatch from its first sending on. */
 const drawDispatch = ({ client, params, storage }: JobSetting, sentAtMs: number, uniform: Uniform): Known & { readonly packets: number } => {
-  const { answerMs, lambdaPPerMs, lambdaRPerMs, mixLayers, muPerMs, retransmitSlackMs } = params
+  const { answerMs, lambdaPPerMs, lambdaRPerMs, retransmitSlackMs } = params
   const ratePerMs = lambdaPPerMs * (1 - client.use)
   let decidedMs: number | undefined
   for (let nowMs = sentAtMs, packets = 1; ; packets++) {
     const leftMs = nowMs + tickMs(uniform, ratePerMs) + tickMs(uniform, ratePerMs)
-    const atHostMs = leftMs + hopsMs(uniform, muPerMs, mixLayers + 2) + storage.linkMs * (mixLayers + 2)
+    const atHostMs = leftMs + wayOutMs(storage, uniform)
     const deliveryMs = tickMs(uniform, lambdaRPerMs)
     const wordMs = deliveryMs + tickMs(uniform, lambdaRPerMs)
     if (deliveryMs <= answerMs) decidedMs ??= atHostMs + deliveryMs
-    const knownMs = atHostMs + answerMs + hopsMs(uniform, muPerMs, mixLayers) + storage.linkMs * (mixLayers + 2)
+    const knownMs = atHostMs + answerMs + wayHomeMs(storage, uniform)
     if (wordMs <= answerMs && decidedMs !== undefined) return { decidedMs, knownMs, packets }
     nowMs = nextPollMs(retransmitSlackMs, knownMs, uniform())
   }

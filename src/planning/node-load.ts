@@ -14,6 +14,7 @@
  */
 import { Either } from "effect"
 import { frameBytes } from "../link/frame.ts"
+import { GATHER_MS } from "../node/outgoing-links.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { boxPlaintextBytes, ENVELOPE_KEY_BYTES } from "../params/mixnet-params.ts"
 import { pigeonholeGeometry } from "../pigeonhole/geometry.ts"
@@ -99,6 +100,21 @@ export const nodeLoads = (figures: NetworkFigures, hardware: HardwareFigures): N
     }),
     serviceNode: loadOf({ unwrapped: turned + serviceNodeLoops, delayed: turned, sent: turned + serviceNodeLoops }, counts.serviceNodes, params, hardware)
   }
+}
+
+/** Mean wait for company: the first packet waits the whole time in which a node gathers, those that come meanwhile the rest of it. */
+const gatherAt = (ratePerMs: number): number => (GATHER_MS * (1 + (ratePerMs * GATHER_MS) / 2)) / (1 + ratePerMs * GATHER_MS)
+
+/** The mean of that over the nodes of a round trip. */
+export const meanGatherMs = (figures: NetworkFigures): number => {
+  const { gateways, mixesPerLayer, serviceNodes } = figures.counts
+  const { gatewayLoops, mixLoops, serviceNodeLoops, sessions } = sourcesOf(figures)
+  const turned = sessions + sum(mixLoops) + gatewayLoops + serviceNodeLoops
+  const [first, last] = [mixesPerLayer[0] ?? 1, mixesPerLayer.at(-1) ?? 1]
+  const between = mixesPerLayer.slice(1).map((mixes, index) => (sessions + turned) / (mixes * (mixesPerLayer[index] ?? 1)))
+  const out = [(sessions + gatewayLoops) / (gateways * first), ...between, turned / (last * serviceNodes)]
+  const home = [turned / (serviceNodes * first), ...between, sessions / (last * gateways)]
+  return sum([...out, ...home].map(gatherAt)) / (out.length + home.length)
 }
 
 /** What a client's line carries, whether or not it has a job. */

@@ -140,7 +140,7 @@ const assumptionsOf = (figures: NetworkFigures, coverJobs: number): ReadonlyArra
     + `and a decoy besides every ${1 / params.lambdaLPerMs} ms, a link command every ${1 / params.lambdaRPerMs} ms, boxes of ${boxBytes} bytes`,
     `quantum ${params.quantumMs} ms; the deadline is the first multiple of it that holds reading (95 %), compute and seal; ${coverJobs} cover jobs`,
     "release window = quantum; a manifest whose data is written later than that joins the next grid instant",
-    "the job begins at a chance instant, nothing is lost, links and work on packets take no time"
+    "the job begins at a chance instant, nothing is lost, work on packets takes no time"
   ]
 }
 

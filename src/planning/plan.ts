@@ -16,7 +16,7 @@ import { boxesOfClass } from "../params/size-class.ts"
 import { releaseCountOf } from "../inference/bucket.ts"
 import { jobFigures, type JobFigures, type JobSetting } from "./job-model.ts"
 import { type HardwareFigures, type NetworkFigures, type ServiceFigures, serviceSessions } from "./network-figures.ts"
-import { type ClientLine, clientLine, nodeLoads, type NodeLoads, storageLoad, type StorageLoad } from "./node-load.ts"
+import { type ClientLine, clientLine, meanGatherMs, nodeLoads, type NodeLoads, storageLoad, type StorageLoad } from "./node-load.ts"
 import { pathEntropyBits } from "./pool-entropy.ts"
 
 /** No stream of ticks is taken to be busier than this: beyond it waits have no mean. */
@@ -110,7 +110,7 @@ const settingOf = (request: PlanRequest, storage: StorageLoad): JobSetting => {
   return {
     params,
     storage: {
-      params, couriers: counts.couriers, replicas: counts.replicas, linkMs: hardware.linkMs,
+      params, couriers: counts.couriers, replicas: counts.replicas, linkMs: hardware.linkMs, gatherMs: meanGatherMs(figures),
       linkUse: { courier: Math.min(MOST_USE, storage.courierLinkUse), replica: Math.min(MOST_USE, storage.replicaLinkUse) }
     },
     client: { sessions: 1, use: 0 },

@@ -8,7 +8,8 @@
  *
  * Ticks are Poisson, so the wait for the next one needs no history. Commands of others on a link take a share of its ticks, as do other transfers of
  * a session; what is left is a slower stream of ticks (exact for commands that come at random instants: the sojourn time of an M/M/1 queue).
- * Work on packets, boxes and links costs no time; nothing is lost; a round trip on a link costs `linkMs` per hop.
+ * Work on packets and boxes costs no time; nothing is lost. From node to node a packet takes `linkMs`, and
+ * before that `gatherMs` for others that leave with it.
  *
  * Contract: pure but for `uniform`. Instants are milliseconds from an origin of the caller's.
  * Knows nothing of: jobs, edges, contents.
@@ -36,7 +37,17 @@ export interface StorageFigures {
   readonly linkUse: { readonly courier: number; readonly replica: number }
   /** Time that a packet takes from one node to the next beside its delays. */
   readonly linkMs: number
+  /** Mean time that it waits at a node for others that go the same way. */
+  readonly gatherMs: number
 }
+
+/** A packet's way from a session to what it asks: the gateway's delay, those of the mixes and of the service node. */
+export const wayOutMs = ({ gatherMs, linkMs, params: { mixLayers, muPerMs } }: StorageFigures, uniform: Uniform): number =>
+  hopsMs(uniform, muPerMs, mixLayers + 2) + (mixLayers + 1) * gatherMs + (mixLayers + 2) * linkMs
+
+/** A reply's way home: the delays of the mixes. */
+export const wayHomeMs = ({ gatherMs, linkMs, params: { mixLayers, muPerMs } }: StorageFigures, uniform: Uniform): number =>
+  hopsMs(uniform, muPerMs, mixLayers) + (mixLayers + 1) * gatherMs + (mixLayers + 2) * linkMs
 
 /** Whose ticks carry a transfer. */
 export interface SessionFigures {
@@ -184,13 +195,10 @@ class Transfer {
   }
 
   #leave(box: Box, nowMs: number): void {
-    const { linkMs, params } = this.#figures
     this.#packets += 1
-    const outMs = hopsMs(this.#uniform, params.muPerMs, params.mixLayers + 2) + linkMs * (params.mixLayers + 2)
-    this.#at(nowMs + outMs, (arrivedMs) => {
+    this.#at(nowMs + wayOutMs(this.#figures, this.#uniform), (arrivedMs) => {
       const answer = this.#askCourier(box, arrivedMs)
-      const homeMs = hopsMs(this.#uniform, params.muPerMs, params.mixLayers) + linkMs * (params.mixLayers + 2)
-      this.#at(arrivedMs + homeMs, (homeAtMs) => this.#hear(box, answer, homeAtMs))
+      this.#at(arrivedMs + wayHomeMs(this.#figures, this.#uniform), (homeMs) => this.#hear(box, answer, homeMs))
     })
   }
 

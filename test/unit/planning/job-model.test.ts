@@ -17,7 +17,7 @@ const ROUND_TRIP_MS = (2 * tinyParams.mixLayers + 2) * HOP_MS
 
 const settingOf = (params: MixnetParams, changes: Partial<JobSetting> = {}): JobSetting => ({
   params,
-  storage: { params, couriers: 2, replicas: 4, linkUse: { courier: 0, replica: 0 }, linkMs: 0 },
+  storage: { params, couriers: 2, replicas: 4, linkUse: { courier: 0, replica: 0 }, linkMs: 0, gatherMs: 0 },
   client: { sessions: 1, use: 0 },
   service: { sessions: 6, use: 0 },
   boxesIn: 4, boxesOut: 4,

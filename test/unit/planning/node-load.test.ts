@@ -12,7 +12,7 @@ import { referenceBackend } from "../../../src/crypto/backends/reference.ts"
 import { frameBytes } from "../../../src/link/frame.ts"
 import { gatewayLoopRate } from "../../../src/params/mixnet-params.ts"
 import { changeFigures, figuresOf, serviceSessions } from "../../../src/planning/network-figures.ts"
-import { clientLine, nodeLoads, storageLoad } from "../../../src/planning/node-load.ts"
+import { clientLine, meanGatherMs, nodeLoads, storageLoad } from "../../../src/planning/node-load.ts"
 import { linkSizesOf } from "../../../actors/network-links.ts"
 import { knowledgeOf } from "../../../actors/knowledge.ts"
 import { topology as echomix } from "../../../topologies/echomix.ts"
@@ -38,6 +38,11 @@ describe("node loads", () => {
     expect(mixes?.serviceNode.unwrappedPerSecond).toBeCloseTo((12 + 4 + 4) / 4, 9)
     expect(gateways?.layers[0]?.unwrappedPerSecond).toBeCloseTo(2, 9)
     expect(gateways?.gateway.unwrappedPerSecond).toBeCloseTo(1, 9)
+  })
+  it("gather packets for 8 ms at most, less where many go the same way, and for half of it where very many do", () => {
+    expect(meanGatherMs(figuresOf(echomix))).toBeGreaterThan(7.5)
+    expect(meanGatherMs(figuresOf(echomix))).toBeLessThan(8)
+    expect(meanGatherMs(changeFigures(figuresOf(tiny), { users: 1e6 }))).toBeCloseTo(4, 1)
   })
   it("a line's bytes are frames of the lengths that links to a gateway have", () => {
     const { downBytesPerSecond, packetsPerSecond, upBytesPerSecond } = clientLine(tiny.params)

@@ -15,7 +15,7 @@ const HOP_MS = 1 / -Math.expm1(-tinyParams.muPerMs)
 const ROUND_TRIP_MS = (2 * tinyParams.mixLayers + 2) * HOP_MS
 const TICK_MS = 1 / tinyParams.lambdaPPerMs
 
-const storage: StorageFigures = { params: tinyParams, couriers: 2, replicas: 8, linkUse: { courier: 0, replica: 0 }, linkMs: 0 }
+const storage: StorageFigures = { params: tinyParams, couriers: 2, replicas: 8, linkUse: { courier: 0, replica: 0 }, linkMs: 0, gatherMs: 0 }
 /** Links so quick that every answer is there before anybody asks for it. */
 const instant: StorageFigures = { ...storage, params: { ...tinyParams, lambdaRPerMs: 100 } }
 const one: TransferPlan = { kind: "write", sessions: 1, use: 0, startMs: 0, boxes: 1 }
