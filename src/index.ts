@@ -31,7 +31,8 @@ export type { Tap, TapEvent } from "./actor/call-tap.ts"
 export { ActorUnavailable, CallTimedOut } from "./actor/actor.ts"
 export { InferenceEvent, InferenceFailed, type JobEstimate } from "../actors/client/protocol.ts"
 export {
-  type AnonymityFloor, type ClientChoice, dispatch, estimate, type EventListener, fetch, type FetchedAnswer, infer, type InferenceAnswer, inferTensors, type JobChoice, models,
+  type AnonymityFloor, type ClientChoice, dispatch, estimate, type EventListener,
+  fetch, type FetchedAnswer, infer, type InferenceAnswer, inferTensors, type JobChoice, models,
   type NetworkModel, type TensorAnswer, upload, type Uploaded
 } from "../actors/session-api.ts"
 
