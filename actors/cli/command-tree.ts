@@ -15,10 +15,12 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
 import { DEPLOY_TARGETS } from "../../src/topology/deploy-render.ts"
+import { ELIDED_REFUSED } from "../../src/crypto/elided-refused.ts"
 import { ROLES } from "../../src/topology/topology.ts"
 import { LOG_LEVELS } from "../operator/operator-log.ts"
 import { packageVersion } from "./package-version.ts"
 import { plan } from "./plan-options.ts"
+import { simulate } from "./simulate-options.ts"
 
 const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
 
@@ -46,8 +48,15 @@ const runningTopology = Options.text("topology").pipe(
   Options.withDescription("The network: a file that exports one constant `topology` with machines, or that value as JSON.")
 )
 const keysDirectory = optional(Options.text("keys").pipe(Options.withPseudoName("DIR"), Options.withDescription("Folder of key files. Default: keys.")))
-const backend = optional(Options.choice("backend", ["native", "reference"] as const).pipe(
-  Options.withDescription("Crypto backend. Default: native where it works, else reference.")
+const backend = optional(Options.text("backend").pipe(
+  Options.withPseudoName("native|reference"),
+  Options.withDescription("Crypto backend. Default: native where it works, else reference."),
+  Options.mapEffect((name) => {
+    if (name === "native" || name === "reference") return Effect.succeed<"native" | "reference">(name)
+    return Effect.fail(ValidationError.invalidValue(HelpDoc.p(
+      `--backend: ${name === "elided" ? `elided is refused: ${ELIDED_REFUSED}` : `"${name}" is none: native or reference`}`
+    )))
+  })
 ))
 
 const clientName = optional(Options.text("client").pipe(
@@ -236,7 +245,7 @@ const lab = Command.make("lab", {
 /** All commands. Apart from running them, what pages show is checked against their arguments. */
 export const funion = Command.make("funion").pipe(
   Command.withDescription("Anonymous neural network inference: store, compute, store through a mix network."),
-  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, plan, conformance, doctor, bench, lab])
+  Command.withSubcommands([infer, models, upload, dispatch, fetch, keygen, run, up, status, topology, plan, simulate, conformance, doctor, bench, lab])
 )
 
 const EXAMPLES = [

@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly topology: Topology
   readonly seed: number
   readonly backend: SimulationBackend
+  /** Ends the run early: it then fails as interrupted. */
+  readonly signal?: AbortSignal
   /** Folder of models; default: the package's own. Manifests are read, weights are not. */
   readonly modelsDirectory?: string
   readonly onLink?: (event: LinkEvent) => void
@@ -181,7 +183,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     // actors that a simulation breaks on purpose would fill the screen
     Logger.withMinimumLogLevel(LogLevel.None)
   )
-  const exit = await time.run(program)
+  const exit = await time.run(program, options.signal)
   const { dropsByReason, value } = Exit.getOrElse(exit, (cause) => {
     throw Cause.squash(cause)
   })

@@ -9,12 +9,10 @@
  */
 import { Either } from "effect"
 import { BackendUnavailable } from "./backend-unavailable.ts"
+import { ELIDED_REFUSED } from "./elided-refused.ts"
 import type { CryptoBackend, ServingBackend } from "./backend.ts"
 import { nativeBackend } from "./backends/native.ts"
 import { referenceBackend } from "./backends/reference.ts"
-
-/** What is said to whoever asks for the backend without cryptography. */
-export const ELIDED_REFUSED = "it is no cryptography: packets and boxes would be open to everybody. Only funion simulate and funion lab take it"
 
 const refused = (backend: string, reason: "no-secrecy" | "unknown", detail: string): Either.Either<never, BackendUnavailable> =>
   Either.left(new BackendUnavailable({ backend, reason, detail }))

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Duration, Effect, type Exit, type Scheduler } from "effect"
+import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler } from "effect"
 import { DueHeap } from "../mixnet/due-heap.ts"
 
 /** Midnight of 1 January 2026, UTC: any instant when the protocol's epochs have long begun. */
@@ -127,14 +127,17 @@ export class VirtualTime {
   }
 
   /** Starts an effect in this time; `drain` and `wakeNext` move it on. @param onEnd  told how it ended */
-  start<A, E>(effect: Effect.Effect<A, E>, onEnd: (exit: Exit.Exit<A, E>) => void): void {
-    Effect.runFork(Effect.withClock(effect, this.clock), { scheduler: this.scheduler }).addObserver(onEnd)
+  start<A, E>(effect: Effect.Effect<A, E>, onEnd: (exit: Exit.Exit<A, E>) => void): Fiber.RuntimeFiber<A, E> {
+    const fiber = Effect.runFork(Effect.withClock(effect, this.clock), { scheduler: this.scheduler })
+    fiber.addObserver(onEnd)
+    return fiber
   }
 
-  /** Runs an effect to its end. */
-  async run<A, E>(effect: Effect.Effect<A, E>): Promise<Exit.Exit<A, E>> {
+  /** Runs an effect to its end. @param signal  interrupts it */
+  async run<A, E>(effect: Effect.Effect<A, E>, signal?: AbortSignal): Promise<Exit.Exit<A, E>> {
     let end: Exit.Exit<A, E> | undefined
-    this.start(effect, (exit) => { end = exit })
+    const fiber = this.start(effect, (exit) => { end = exit })
+    signal?.addEventListener("abort", () => fiber.unsafeInterruptAsFork(fiber.id()), { once: true })
     for (let wakes = 1; ; wakes++) {
       this.drain()
       if (end !== undefined) return end

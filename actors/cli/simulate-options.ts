@@ -1,0 +1,56 @@
+/**
+ * The options of `funion simulate` and their help.
+ *
+ * Contract: the command's own code is loaded when it runs.
+ * Knows nothing of: simulations.
+ * Source: the issue's list; departures: none.
+ *
+ * @module
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
+import { Effect } from "effect"
+
+const HOURS_LIMIT = 10_000
+
+const refused = (message: string) => Effect.fail(ValidationError.invalidValue(HelpDoc.p(message)))
+
+const seed = Options.text("seed").pipe(
+  Options.withPseudoName("N"),
+  Options.withDescription("All draws of the run follow from it. Default: 1."),
+  Options.withDefault("1"),
+  Options.mapEffect((text) => /^\d+$/.test(text) && Number.isSafeInteger(Number(text))
+    ? Effect.succeed(Number(text))
+    : refused(`--seed: "${text}" is no whole number from 0 on`))
+)
+
+const hours = Options.text("hours").pipe(
+  Options.withPseudoName("H"),
+  Options.withDescription("How long users ask for inferences, in virtual hours; fractions are allowed. Default: 0.1."),
+  Options.withDefault("0.1"),
+  Options.mapEffect((text) => {
+    const value = Number(text)
+    return /^\d*\.?\d+$/.test(text) && value > 0 && value <= HOURS_LIMIT
+      ? Effect.succeed(value)
+      : refused(`--hours: "${text}" is no number of hours above 0 and up to ${HOURS_LIMIT}`)
+  })
+)
+
+export const simulateOptions = {
+  topology: Args.text({ name: "TOPOLOGY" }).pipe(Args.withDescription("The network: a file that exports one constant `topology`.")),
+  seed,
+  hours,
+  backend: Options.choice("backend", ["elided", "native", "reference"] as const).pipe(
+    Options.withDefault("elided" as const),
+    Options.withDescription("elided: no cryptography, sizes and identities only; native or reference: as in earnest, and slower. Default: elided.")
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object, and nothing else, on standard output."))
+}
+
+export const simulate = Command.make("simulate", simulateOptions, (given) =>
+  Effect.flatMap(Effect.promise(() => import("./simulate-command.ts")), ({ runSimulate }) => runSimulate(given))).pipe(
+  Command.withDescription("Run a whole network in virtual time from a seed, with users, and print a verdict. The same seed is the same run.")
+)
