@@ -10,7 +10,7 @@
  */
 import type { Entropy } from "../crypto/entropy.ts"
 import { uniformFrom } from "../link/link-services.ts"
-import { type ActorFault, isLinkFault, type LinkFault, matches, type Scenario } from "./fault-plan.ts"
+import { type ActorFault, type Fault, isLinkFault, type LinkFault, matches, type Scenario } from "./fault-plan.ts"
 
 /** A time in the run, in milliseconds after its beginning. */
 export interface Window {
@@ -45,6 +45,12 @@ const shifted = ({ fromMs, shiftMs, untilMs }: Scenario["faults"][number], entro
   return { fromMs: fromMs + laterMs, untilMs: untilMs + laterMs }
 }
 
+/** A fault of which nothing is left to chance but what its own fields say. */
+const withoutLots = <A extends Fault>(fault: A): A => {
+  const { pick: _pick, shiftMs: _shiftMs, ...rest } = fault as A & { readonly pick?: number; readonly shiftMs?: number }
+  return rest as unknown as A
+}
+
 const conditionOf = (fault: LinkFault, window: Window): LinkCondition => {
   switch (fault.kind) {
     case "partition": return { ...window, kind: "partition" }
@@ -57,7 +63,8 @@ const conditionOf = (fault: LinkFault, window: Window): LinkCondition => {
 }
 
 export class FaultSchedule {
-  readonly scenario: Scenario
+  /** The scenario with its lots drawn: names instead of patterns for actors, windows that do not shift. It gives this schedule whatever the seed. */
+  readonly settled: Scenario
   /** In the order of their beginnings. */
   readonly afflictions: ReadonlyArray<Affliction>
   readonly #links: ReadonlyArray<{ readonly fault: LinkFault; readonly condition: LinkCondition }>
@@ -66,18 +73,24 @@ export class FaultSchedule {
 
   /** @param actors  names of all actors of the network */
   constructor(scenario: Scenario, actors: ReadonlyArray<string>, entropy: Entropy) {
-    this.scenario = scenario
+    const faults: Array<Fault> = []
     const links: Array<{ readonly fault: LinkFault; readonly condition: LinkCondition }> = []
     const afflictions: Array<Affliction> = []
     for (const fault of scenario.faults) {
       const window = shifted(fault, entropy)
-      if (isLinkFault(fault)) links.push({ fault, condition: conditionOf(fault, window) })
-      else {
-        const able = actors.filter((name) => matches(fault.actors, name))
-        const offsetMs = fault.kind === "clock-offset" ? fault.offsetMs : 0
-        for (const actor of drawn(able, fault.pick ?? able.length, entropy)) afflictions.push({ ...window, kind: fault.kind, actor, offsetMs })
+      if (isLinkFault(fault)) {
+        links.push({ fault, condition: conditionOf(fault, window) })
+        faults.push({ ...withoutLots(fault), ...window })
+        continue
       }
+      const able = actors.filter((name) => matches(fault.actors, name))
+      const offsetMs = fault.kind === "clock-offset" ? fault.offsetMs : 0
+      const [first, ...others] = drawn(able, fault.pick ?? able.length, entropy)
+      if (first === undefined) continue
+      for (const actor of [first, ...others]) afflictions.push({ ...window, kind: fault.kind, actor, offsetMs })
+      faults.push({ ...withoutLots(fault), ...window, actors: [first, ...others] })
     }
+    this.settled = { ...scenario, faults }
     this.#links = links
     this.afflictions = afflictions.sort((a, b) => a.fromMs - b.fromMs)
   }
