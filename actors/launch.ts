@@ -88,8 +88,17 @@ export interface Foundation {
   readonly mount: MountService
   /** Opens what an actor keeps. */
   readonly openStock: (request: StockRequest) => Effect.Effect<Stock, LaunchFailed, Scope.Scope>
-  /** Told every life with what is around it; gives the life that is started under the name. Default: that life. */
-  readonly onLife?: (name: string, life: ReadyLife, around: Surroundings) => ReadyLife
+  /** Told every life with what it is made of; gives the life that is started under the name. Default: that life. */
+  readonly onLife?: (name: string, life: ReadyLife, parts: LifeParts) => ReadyLife
+}
+
+/** What the life of an actor is made of, for whoever puts another in its place. */
+export interface LifeParts {
+  readonly knowledge: Knowledge
+  readonly around: Surroundings
+  readonly stock: Stock
+  /** The actor's own life with other surroundings or another stock. */
+  readonly lifeWith: (around: Surroundings, stock: Stock) => ReadyLife
 }
 
 /** The life of every actor, by name, each with its stock. */
@@ -102,8 +111,9 @@ const openLives = (
       if (identity === undefined) throw new RangeError(`no actor ${name}`)
       const stock = yield* foundation.openStock({ knowledge, identity, role, entropyOf, choice })
       const around: Surroundings = { mount: foundation.mount, entropyOf, callerFor: (from) => ({ from }) }
-      const life: ReadyLife = lifeOf(knowledge, around, identity, stock)
-      return [name, foundation.onLife?.(name, life, around) ?? life] as const
+      const lifeWith: LifeParts["lifeWith"] = (otherAround, otherStock) => lifeOf(knowledge, otherAround, identity, otherStock)
+      const life = lifeWith(around, stock)
+      return [name, foundation.onLife?.(name, life, { knowledge, around, stock, lifeWith }) ?? life] as const
     }), { concurrency: "unbounded" }).pipe(Effect.map((lives) => new Map(lives)))
 
 /**

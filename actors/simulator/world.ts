@@ -4,7 +4,8 @@
  * Contract: the same topology, seed, backend and body give the same run to the last bit: every actor draws from sources of its own, and `traceHash` covers
  * every link event. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock. Observers are told what happens as it
  * happens and must not disturb it. The world ends with its body.
- * Knows nothing of: faults (a `wrapMount` brings them), users, verdicts.
+ * Faults come by a scenario, from the instant at which the network is up: its links pass through a faulty mount, its actors have clocks of their own.
+ * Knows nothing of: users, verdicts.
  * Source: the issue's list; style.md §1.1, §2.8; departures: none.
  *
  * @module
@@ -20,20 +21,25 @@ import { Crypto } from "../../src/crypto/crypto-service.ts"
 import { randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { layerStandIn } from "../../src/model/stand-in-host.ts"
+import { carryOut } from "../../src/simulation/actor-faults.ts"
+import { calm, type Scenario } from "../../src/simulation/fault-plan.ts"
+import { FaultSchedule } from "../../src/simulation/fault-schedule.ts"
+import { faultyClock } from "../../src/simulation/faulty-clock.ts"
+import { type LinkFaultEvent, makeFaultyMount } from "../../src/simulation/faulty-link.ts"
 import { linkEventsOf, type LinkEvent } from "../../src/simulation/link-event.ts"
 import { Trace } from "../../src/simulation/trace.ts"
 import { VirtualTime } from "../../src/simulation/virtual-clock.ts"
 import { makeGeometry, type Geometry } from "../../src/sphinx/geometry.ts"
-import type { Topology } from "../../src/topology/topology.ts"
+import { actorsOf, type Topology } from "../../src/topology/topology.ts"
 import { LaunchFailed } from "../launch-failed.ts"
-import { launchOn, type Foundation, type Network } from "../launch.ts"
-import type { ReadyLife, Stock, Surroundings } from "../roles.ts"
+import { launchOn, type Foundation, type LifeParts, type Network } from "../launch.ts"
+import type { ReadyLife, Stock } from "../roles.ts"
 import { openMemoryStock, type StockRequest } from "../stocks.ts"
 import { simulationBackend, type SimulationBackend } from "./simulation-backend.ts"
 import { observedTable, type StorageEvent } from "./storage-event.ts"
 
 /** Another life under an actor's name. */
-export type Variant = (life: ReadyLife, around: Surroundings) => ReadyLife
+export type Variant = (life: ReadyLife, parts: LifeParts) => ReadyLife
 
 export interface WorldOptions {
   readonly topology: Topology
@@ -49,6 +55,9 @@ export interface WorldOptions {
   readonly variants?: ReadonlyMap<string, Variant>
   /** Stands between the backend and everybody who uses it, and gives the same bytes: for who listens. */
   readonly wrapCrypto?: (crypto: CryptoBackend, geometry: Geometry) => CryptoBackend
+  /** What goes wrong, and whom to tell what links did. */
+  readonly faults?: Scenario
+  readonly onFault?: (event: LinkFaultEvent) => void
   /** What lies between the actors: given the mount that joins them, the one that they use. */
   readonly wrapMount?: (mount: MountService, around: WorldSources) => MountService
 }
@@ -69,6 +78,8 @@ export interface World extends WorldSources {
   readonly crypto: CryptoBackend
   /** Virtual milliseconds since the first instant. */
   readonly elapsedMs: () => number
+  /** What goes wrong in this run, and when. */
+  readonly schedule: FaultSchedule
   /** Link events so far. */
   readonly linkEvents: () => number
   /** Figures of every actor that was ever up, by name. */
@@ -138,13 +149,14 @@ const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockR
     }
   )
 
-/** Gives every life its meters, and its variant. */
-const livesOf = (options: WorldOptions, books: Map<string, MeterBook>): NonNullable<Foundation["onLife"]> => (name, life, around) => {
-  const book = new MeterBook()
-  books.set(name, book)
-  const chosen = options.variants?.get(name)?.(life, around) ?? life
-  return (ready) => Effect.provideService(chosen(ready), Meter, book)
-}
+/** Gives every life its meters, its variant, and the clock that its faults make. */
+const livesOf = (options: WorldOptions, books: Map<string, MeterBook>, schedule: FaultSchedule): NonNullable<Foundation["onLife"]> =>
+  (name, life, parts) => {
+    const book = new MeterBook()
+    books.set(name, book)
+    const chosen = options.variants?.get(name)?.(life, parts) ?? life
+    return (ready) => Effect.clockWith((clock) => chosen(ready).pipe(Effect.provideService(Meter, book), Effect.withClock(faultyClock(clock, schedule, name))))
+  }
 
 /**
  * Runs a world until its body ends.
@@ -157,6 +169,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
   const entropyOf = (label: string): Entropy => seededEntropy(options.seed, `world/${label}`)
   const nowMs = (): number => time.nowMs
   const books = new Map<string, MeterBook>()
+  const schedule = new FaultSchedule(options.faults ?? calm(0, 0), actorsOf(options.topology).map(({ name }) => name), entropyOf("faults"))
   const readings = Effect.map(
     Effect.forEach(books, ([name, book]) => Effect.map(book.readings, (figures) => [name, figures] as const)),
     (all) => new Map(all)
@@ -169,12 +182,15 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     const recording = new Recorder(geometry.packetBytes, time, options.onLink)
     recorder = recording
     const bare = Context.get(yield* Layer.build(layerMountMemory({ tap: recording.tap })), Mount)
-    const mount = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare
+    const wrapped = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare
+    const mount = makeFaultyMount(wrapped, { schedule, entropyOf, ...(options.onFault === undefined ? {} : { onFault: options.onFault }) })
     const network = yield* launchOn(options.topology, {
-      crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books)
+      crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books, schedule)
     }, { seed: options.seed })
+    schedule.begin(time.nowMs)
+    yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({
-      network, crypto, nowMs, entropyOf, readings, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
+      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
     })
     return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
   }).pipe(

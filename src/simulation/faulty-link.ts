@@ -140,9 +140,9 @@ const fateOf = (link: Faulty, way: Direction, call: string, direction: LinkFault
 const after = <A, E>(delayMs: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   delayMs > 0 ? Effect.zipRight(Effect.sleep(delayMs), effect) : effect
 
-/** Delivers something that nobody waits for. */
-const deliverAside = (link: Faulty, delivery: AnyEffect): Effect.Effect<void> =>
-  Effect.asVoid(Effect.forkIn(Effect.ignore(Effect.catchAllDefect(delivery, () => Effect.void)), link.scope))
+/** Delivers something that nobody waits for; what cannot be delivered is told as lost. */
+const deliverAside = (link: Faulty, call: string, delivery: AnyEffect): Effect.Effect<void> =>
+  Effect.asVoid(Effect.forkIn(Effect.catchAllCause(delivery, () => Effect.sync(() => link.tell(call, "request", "lost"))), link.scope))
 
 /** The parts of a batch by what becomes of them: those that go at once together, every other one alone. */
 const oneWay = (link: Faulty, call: string, payload: unknown, send: (payload: unknown) => AnyEffect): AnyEffect =>
@@ -156,9 +156,9 @@ const oneWay = (link: Faulty, call: string, payload: unknown, send: (payload: un
       if (fate.copies === 0) continue
       const message = fate.isDamaged ? link.forth.damaged(part) : part
       const delivery = after(fate.delayMs, Effect.suspend(() => send(message)))
-      if (fate.delayMs > 0) aside.push(deliverAside(link, delivery))
+      if (fate.delayMs > 0) aside.push(deliverAside(link, call, delivery))
       else prompt.push(message)
-      if (fate.copies === 2) aside.push(deliverAside(link, delivery))
+      if (fate.copies === 2) aside.push(deliverAside(link, call, delivery))
     }
     const together = packets === undefined ? prompt : prompt.length === 0 ? [] : [withPackets(payload, prompt.flatMap((part) => packetsOf(part) ?? []))]
     return Effect.zipRight(Effect.all(aside, { discard: true }), Effect.forEach(together, send, { discard: true }))
@@ -171,7 +171,7 @@ const asking = (link: Faulty, call: string, payload: unknown, send: (payload: un
     if (request.copies === 0) return Effect.never
     const message = request.isDamaged ? link.forth.damaged(payload) : payload
     const once = Effect.suspend(() => send(message))
-    const twin = request.copies === 2 ? deliverAside(link, after(request.delayMs, once)) : Effect.void
+    const twin = request.copies === 2 ? deliverAside(link, call, after(request.delayMs, once)) : Effect.void
     return Effect.zipRight(twin, after(request.delayMs, once)).pipe(
       Effect.exit,
       Effect.flatMap((exit) => {

@@ -1,9 +1,9 @@
 /**
  * A service acts only after the delay that the packet's sender chose, and a dispatch is answered at its fixed time.
  *
- * Contract: a delay is at least a millisecond, so what a service does for a packet (it asks a courier) never falls into the millisecond after that packet
- * came; other packets come by chance, and the share of time after some arrival is the share of actions that may fall there. More than chance explains
- * means that packets are acted upon as they come. A commission is never answered sooner than AnswerMs after it was sent.
+ * Contract: what a service does for a packet (it asks a courier) falls into the millisecond after that packet came only if the delay was that short, or
+ * because another packet came by chance: the share of time after some arrival, and that of such delays, are what may fall there. More than chance
+ * explains means that packets are acted upon as they come. A commission is never answered sooner than AnswerMs after it was sent.
  * Knows nothing of: which packet an action belongs to.
  * Source: mixnet.md §10; funion.md §6.1 (fixed answer time); issue 5, part 1; departures: none.
  *
@@ -13,13 +13,12 @@ import { type Verdict, verdictOf } from "./checker.ts"
 import { binomialAtLeast } from "./statistics.ts"
 
 export const TURN_AROUND_FALSE_ALARM_RATE = 1e-9
-/** Least delay of a hop. */
-const LEAST_DELAY_MS = 1
-/** What counts as before it, so that rounding is on the sound side. */
-const SOON_MS = 0.99
+/** What counts as soon after an arrival: the least delay of a hop. */
+const SOON_MS = 1
 
 export interface TurnAroundCheckerOptions {
   readonly node: string
+  readonly muPerMs: number
   readonly answerMs: number
 }
 
@@ -40,7 +39,7 @@ export class TurnAroundChecker {
   /** A packet came to the service node. */
   cameIn(instantMs: number): void {
     this.#firstMs ??= instantMs
-    this.#coveredMs += Math.min(LEAST_DELAY_MS, instantMs - this.#cameMs)
+    this.#coveredMs += Math.min(SOON_MS, instantMs - this.#cameMs)
     this.#cameMs = instantMs
   }
 
@@ -57,10 +56,11 @@ export class TurnAroundChecker {
   }
 
   verdict(): Verdict {
-    const { answerMs, node } = this.#options
+    const { answerMs, muPerMs, node } = this.#options
     const watchedMs = this.#cameMs - (this.#firstMs ?? this.#cameMs)
     // one more arrival's worth, so that short runs are on the sound side
-    const share = watchedMs > 0 ? Math.min(1, (this.#coveredMs + LEAST_DELAY_MS) / watchedMs) : 1
+    const byChance = watchedMs > 0 ? (this.#coveredMs + SOON_MS) / watchedMs : 1
+    const share = Math.min(1, byChance - Math.expm1(-muPerMs * SOON_MS))
     const probability = binomialAtLeast(this.#soon, this.#actions, share)
     const findings = [
       ...(probability < TURN_AROUND_FALSE_ALARM_RATE

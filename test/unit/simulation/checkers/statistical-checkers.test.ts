@@ -97,7 +97,7 @@ describe("the turn-around checker", () => {
   const arrivals = poissonInstants(uniformsOf("arrivals"), 60_000, () => 0.2)
   const verdictWith = (delayOf: (uniform: () => number) => number, roundTripMs = 700) => {
     const uniform = uniformsOf("actions")
-    const checker = new TurnAroundChecker({ node: "service-node-0", answerMs: 300 })
+    const checker = new TurnAroundChecker({ node: "service-node-0", muPerMs: MU_PER_MS, answerMs: 300 })
     const events = [
       ...arrivals.map((instantMs) => ({ instantMs, isAction: false })),
       ...arrivals.filter((_, index) => index % 100 === 0).map((instantMs) => ({ instantMs: instantMs + delayOf(uniform), isAction: true }))

@@ -1,0 +1,44 @@
+/**
+ * A compute service that releases small outputs before their edge.
+ *
+ * Contract: when a model has given little, the service's clock goes ahead, so that the next edge comes sooner than it should; after large outputs it is
+ * right again. Caught by the release checker.
+ * Source: issue 5 ("a compute that releases early on small outputs"); departures: none.
+ *
+ * @module
+ */
+import { Clock, Effect } from "effect"
+import type { ReadyLife } from "../../roles.ts"
+import type { Variant } from "../world.ts"
+
+/** Outputs below it are small. */
+const SMALL_BYTES = 256
+/** How far ahead the clock is then, as a share of the quantum. */
+const LEAD_QUANTA = 0.4
+
+const ahead = (base: Clock.Clock, leadMs: () => number): Clock.Clock => {
+  const millis = (): number => base.unsafeCurrentTimeMillis() + leadMs()
+  const nanos = (): bigint => base.unsafeCurrentTimeNanos() + BigInt(Math.round(leadMs() * 1e6))
+  return {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: millis,
+    unsafeCurrentTimeNanos: nanos,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanos: Effect.sync(nanos),
+    sleep: (duration) => base.sleep(duration)
+  }
+}
+
+export const earlyRelease: Variant = (life, { around, knowledge, lifeWith, stock }) => {
+  if (stock.role !== "compute") return life
+  const fullLeadMs = Math.round(LEAD_QUANTA * knowledge.setting.params.quantumMs)
+  let leadMs = 0
+  const { modelHost } = stock
+  const run: typeof modelHost.run = (modelId, inputs, limitMs) =>
+    Effect.tap(modelHost.run(modelId, inputs, limitMs), (outputs) =>
+      Effect.sync(() => {
+        leadMs = outputs.reduce((sum, { data }) => sum + data.length, 0) < SMALL_BYTES ? fullLeadMs : 0
+      }))
+  const hasty: ReadyLife = lifeWith(around, { ...stock, modelHost: { ...modelHost, run } })
+  return (ready) => Effect.clockWith((clock) => Effect.withClock(hasty(ready), ahead(clock, () => leadMs)))
+}
