@@ -25,7 +25,7 @@ import type { NodeId } from "../sphinx/geometry.ts"
 class PacketReceiver extends RpcGroup.make(Forward) {}
 
 /** Packets that may wait for one peer; the newest are dropped beyond. */
-const OUTBOX_CAPACITY = 256
+export const OUTBOX_CAPACITY = 256
 
 /** Packets that are due within this time leave in one call, in milliseconds: a fraction of any mean delay worth having. */
 export const GATHER_MS = 8

@@ -3,13 +3,14 @@
  *
  * Contract: sees when packets go into a node and come out of it, not which is which. If each of n packets inside has an exponential rest of its delay,
  * the next one is due after a time whose integral of µ·n(t) is exponential with mean 1, whatever came before (time rescaling). A packet that is due waits
- * `gatherMs` for others of its link, so a batch tells when its first packet was due; only times in which nothing gathers are used. The samples of a run
+ * `gatherMs` for others of its link, so a batch tells when its first packet was due; only times in which nothing gathers are used. Nodes know whole
+ * milliseconds only: what is due in one is due at its end, so a sample is spread evenly over the probability of its last millisecond. The samples of a run
  * are tested against that distribution: a node that does not delay, or acts before the delay is over, fails. Secondly, over stretches of many delays, packets
  * that left less packets inside times a constant scatter by the squared coefficient of variation of what a packet spends inside: a constant delay
  * scatters too little. Counting ends with the calm: faults lose packets that the count would keep.
  * Knows nothing of: roles. The caller says what goes in and out.
- * Source: mixnet.md §2, §5, §10; issue 5, part 1; departures: delays are whole milliseconds, rounded up; a packet counts half a millisecond after it came,
- * and of long runs the first samples are tested, so that the rounding never shows.
+ * Source: mixnet.md §2, §5, §10; issue 5, part 1; departures: delays are whole milliseconds, rounded up, so a packet
+ * counts half a millisecond after it came; of long runs the first samples are tested, so that what is left of the rounding never shows.
  *
  * @module
  */
@@ -22,6 +23,9 @@ export const HOP_SAMPLE_LIMIT = 2_000
 /** Least samples for a test. */
 const SAMPLE_COUNT_LEAST = 100
 const ROUNDING_MS = 0.5
+/** Resolution of the clock of actors. */
+const TICK_MS = 1
+const GOLDEN = (Math.sqrt(5) - 1) / 2
 /** Length of a stretch in mean delays, and how many there must be, and may. */
 const STRETCH_DELAYS = 10
 const STRETCH_COUNT_LEAST = 500
@@ -118,7 +122,7 @@ export class HopDelayChecker {
     this.#inside -= 1
     if (this.#samples.length >= HOP_SAMPLE_LIMIT) return
     const dueMs = instantMs - this.#options.gatherMs
-    if (dueMs > this.#leftMs) this.#samples.push(this.#options.muPerMs * this.#packetMs(dueMs))
+    if (dueMs > this.#leftMs) this.#samples.push(this.#spread(this.#packetMs(Math.max(this.#leftMs, dueMs - TICK_MS)), this.#packetMs(dueMs)))
     this.#leftMs = instantMs
     this.#stayed = this.#inside
     this.#cameMs = []
@@ -126,7 +130,7 @@ export class HopDelayChecker {
 
   verdict(): Verdict {
     const { checker, node } = this.#options
-    const tests = [this.#law(), this.#spread()].filter((test) => test !== undefined)
+    const tests = [this.#law(), this.#scattering()].filter((test) => test !== undefined)
     return verdictOf(
       checker,
       tests.flatMap(({ finding }) => (finding === undefined ? [] : [`${node}: ${finding}`])),
@@ -148,7 +152,7 @@ export class HopDelayChecker {
   }
 
   /** Whether the delays scatter enough. */
-  #spread() {
+  #scattering() {
     const { gatherMs, muPerMs } = this.#options
     const count = this.#stretches.done.length
     if (count < STRETCH_COUNT_LEAST) return undefined
@@ -156,6 +160,14 @@ export class HopDelayChecker {
     const bound = (SCATTER_SHARE / (1 + muPerMs * gatherMs) ** 2) * (1 - SCATTER_DEVIATIONS * Math.sqrt(2 / count))
     const finding = `its delays scatter too little (${scatter.toFixed(3)}, bound ${bound.toFixed(3)})`
     return { figure: { name: "Scatter", value: scatter }, finding: scatter < bound ? finding : undefined }
+  }
+
+  /** A value between two of µ·n·t that is as probable as what lies between them: the places follow from the golden ratio. */
+  #spread(packetMsBefore: number, packetMs: number): number {
+    const { muPerMs } = this.#options
+    const place = (this.#samples.length * GOLDEN) % 1
+    const least = Math.exp(-muPerMs * packetMs)
+    return -Math.log(least + place * (Math.exp(-muPerMs * packetMsBefore) - least))
   }
 
   /** Packets inside times milliseconds, from the last departure to `untilMs`. */

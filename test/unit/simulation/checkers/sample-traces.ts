@@ -29,9 +29,9 @@ export interface NodeTrace {
   readonly way: "in" | "out"
 }
 
-/** What shows of a node that delays each packet and sends in batches, one link: in the order of instants. */
+/** What shows of a node that knows whole milliseconds, delays each packet and sends in batches, one link: in the order of instants. */
 export const nodeTrace = (arrivalsMs: ReadonlyArray<number>, delayOf: () => number, gatherMs: number): ReadonlyArray<NodeTrace> => {
-  const dueMs = arrivalsMs.map((atMs) => atMs + delayOf()).sort((a, b) => a - b)
+  const dueMs = arrivalsMs.map((atMs) => Math.ceil(Math.floor(atMs) + delayOf())).sort((a, b) => a - b)
   const out: Array<number> = []
   let batchEndsMs = Number.NEGATIVE_INFINITY
   for (const due of dueMs) {

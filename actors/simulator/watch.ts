@@ -1,0 +1,172 @@
+/**
+ * All checkers around one world: who is told what, and what they say in the end.
+ *
+ * Contract: watches from outside: links, tables of replicas, what people got, meters. Checkers that need a calm network look at the time before the first
+ * fault, those that follow one sender or node leave out the time in which faults hinder it. Watching changes nothing in the run.
+ * Knows nothing of: workloads.
+ * Source: issue 5, part 1 (checkers outside the system); departures: none.
+ *
+ * @module
+ */
+import { Effect } from "effect"
+import { GATHER_MS, OUTBOX_CAPACITY } from "../../src/node/outgoing-links.ts"
+import { accountingVerdict, type PacketBalance } from "../../src/simulation/checkers/accounting-checker.ts"
+import type { Verdict } from "../../src/simulation/checkers/checker.ts"
+import { EmissionChecker } from "../../src/simulation/checkers/emission-checker.ts"
+import { HopDelayChecker } from "../../src/simulation/checkers/hop-delay-checker.ts"
+import { JobChecker } from "../../src/simulation/checkers/job-checker.ts"
+import { QueueChecker } from "../../src/simulation/checkers/queue-checker.ts"
+import { ReleaseChecker } from "../../src/simulation/checkers/release-checker.ts"
+import { StorageChecker } from "../../src/simulation/checkers/storage-checker.ts"
+import { TurnAroundChecker } from "../../src/simulation/checkers/turn-around-checker.ts"
+import { FaultSchedule, type Window } from "../../src/simulation/fault-schedule.ts"
+import type { LinkFaultEvent } from "../../src/simulation/faulty-link.ts"
+import type { LinkEvent } from "../../src/simulation/link-event.ts"
+import { actorsOf, type Topology } from "../../src/topology/topology.ts"
+import { PacketCounts } from "./packet-counts.ts"
+import type { StorageEvent } from "./storage-event.ts"
+import type { ActorReadings, World, WorldOptions } from "./world.ts"
+
+/** After a fault is over, an actor needs time to be as before: documents, links, retries. */
+const RECOVERY_MS = 15_000
+/** Instants at which levels are looked at. */
+const LOOK_MS = 5_000
+
+/** Most that may wait, by metric and word; what an actor has several of counts together. */
+const boundsOf = (topology: Topology): ReadonlyMap<string, number> => {
+  const nodes = topology.mixes.length + topology.gateways.length + topology.serviceNodes.length
+  return new Map([
+    ["queued/inbound", 1_000], ["queued/delay", 8_192], ["queued/service", 8_192], ["queued/outgoing", OUTBOX_CAPACITY * nodes],
+    ["queued/inboxes", 256 * 4_096], ["queued/work", 2_048], ["waiting_dispatches/", 1_024 * topology.computes.length], ["cached_envelopes/", 65_536]
+  ])
+}
+
+interface NodeWatch {
+  readonly delays: HopDelayChecker
+  /** The call by which packets that are delayed come in. */
+  readonly delayedCall: "Forward" | "Submit"
+  readonly turns?: TurnAroundChecker
+}
+
+export class Watch {
+  readonly jobs = new JobChecker()
+  readonly releases = new ReleaseChecker()
+  readonly storage = new StorageChecker()
+  readonly #topology: Topology
+  readonly #senders = new Map<string, EmissionChecker>()
+  readonly #nodes = new Map<string, NodeWatch>()
+  readonly #queues: QueueChecker
+  readonly #counts: PacketCounts
+  readonly #work = new Map<string, Array<Window>>()
+  /** Set when the network is up. */
+  #fromMs = Number.POSITIVE_INFINITY
+  #calmUntilMs = Number.POSITIVE_INFINITY
+
+  constructor(topology: Topology) {
+    this.#topology = topology
+    const { answerMs, lambdaLPerMs, lambdaPPerMs, muPerMs } = topology.params
+    const sessions = [...topology.clients.map(({ name }) => [name, 1] as const), ...topology.computes.map((each) => [each.name, each.sessions] as const)]
+    for (const [sender, count] of sessions) this.#senders.set(sender, new EmissionChecker({ sender, ratePerMs: count * (lambdaPPerMs + lambdaLPerMs) }))
+    const delays = (node: string, checker: string) => new HopDelayChecker({ checker, node, muPerMs, gatherMs: GATHER_MS })
+    for (const { name } of topology.mixes) this.#nodes.set(name, { delays: delays(name, "hop delays"), delayedCall: "Forward" })
+    for (const { name } of topology.gateways) this.#nodes.set(name, { delays: delays(name, "hop delays"), delayedCall: "Submit" })
+    for (const { name } of topology.serviceNodes) {
+      const turns = new TurnAroundChecker({ node: name, muPerMs, answerMs })
+      this.#nodes.set(name, { delays: delays(name, "service delays"), delayedCall: "Forward", turns })
+    }
+    this.#queues = new QueueChecker(boundsOf(topology))
+    this.#counts = new PacketCounts(topology)
+  }
+
+  /** What a world must be given to be watched. */
+  get observers(): Pick<WorldOptions, "onLink" | "onStorage" | "onFault"> {
+    return {
+      onLink: (event) => this.#onLink(event),
+      onStorage: (event) => this.#onStorage(event),
+      onFault: (event: LinkFaultEvent) => this.#counts.strayed(event)
+    }
+  }
+
+  /** The network is up: watching of rates and delays begins. */
+  begin(world: World): void {
+    const { afflictions, settled } = world.schedule
+    this.#fromMs = world.nowMs()
+    this.#calmUntilMs = this.#fromMs + Math.min(Number.POSITIVE_INFINITY, ...settled.faults.map(({ fromMs }) => fromMs), ...afflictions.map(({ fromMs }) => fromMs))
+  }
+
+  /** A client had a job for some time. */
+  worked(client: string, window: Window): void {
+    const windows = this.#work.get(client) ?? []
+    this.#work.set(client, windows)
+    windows.push(window)
+  }
+
+  /** A commission was answered that long after it was made. */
+  commissioned(roundTripMs: number): void {
+    for (const { turns } of this.#nodes.values()) turns?.answered(roundTripMs)
+  }
+
+  /** Looks at levels again and again; never ends. */
+  look(world: World): Effect.Effect<never> {
+    const once = Effect.map(world.readings, (readings) => {
+      for (const [actor, figures] of readings) {
+        for (const metric of ["queued", "waiting_dispatches", "cached_envelopes"] as const) {
+          for (const [word, level] of figures.get(metric) ?? []) this.#queues.observe(actor, `${metric}/${word}`, level)
+        }
+      }
+    })
+    return Effect.forever(Effect.zipRight(Effect.sleep(LOOK_MS), once))
+  }
+
+  /** What all checkers say at the end. */
+  verdicts(world: World, readings: ReadonlyMap<string, ActorReadings>): ReadonlyArray<Verdict> {
+    const nowMs = world.nowMs()
+    return [
+      this.jobs.verdict(nowMs),
+      this.storage.verdict(),
+      this.releases.verdict(world.schedule.settled.faults.length === 0),
+      ...[...this.#senders].map(([sender, checker]) =>
+        checker.verdict({ fromMs: this.#fromMs, untilMs: nowMs }, this.#workOf(sender), this.#troublesOf(world.schedule, sender))),
+      ...[...this.#nodes.values()].flatMap(({ delays, turns }) => [delays.verdict(), ...(turns === undefined ? [] : [turns.verdict()])]),
+      this.#queues.verdict(),
+      accountingVerdict(this.#balances(world.schedule, readings))
+    ]
+  }
+
+  #onLink(event: LinkEvent): void {
+    this.#counts.crossed(event)
+    const { call, direction, from, instantMs, to } = event
+    if (direction !== "request") return
+    if (call === "Submit") this.#senders.get(from)?.observe(instantMs)
+    if (instantMs >= this.#calmUntilMs) return
+    if (call === "Query") this.#nodes.get(from)?.turns?.acted(instantMs)
+    if (call !== "Forward" && call !== "Submit") return
+    const receiver = this.#nodes.get(to)
+    if (receiver?.delayedCall === call) receiver.delays.cameIn(instantMs)
+    if (call === "Forward") {
+      receiver?.turns?.cameIn(instantMs)
+      this.#nodes.get(from)?.delays.wentOut(instantMs)
+    }
+  }
+
+  #onStorage(event: StorageEvent): void {
+    this.storage.observe(event)
+    if (event.operation === "write") this.releases.written(event.boxId, event.instantMs)
+  }
+
+  /** A service works all the time, for whoever asks. */
+  #workOf(sender: string): ReadonlyArray<Window> {
+    return this.#topology.computes.some(({ name }) => name === sender) ? [...this.#work.values()].flat() : this.#work.get(sender) ?? []
+  }
+
+  #troublesOf(schedule: FaultSchedule, sender: string): ReadonlyArray<Window> {
+    const group = [sender, ...this.#topology.gateways.map(({ name }) => name)]
+    return schedule.troublesOf(group).map(({ fromMs, untilMs }) => ({ fromMs: this.#fromMs + fromMs, untilMs: this.#fromMs + untilMs + RECOVERY_MS }))
+  }
+
+  #balances(schedule: FaultSchedule, readings: ReadonlyMap<string, ActorReadings>): ReadonlyArray<PacketBalance> {
+    const disturbed = new Set(schedule.afflictions.filter(({ kind }) => kind === "crash" || kind === "restart").map(({ actor }) => actor))
+    const nodes = new Set(this.#nodes.keys())
+    return actorsOf(this.#topology).filter(({ name }) => nodes.has(name)).map(({ name }) => this.#counts.balanceOf(name, readings.get(name), disturbed.has(name)))
+  }
+}
