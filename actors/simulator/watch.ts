@@ -91,7 +91,8 @@ export class Watch {
   begin(world: World): void {
     const { afflictions, settled } = world.schedule
     this.#fromMs = world.nowMs()
-    this.#calmUntilMs = this.#fromMs + Math.min(Number.POSITIVE_INFINITY, ...settled.faults.map(({ fromMs }) => fromMs), ...afflictions.map(({ fromMs }) => fromMs))
+    const beginnings = [...settled.faults, ...afflictions].map(({ fromMs }) => fromMs)
+    this.#calmUntilMs = this.#fromMs + Math.min(Number.POSITIVE_INFINITY, ...beginnings)
   }
 
   /** A client had a job for some time. */
@@ -167,6 +168,7 @@ export class Watch {
   #balances(schedule: FaultSchedule, readings: ReadonlyMap<string, ActorReadings>): ReadonlyArray<PacketBalance> {
     const disturbed = new Set(schedule.afflictions.filter(({ kind }) => kind === "crash" || kind === "restart").map(({ actor }) => actor))
     const nodes = new Set(this.#nodes.keys())
-    return actorsOf(this.#topology).filter(({ name }) => nodes.has(name)).map(({ name }) => this.#counts.balanceOf(name, readings.get(name), disturbed.has(name)))
+    return actorsOf(this.#topology).filter(({ name }) => nodes.has(name))
+      .map(({ name }) => this.#counts.balanceOf(name, readings.get(name), disturbed.has(name)))
   }
 }

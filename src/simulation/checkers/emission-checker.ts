@@ -71,7 +71,8 @@ export class EmissionChecker {
       test(2 * Math.min(poissonAtLeast(count, expected), poissonAtMost(count, expected)), () =>
         `${sender}: ${count} packets in ${Math.round(totalMs)} ms of ${phase}, where ${Math.round(expected)} are due`)
       const bursts = gapsMs.filter((gapMs) => gapMs < BURST_MS).length
-      test(poissonAtLeast(bursts, -BURST_FACTOR * gapsMs.length * Math.expm1(-ratePerMs * BURST_MS)), () => `${sender}: ${bursts} times two packets at once in its time of ${phase}`)
+      const byChance = -BURST_FACTOR * gapsMs.length * Math.expm1(-ratePerMs * BURST_MS)
+      test(poissonAtLeast(bursts, byChance), () => `${sender}: ${bursts} times two packets at once in its time of ${phase}`)
       if (gapsMs.length < GAP_COUNT_LEAST) continue
       const tested = gapsMs.slice(0, GAP_COUNT_MOST)
       const distance = distanceFrom(tested, exponential(ratePerMs))
