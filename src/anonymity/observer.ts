@@ -52,13 +52,17 @@ export const withStorage = (replicas: ReadonlyArray<string>, base: Adversary = n
 export const withNodes = (role: string, nodes: ReadonlyArray<string>, base: Adversary = networkObserver): Adversary =>
   ({ name: `${base.name} + ${nodes.length} ${role}`, replicas: base.replicas, insideOf: [...base.insideOf, ...nodes] })
 
+/** Bytes of replies and items travel against the direction of their call. */
+const frameOf = ({ direction, from, instantMs, sizeBytes, to }: LinkEvent): ObservedFrame =>
+  direction === "request" ? { instantMs, from, to, sizeBytes } : { instantMs, from: to, to: from, sizeBytes }
+
 /** What an adversary sees of a run. @cost one pass over each list */
 export const viewOf = (run: RecordedRun, adversary: Adversary): View => {
   const inside = new Set(adversary.insideOf)
   const replicas = new Set(adversary.replicas)
   return {
     adversary,
-    frames: run.links.map(({ from, instantMs, sizeBytes, to }) => ({ instantMs, from, to, sizeBytes })),
+    frames: run.links.map(frameOf),
     inside: inside.size === 0 ? [] : run.links.filter(({ from, to }) => inside.has(from) || inside.has(to)),
     matches: inside.size === 0 ? [] : run.matches.filter(({ node }) => inside.has(node)),
     storage: replicas.size === 0 ? [] : run.storage.filter(({ replica }) => replicas.has(replica))

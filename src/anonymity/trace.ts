@@ -8,21 +8,13 @@
  *
  * @module
  */
+import type { LinkEvent } from "../simulation/link-event.ts"
 
-/** Digest of a byte string, as text or as a number below 2^53. */
-export type Digest = string | number
 
-/** One byte string that went over a link. */
-export interface LinkEvent {
-  /** Virtual Unix milliseconds, with fractions. */
-  readonly instantMs: number
-  readonly from: string
-  readonly to: string
-  readonly call: string
-  readonly direction: "request" | "reply" | "item"
-  readonly sizeBytes: number
-  readonly digest: Digest
-}
+export type { LinkEvent }
+
+/** Names the bytes of a packet, as `LinkEvent.digest` does. */
+export type Digest = LinkEvent["digest"]
 
 /** One operation on one box, as the replica that did it saw it. */
 export interface StorageEvent {
