@@ -89,10 +89,10 @@ const earlyWrites = ({ jobs, sight }: BatchSetting): number =>
   jobs.reduce((count, job) => count + job.boxes.output.reduce((sum, release, index) =>
     sum + release.filter((boxId) => (sight.writtenMs.get(boxId) ?? Number.POSITIVE_INFINITY) < (job.edgesMs[index] ?? 0)).length, 0), 0)
 
-/** Looks for a box before its edge has passed, whoever looks. */
-const earlyLooks = ({ jobs, sight }: BatchSetting): number =>
-  jobs.reduce((count, job) => count + job.boxes.output.reduce((sum, release, index) => sum + release.reduce((some, boxId) =>
-    some + (sight.looks.get(boxId) ?? []).filter(({ instantMs }) => instantMs < (job.edgesMs[index] ?? 0)).length, 0), 0), 0)
+/** Looks for a job's boxes of answers before their edge has passed, whoever looks. */
+export const earlyLooks = (sight: StorageSight, job: PlayedJob): number =>
+  job.boxes.output.reduce((sum, release, index) => sum + release.reduce((some, boxId) =>
+    some + (sight.looks.get(boxId) ?? []).filter(({ instantMs }) => instantMs < (job.edgesMs[index] ?? 0)).length, 0), 0)
 
 /** When the data boxes of a job's answer were written, from its edge on: one number a job, the mean. */
 const writeLag = (sight: StorageSight, job: PlayedJob): ReadonlyArray<number> => {
@@ -102,7 +102,7 @@ const writeLag = (sight: StorageSight, job: PlayedJob): ReadonlyArray<number> =>
 }
 
 /** Operations that storage carried out for a job until it ended. */
-const operations = (sight: StorageSight, job: PlayedJob): number =>
+export const operations = (sight: StorageSight, job: PlayedJob): number =>
   [...job.boxes.input, ...job.boxes.output.flat()].reduce((count, boxId) =>
     count + (sight.writtenMs.has(boxId) ? 1 : 0) + ((sight.looks.get(boxId) ?? []).length > 0 ? 1 : 0), 0)
 
@@ -130,7 +130,7 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
     never({ name: "release/early", meaning: "boxes of answers that were on a replica before their edge" }, earlyWrites(inside), ended.length, 8),
     tellsApartAtMost({ name: "release/size", meaning: "telling large answers from small ones by when they are written" },
       lags(answered.filter(isLarge)), lags(answered.filter((job) => !isLarge(job))), 2 * MARGIN, 8),
-    never({ name: "poll/early", meaning: "looks for boxes of answers before their edge" }, earlyLooks(inside), ended.length, 8),
+    never({ name: "poll/early", meaning: "looks for boxes of answers before their edge" }, ended.reduce((sum, job) => sum + earlyLooks(sight, job), 0), ended.length, 8),
     never({ name: "trace/odd", meaning: "jobs whose boxes read and written are not what bucket and overflow alone say" }, oddTraces(inside), ended.length, 8),
     ...(failed.length === 0 ? [] : [
       tellsApartAtMost({ name: "trace/failure-count", meaning: "telling failed jobs from answered ones by operations" },

@@ -9,7 +9,9 @@
  */
 import type { LinkEvent } from "../../../src/anonymity/trace.ts"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
-import { followsLaw, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import { atMost, FALSE_ALARM_RATE, followsLaw, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
+import { compareWithLaw } from "../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
 
 /** Instants are whole milliseconds where an actor reads its clock; this much of a distribution function lies inside of one. */
 const grainOf = (ratePerMs: number): number => 2 * ratePerMs
@@ -66,6 +68,30 @@ const bunchingOf = (instantsMs: ReadonlyArray<number>, { endMs, startMs }: Span,
     return gaps.length === 0 ? 0 : gaps.filter((gap) => gap * ratePerMs < 0.5).length / gaps.length
   })
 
+/** Normal quantile of a two-sided test among several, at the rate of false alarms of a gate: exact enough from 1 to 1000 of them. */
+const worstOfNormal = (count: number): number => Math.sqrt(2 * Math.log(Math.max(1, count) / FALSE_ALARM_RATE))
+
+/** Each client by itself, the worst of them: one that falls silent, or sends in bunches, is not hidden by the others. */
+const worstGates = (lines: ReadonlyArray<ReadonlyArray<number>>, { endMs, startMs }: Span, ratePerMs: number): ReadonlyArray<Gate> => {
+  const expected = (endMs - startMs) * ratePerMs
+  const deviations = lines.map((instants) => Math.abs(instants.length - expected) / Math.sqrt(Math.max(1, expected)))
+  const distances = lines.map((instants) => {
+    const gaps = gapsOf(instants)
+    const allowed = Math.sqrt(-Math.log(FALSE_ALARM_RATE / 2 / Math.max(1, lines.length)) / 2 / Math.max(1, gaps.length)) + grainOf(ratePerMs)
+    return compareWithLaw(gaps, (gapMs) => 1 - Math.exp(-ratePerMs * gapMs)).distance / allowed
+  })
+  const worst = (values: ReadonlyArray<number>): Estimate => {
+    const value = Math.max(0, ...values)
+    return { value, interval: { lower: value, upper: value, level: 1 - FALSE_ALARM_RATE } }
+  }
+  return [
+    atMost({ name: "sender/worst-count", meaning: "packets of the client with work that is furthest from its rate, in standard deviations" },
+      worst(deviations), worstOfNormal(lines.length), lines.length),
+    atMost({ name: "sender/worst-gaps", meaning: "distance of the worst such client's gaps from the exponential law, over what chance allows" },
+      worst(distances), 1, lines.length)
+  ]
+}
+
 /** The gates of clients' lines. */
 export const senderGates = ({ busy, idle, links, params, span, windowMs }: SenderChoice): ReadonlyArray<Gate> => {
   const ratePerMs = params.lambdaPPerMs + params.lambdaLPerMs
@@ -80,6 +106,7 @@ export const senderGates = ({ busy, idle, links, params, span, windowMs }: Sende
   // of n gaps so many are that short by chance, and six standard deviations more
   const expected = busyGaps.length * ratePerMs * BURST_MS
   return [
+    ...worstGates(busy.map(instants), span, ratePerMs),
     tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" },
       counts(busy), counts(idle), MARGIN),
     tellsApartAtMost({ name: "sender/shape", meaning: "the same by how its packets bunch" }, bunching(busy), bunching(idle), MARGIN),

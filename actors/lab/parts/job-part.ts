@@ -10,11 +10,13 @@
 import { seededDraws } from "../../../src/anonymity/draws.ts"
 import { advantageOf, scaledInterval, type Advantage } from "../../../src/anonymity/metrics/advantage.ts"
 import { clopperPearson, type Estimate } from "../../../src/anonymity/metrics/interval.ts"
+import { areaUnderCurve } from "../../../src/anonymity/metrics/roc.ts"
+import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { atMost, never, type Gate } from "../../../src/anonymity/gate.ts"
 import { jobNetwork } from "../lab-network.ts"
-import type { Figure } from "../../../src/anonymity/findings.ts"
+import type { Figure, RuleRow } from "../../../src/anonymity/findings.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
-import { batchesOf, batchGates } from "../measures/batch-measures.ts"
+import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch-measures.ts"
 import { inputOutputGame, readerGame, uploaderGame } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
 import { poolGate, senderGates } from "../measures/sender-measures.ts"
@@ -103,10 +105,48 @@ const figuresOf = (world: JobWorld, games: Games, seed: number): ReadonlyArray<F
   ]
 }
 
+/** The advantage of telling two kinds of jobs apart by a number. */
+const apart = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): Estimate => {
+  const { interval, value } = areaUnderCurve(one, other)
+  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1].map((end) => (value < 0.5 ? -end : end)).sort((a, b) => a - b)
+  return { value: Math.abs(2 * value - 1), interval: { lower: ends[0] ?? 0, upper: ends[1] ?? 0, level: interval.level } }
+}
+
+/** A size class above that of small answers: what a large one would have without shared profiles. */
+const LARGE_CLASS = 2
+
+/** The rules that show in jobs of shipped clients. Without the rule: the same trace as it would be if the rule were left out. */
+const ruleRows = (world: JobWorld, seed: number): ReadonlyArray<RuleRow> => {
+  const { jobs, sight } = world
+  const ended = jobs.filter(({ outcome }) => outcome !== "lost")
+  const [answered, failed] = [ended.filter(({ outcome }) => outcome === "answer"), ended.filter(({ outcome }) => outcome === "failure")]
+  const count = (job: (typeof jobs)[number]): number => operations(sight, job)
+  const slots = boxesOfClass(0)
+  const early = ended.filter((job) => earlyLooks(sight, job) > 0).length
+  const shared = { adversary: "replicas", level: "network", batch: batchSizeOf(world), seed } as const
+  return [
+    {
+      rule: "O4", ...shared, attack: "naming an answer's box by looks for it before it is written", games: ended.length,
+      on: advantageOf(early, ended.length, 0), off: advantageOf(ended.length, ended.length, 0), note: "without: whoever looks early names the box, by definition"
+    },
+    {
+      rule: "O10", ...shared, attack: "telling failed jobs from answered ones by operations", games: ended.length,
+      on: apart(failed.map(count), answered.map(count)), off: apart(failed.map((job) => count(job) - (slots - 1)), answered.map(count)),
+      note: "without: the same traces less what a reader leaves out who stops at the manifest of a failure"
+    },
+    {
+      rule: "O11", ...shared, attack: "telling two models apart by operations", games: answered.length,
+      on: apart(answered.filter(isLarge).map(count), answered.filter((job) => !isLarge(job)).map(count)),
+      off: apart(answered.filter(isLarge).map((job) => count(job) + 2 * (boxesOfClass(LARGE_CLASS) - slots)), answered.filter((job) => !isLarge(job)).map(count)),
+      note: "without: the same traces with the boxes of a class of its own for the larger model"
+    }
+  ]
+}
+
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
-  test: { rounds: 8, clients: 12, jobsPerRound: 4 },
-  quick: { rounds: 30, clients: 24, jobsPerRound: 6 },
-  large: { rounds: 300, clients: 24, jobsPerRound: 6 }
+  test: { rounds: 6, clients: 12, jobsPerRound: 4 },
+  quick: { rounds: 16, clients: 16, jobsPerRound: 6 },
+  large: { rounds: 200, clients: 24, jobsPerRound: 6 }
 }
 /** F */
 export const COVER_JOBS = 2
@@ -125,6 +165,7 @@ export const jobPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => 
     ...emptyPart("jobs"),
     figures: figuresOf(world, games, seed),
     gates: [...jobGates(world, seed), ...linkingGates(games)],
+    rules: ruleRows(world, seed),
     traceHashes: [world.recording.traceHash]
   }
 }

@@ -39,9 +39,10 @@ export interface JobWorld {
   readonly span: { readonly startMs: number; readonly endMs: number }
 }
 
-/** Rows of a large input; a small one has one. Their answers are as large. */
-const LARGE_ROWS = 4
-export const isLarge = ({ rows }: PlayedJob): boolean => rows === LARGE_ROWS
+/** A large job: its input, and its answer, have 4 KB; those of a small one 16 bytes. */
+const LARGE = { model: "rotate-4", rows: 4 } as const
+const SMALL = { model: "affine", rows: 1 } as const
+export const isLarge = ({ model }: Pick<PlayedJob, "model">): boolean => model === LARGE.model
 
 /** Sessions of the person who uploads garbage. */
 const UPLOADER_SESSIONS = 2
@@ -52,7 +53,7 @@ const requestOf = ({ garbageEvery, jobsPerRound }: JobWorldChoice, busy: Readonl
   const sender = busy[number % busy.length] ?? ""
   const receiver = busy[(number + (number % 2) * 3) % busy.length] ?? ""
   const garbage = garbageEvery > 0 && number % garbageEvery === garbageEvery - 1
-  return { sender, receiver, model: "rotate-4", rows: Math.floor(number / 2) % 2 === 0 ? 1 : LARGE_ROWS, garbage }
+  return { sender, receiver, garbage, ...(Math.floor(number / 2) % 2 === 0 ? SMALL : LARGE) }
 }
 
 export const runJobWorld = async (choice: JobWorldChoice): Promise<JobWorld> => {

@@ -42,8 +42,8 @@ interface Size {
 }
 
 const SIZES: Readonly<Record<LabScale, Size>> = {
-  test: { clients: 20, spanMs: 40_000, games: 150 },
-  quick: { clients: 24, spanMs: 90_000, games: 400 },
+  test: { clients: 20, spanMs: 30_000, games: 120 },
+  quick: { clients: 24, spanMs: 60_000, games: 300 },
   large: { clients: 48, spanMs: 600_000, games: 2_000 }
 }
 

@@ -36,7 +36,7 @@ import { recordWorld, type Recording } from "../recorded-world.ts"
 import type { RuleRow } from "../../../src/anonymity/findings.ts"
 import { firstReadMs, sightOf } from "../storage-sight.ts"
 
-const ROUNDS: Readonly<Record<LabScale, number>> = { test: 4, quick: 12, large: 100 }
+const ROUNDS: Readonly<Record<LabScale, number>> = { test: 3, quick: 6, large: 80 }
 /** Streams of a batch, and boxes of a stream. */
 const STREAMS = 4
 const BOXES = 4
