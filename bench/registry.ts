@@ -8,6 +8,7 @@
  * @module
  */
 import { aezBench } from "./aez.bench.ts"
+import { anonymityBench } from "./anonymity/anonymity.bench.ts"
 import { bacapBench } from "./bacap.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
@@ -15,4 +16,4 @@ import { transferBench } from "./transfer.bench.ts"
 import { mixBench } from "./mix.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, mixBench, aezBench, bacapBench, inferBench, transferBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, mixBench, aezBench, bacapBench, inferBench, transferBench, anonymityBench]

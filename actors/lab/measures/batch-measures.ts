@@ -130,7 +130,8 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
     never({ name: "release/early", meaning: "boxes of answers that were on a replica before their edge" }, earlyWrites(inside), ended.length, 8),
     tellsApartAtMost({ name: "release/size", meaning: "telling large answers from small ones by when they are written" },
       lags(answered.filter(isLarge)), lags(answered.filter((job) => !isLarge(job))), 2 * MARGIN, 8),
-    never({ name: "poll/early", meaning: "looks for boxes of answers before their edge" }, ended.reduce((sum, job) => sum + earlyLooks(sight, job), 0), ended.length, 8),
+    never({ name: "poll/early", meaning: "looks for boxes of answers before their edge" },
+      ended.reduce((sum, job) => sum + earlyLooks(sight, job), 0), ended.length, 8),
     never({ name: "trace/odd", meaning: "jobs whose boxes read and written are not what bucket and overflow alone say" }, oddTraces(inside), ended.length, 8),
     ...(failed.length === 0 ? [] : [
       tellsApartAtMost({ name: "trace/failure-count", meaning: "telling failed jobs from answered ones by operations" },

@@ -116,7 +116,7 @@ const apart = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): Estima
 const LARGE_CLASS = 2
 
 /** The rules that show in jobs of shipped clients. Without the rule: the same trace as it would be if the rule were left out. */
-const ruleRows = (world: JobWorld, seed: number): ReadonlyArray<RuleRow> => {
+const ruleRows = (world: JobWorld, { inputOutputWhole }: Games, seed: number): ReadonlyArray<RuleRow> => {
   const { jobs, sight } = world
   const ended = jobs.filter(({ outcome }) => outcome !== "lost")
   const [answered, failed] = [ended.filter(({ outcome }) => outcome === "answer"), ended.filter(({ outcome }) => outcome === "failure")]
@@ -126,8 +126,14 @@ const ruleRows = (world: JobWorld, seed: number): ReadonlyArray<RuleRow> => {
   const shared = { adversary: "replicas", level: "network", batch: batchSizeOf(world), seed } as const
   return [
     {
+      rule: "O1", ...shared, attack: "which answer belongs to this input, whole batch", games: inputOutputWhole.trials,
+      on: asReported(inputOutputWhole), off: advantageOf(ended.length, ended.length, 0),
+      note: "the matcher is told which jobs are cover; without: F = 0 and one job in a quantum leave one candidate, which is counted and not played"
+    },
+    {
       rule: "O4", ...shared, attack: "naming an answer's box by looks for it before it is written", games: ended.length,
-      on: advantageOf(early, ended.length, 0), off: advantageOf(ended.length, ended.length, 0), note: "without: whoever looks early names the box, by definition"
+      on: advantageOf(early, ended.length, 0), off: advantageOf(ended.length, ended.length, 0),
+      note: "without: whoever looks early names the box, by definition"
     },
     {
       rule: "O10", ...shared, attack: "telling failed jobs from answered ones by operations", games: ended.length,
@@ -137,7 +143,8 @@ const ruleRows = (world: JobWorld, seed: number): ReadonlyArray<RuleRow> => {
     {
       rule: "O11", ...shared, attack: "telling two models apart by operations", games: answered.length,
       on: apart(answered.filter(isLarge).map(count), answered.filter((job) => !isLarge(job)).map(count)),
-      off: apart(answered.filter(isLarge).map((job) => count(job) + 2 * (boxesOfClass(LARGE_CLASS) - slots)), answered.filter((job) => !isLarge(job)).map(count)),
+      off: apart(answered.filter(isLarge).map((job) => count(job) + 2 * (boxesOfClass(LARGE_CLASS) - slots)),
+        answered.filter((job) => !isLarge(job)).map(count)),
       note: "without: the same traces with the boxes of a class of its own for the larger model"
     }
   ]
@@ -165,7 +172,7 @@ export const jobPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => 
     ...emptyPart("jobs"),
     figures: figuresOf(world, games, seed),
     gates: [...jobGates(world, seed), ...linkingGates(games)],
-    rules: ruleRows(world, seed),
+    rules: ruleRows(world, games, seed),
     traceHashes: [world.recording.traceHash]
   }
 }
