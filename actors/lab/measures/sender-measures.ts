@@ -84,7 +84,10 @@ const worstGates = (lines: ReadonlyArray<ReadonlyArray<number>>, { endMs, startM
     const value = Math.max(0, ...values)
     return { value, interval: { lower: value, upper: value, level: 1 - FALSE_ALARM_RATE } }
   }
+  const all = lines.reduce((sum, instants) => sum + instants.length, 0)
   return [
+    atMost({ name: "sender/rate", meaning: "packets of all clients with work beside their rate, in standard deviations" },
+      worst([Math.abs(all - lines.length * expected) / Math.sqrt(Math.max(1, lines.length * expected))]), worstOfNormal(1), all, 200),
     atMost({ name: "sender/worst-count", meaning: "packets of the client with work that is furthest from its rate, in standard deviations" },
       worst(deviations), worstOfNormal(lines.length), lines.length),
     atMost({ name: "sender/worst-gaps", meaning: "distance of the worst such client's gaps from the exponential law, over what chance allows" },
