@@ -169,7 +169,8 @@ export const compute = (config: ComputeConfig) => (ready: Effect.Effect<void>) =
         return workflow.idle
       })
     }))
-    yield* ready
-    const loops = [Effect.provideService(workflow.run, BoxStore, stores.whole), serveQueues(config, workflow, admission)]
+    const loops = [
+      Effect.provideService(workflow.run, BoxStore, stores.whole), serveQueues(config, workflow, admission), Effect.zipRight(workflow.covered, ready)
+    ]
     return yield* Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true }), Effect.never)
   })

@@ -31,6 +31,8 @@ export interface ComputeWorkflow {
   readonly state: ComputeState
   /** Admits the cover of a quantum before anything else of it; with `admitting` held. */
   readonly openQuantum: CoverWork["openQuantum"]
+  /** Returns when the service has a place for a client's job, or soon will; while `run` runs. */
+  readonly covered: CoverWork["covered"]
   /** Runs for ever. @errors ComputeStopped: start anew from the journal */
   readonly run: Effect.Effect<never, ComputeStopped, BoxStore | ModelHost>
   /** Returns when no admission is in progress and no job is open; for a service that admits no more. */
@@ -116,5 +118,5 @@ export const makeComputeWorkflow = (
       FiberSet.join(state.fibers)
     ]
     const run = begin.pipe(Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true })), Effect.zipRight(Effect.never))
-    return { state, openQuantum: cover.openQuantum, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
+    return { state, openQuantum: cover.openQuantum, covered: cover.covered, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
   })

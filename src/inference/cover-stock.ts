@@ -34,12 +34,18 @@ export class CoverStock {
   #uploadMs: number
   #underWay = 0
   #stored: Array<StoredInput> = []
+  #storedCount = 0
 
   /** @param estimateMs  how long an upload takes, until one has been seen */
   constructor(coverJobs: number, quantumMs: number, estimateMs: number) {
     this.#coverJobs = coverJobs
     this.#quantumMs = quantumMs
     this.#uploadMs = estimateMs
+  }
+
+  /** True from when F uploads have succeeded. */
+  get hasFirst(): boolean {
+    return this.#storedCount >= this.#coverJobs
   }
 
   /** Quanta from the one in which an upload begins to the one in which it ends. */
@@ -65,7 +71,10 @@ export class CoverStock {
   /** An upload that began has ended; nothing: without success. @param tookMs  from its first box to its last confirmation */
   end(stored?: StoredInput, tookMs?: number): void {
     this.#underWay -= 1
-    if (stored !== undefined) this.#stored.push(stored)
+    if (stored !== undefined) {
+      this.#stored.push(stored)
+      this.#storedCount += 1
+    }
     if (tookMs !== undefined) this.#uploadMs += (tookMs - this.#uploadMs) * MEAN_WEIGHT
   }
 

@@ -23,7 +23,7 @@ import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { ServiceProfile } from "../params/service-profile.ts"
 import { boxesOfClass } from "../params/size-class.ts"
 import type { BoxStoreService } from "../storage/box-store.ts"
-import { acceptedAtMs, notAfterFor, quantumIndexAt } from "./bucket.ts"
+import { notAfterFor, quantumIndexAt } from "./bucket.ts"
 import { dispatchPlaintextOf } from "./client-dispatch.ts"
 import { readToLast, type OutputStream } from "./client-fetch.ts"
 import type { PlannedJob } from "./client-job.ts"
@@ -55,10 +55,17 @@ export interface CoverWork {
   readonly onGridInstant: (gridMs: number) => Effect.Effect<void, ComputeStopped>
   /** What a service that begins does before its first grid instant. */
   readonly begin: Effect.Effect<void, ComputeStopped>
+  /** Returns when the first cover of every profile is in storage, or the time in which it should have been is over. */
+  readonly covered: Effect.Effect<void>
 }
 
 /** A service without cover jobs. */
-export const noCover: CoverWork = { openQuantum: () => Effect.void, onGridInstant: () => Effect.void, begin: Effect.void }
+export const noCover: CoverWork = { openQuantum: () => Effect.void, onGridInstant: () => Effect.void, begin: Effect.void, covered: Effect.void }
+
+/** Quanta whose uploads a service that begins makes up for. */
+const FIRST_QUANTA = 2
+/** The first uploads are waited for this many times as long as they take on the average. */
+const FIRST_UPLOAD_PATIENCE = 4
 
 /** One client's sessions. */
 const SESSION_COUNT = 1
@@ -186,20 +193,28 @@ const onGridInstant = (cover: Cover) => (gridMs: number): Effect.Effect<void, Co
     }, { discard: true })
   })
 
-/** Goes on with the reading of what an earlier life released, and begins the first uploads: F at once, and F that end a quantum later. */
+/** Goes on with the reading of what an earlier life released, and begins the first uploads: F at once, and those of two quanta within one. */
 const begin = (cover: Cover): Effect.Effect<void, ComputeStopped> =>
   Effect.gen(function* () {
     const { setting: { params }, state } = cover
     const nowMs = yield* Clock.currentTimeMillis
     yield* Effect.forEach(state.journal.openJobs(), (job) => (job.cover && !job.readBack ? forkWork(state, readBack(cover, job)) : Effect.void),
       { discard: true })
-    const later = Effect.map(Random.next, (uniform) => acceptedAtMs(params.quantumMs, quantumIndexAt(params.quantumMs, nowMs)) + uniform * params.quantumMs)
+    const soon = Effect.map(Random.next, (uniform) => nowMs + uniform * params.quantumMs)
     yield* Effect.forEach(cover.stocks, ([profile, stock]) =>
       Effect.zipRight(
         beginUploads(cover, profile, stock, profile.coverJobs, Effect.succeed(nowMs)),
-        beginUploads(cover, profile, stock, profile.coverJobs, later)
+        beginUploads(cover, profile, stock, FIRST_QUANTA * profile.coverJobs, soon)
       ), { discard: true })
   })
+
+/** Waits for the first inputs, so that a service is not called up before it has a place for a client's job. */
+const covered = ({ setting: { params }, stocks }: Cover): Effect.Effect<void> => {
+  const look: Effect.Effect<void> = Effect.suspend(() =>
+    (stocks.every(([, stock]) => stock.hasFirst) ? Effect.void : Effect.delay(look, 1 / params.lambdaPPerMs)))
+  const longestMs = Math.max(0, ...stocks.map(([{ inputClass }]) => transferEstimateMs(params, boxesOfClass(inputClass), SESSION_COUNT)))
+  return Effect.asVoid(Effect.timeoutOption(look, FIRST_UPLOAD_PATIENCE * longestMs))
+}
 
 /** The cover jobs of a service. @cost F uploads and F readings per profile and quantum, as the capacity check counts them */
 export const makeCoverWork = (state: ComputeState, setting: CoverSetting): CoverWork => {
@@ -208,5 +223,5 @@ export const makeCoverWork = (state: ComputeState, setting: CoverSetting): Cover
     return [profile, new CoverStock(profile.coverJobs, setting.params.quantumMs, estimateMs)] as const
   })
   const cover: Cover = { state, setting, stocks }
-  return { openQuantum: openQuantum(cover), onGridInstant: onGridInstant(cover), begin: begin(cover) }
+  return { openQuantum: openQuantum(cover), onGridInstant: onGridInstant(cover), begin: begin(cover), covered: covered(cover) }
 }
