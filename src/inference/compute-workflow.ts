@@ -118,5 +118,6 @@ export const makeComputeWorkflow = (
       FiberSet.join(state.fibers)
     ]
     const run = begin.pipe(Effect.zipRight(Effect.all(loops, { concurrency: "unbounded", discard: true })), Effect.zipRight(Effect.never))
-    return { state, openQuantum: cover.openQuantum, covered: cover.covered, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
+    const { covered, openQuantum } = cover
+    return { state, openQuantum, covered, run, idle: Effect.zipRight(state.admitting.withPermits(1)(Effect.void), awaitIdle(state)) }
   })
