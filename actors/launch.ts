@@ -18,6 +18,7 @@ import { Mount, type MountService } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
 import { type ActorHealth, makeSupervisor, type Supervisor } from "../src/actor/supervise.ts"
 import { randomFromEntropy, seededEntropy, systemEntropy, type Entropy } from "../src/crypto/entropy.ts"
+import type { HeartbeatPolicyName } from "../src/mixnet/heartbeat-watch.ts"
 import { openUnwrapThread } from "../src/node/unwrap-thread.ts"
 import { nodeIdOf } from "../src/pki/descriptor.ts"
 import { makeIdentity, type Identity, type NetworkSetting } from "../src/pki/network-setting.ts"
@@ -42,6 +43,8 @@ export interface LaunchOptions extends StockChoice {
   readonly backend?: "native" | "reference"
   /** Makes all draws repeatable. For tests and simulation: a seeded network protects nobody. */
   readonly seed?: number
+  /** What nodes, clients and services do about loops that do not come home; default: warn. */
+  readonly heartbeat?: HeartbeatPolicyName
   /** Sees every call between actors. */
   readonly tap?: Tap
   /**
@@ -103,14 +106,15 @@ export interface LifeParts {
 
 /** The life of every actor, by name, each with its stock. */
 const openLives = (
-  knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, foundation: Foundation, entropyOf: (label: string) => Entropy, choice: StockChoice
+  knowledge: Knowledge, identities: ReadonlyMap<string, Identity>, foundation: Foundation, entropyOf: (label: string) => Entropy,
+  choice: StockChoice & Pick<LaunchOptions, "heartbeat">
 ) =>
   Effect.forEach(actorsOf(knowledge.topology), ({ name, role }) =>
     Effect.gen(function*() {
       const identity = identities.get(name)
       if (identity === undefined) throw new RangeError(`no actor ${name}`)
       const stock = yield* foundation.openStock({ knowledge, identity, role, entropyOf, choice })
-      const around: Surroundings = { mount: foundation.mount, entropyOf, callerFor: (from) => ({ from }) }
+      const around: Surroundings = { mount: foundation.mount, entropyOf, callerFor: (from) => ({ from }), heartbeat: choice.heartbeat ?? "warn" }
       const lifeWith: LifeParts["lifeWith"] = (otherAround, otherStock) => lifeOf(knowledge, otherAround, identity, otherStock)
       const life = lifeWith(around, stock)
       return [name, foundation.onLife?.(name, life, { knowledge, around, stock, lifeWith }) ?? life] as const
@@ -134,7 +138,7 @@ export const launch = (topology: Topology, options: LaunchOptions = {}): Effect.
 
 /** As `launch`, on a given foundation. @errors LaunchFailed */
 export const launchOn = (
-  topology: Topology, foundation: Foundation, options: StockChoice & Pick<LaunchOptions, "seed"> = {}
+  topology: Topology, foundation: Foundation, options: StockChoice & Pick<LaunchOptions, "seed" | "heartbeat"> = {}
 ): Effect.Effect<Network, LaunchFailed, Scope.Scope> =>
   Effect.gen(function*() {
     const { crypto, mount } = foundation
@@ -204,6 +208,8 @@ export interface ActorOptions extends StockChoice {
   readonly cluster?: ClusterChoice
   /** Threads that unwrap packets; default 0: the node's own. */
   readonly unwrapThreads?: number
+  /** What the actor does about loops that do not come home; default: warn. */
+  readonly heartbeat?: HeartbeatPolicyName
 }
 
 /** A running actor. */
@@ -228,8 +234,8 @@ const openLife = ({ around, knowledge }: ActorProcess, identity: Identity, optio
       ...(cluster === undefined || !needsCluster ? {} : { cluster: { ...cluster, mount: around.mount } })
     }
     const stock = yield* openDiskStock(request, directory, secret.storageKey)
-    const surroundings = unwrapThreads === 0 ? around : { ...around, threads: { count: unwrapThreads, open: openUnwrapThread } }
-    return lifeOf(knowledge, surroundings, identity, stock)
+    const threads = unwrapThreads === 0 ? {} : { threads: { count: unwrapThreads, open: openUnwrapThread } }
+    return lifeOf(knowledge, { ...around, ...threads, heartbeat: options.heartbeat ?? "warn" }, identity, stock)
   })
 
 /**

@@ -15,6 +15,7 @@ import { Crypto } from "../src/crypto/crypto-service.ts"
 import { EntropySource, randomFromEntropy, type Entropy } from "../src/crypto/entropy.ts"
 import { JournalFile, type JournalStorage } from "../src/inference/journal-file.ts"
 import { uniformFrom } from "../src/link/link-services.ts"
+import { HeartbeatPolicy, type HeartbeatPolicyName } from "../src/mixnet/heartbeat-watch.ts"
 import type { MixKeyRing } from "../src/mixnet/mix-key.ts"
 import { ModelHost } from "../src/model/model-host.ts"
 import type { UnwrapThreads } from "../src/node/unwrap-pool.ts"
@@ -65,6 +66,8 @@ export interface Surroundings {
   readonly onView?: (view: DirectoryView) => void
   /** Threads that unwrap packets of nodes; default: the node's own. */
   readonly threads?: UnwrapThreads
+  /** What the life does about loops that do not come home; default: warn. */
+  readonly heartbeat?: HeartbeatPolicyName
 }
 
 /** What an actor keeps beyond its crashes. */
@@ -102,7 +105,7 @@ export const pinnedOf = ({ keyOf, topology }: Pick<Knowledge, "keyOf" | "topolog
 /** Gives a life its surroundings: the mount, the directory and its view, and its own source of randomness. */
 const surround = <E>(
   { setting }: Knowledge,
-  { entropyOf, mount, onView }: Surroundings,
+  { entropyOf, heartbeat = "warn", mount, onView }: Surroundings,
   name: string,
   connect: Effect.Effect<DirectoryService, never, Mount | Scope.Scope>,
   live: (view: DirectoryView) => Life<E, Mount | PkiView | Directory | Crypto | Scope.Scope>
@@ -116,6 +119,7 @@ const surround = <E>(
   }).pipe(
     Effect.provideService(Mount, mount),
     Effect.provideService(Crypto, setting.crypto),
+    Effect.provideService(HeartbeatPolicy, heartbeat),
     Effect.provideService(EntropySource, entropyOf(name)),
     Effect.withRandom(randomFromEntropy(entropyOf(`${name}/random`)))
   )

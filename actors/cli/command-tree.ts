@@ -14,6 +14,7 @@ import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import { Effect, Option } from "effect"
 import { unmarked } from "./argument-list.ts"
+import { HEARTBEAT_POLICIES } from "../../src/mixnet/heartbeat-watch.ts"
 import { DEPLOY_TARGETS } from "../../src/topology/deploy-render.ts"
 import { ELIDED_REFUSED } from "../../src/crypto/elided-refused.ts"
 import { ROLES } from "../../src/topology/topology.ts"
@@ -147,6 +148,10 @@ const keygen = Command.make("keygen", {
   Command.withDescription("Make the identity and link keys of an actor. Other machines need the public halves only.")
 )
 
+const heartbeat = optional(Options.choice("heartbeat", HEARTBEAT_POLICIES).pipe(Options.withDescription(
+  "What to do when loops are lost or late beyond chance: nothing, say so, or also stop exposing packets until they come home again. Default: warn."
+)))
+
 const run = Command.make("run", {
   role: Options.choice("role", ROLES).pipe(Options.withDescription("The role that the topology gives the name.")),
   name: Options.text("name").pipe(Options.withPseudoName("NAME"), Options.withDescription("The actor.")),
@@ -167,6 +172,7 @@ const run = Command.make("run", {
   )),
   gpu: Options.boolean("gpu").pipe(Options.withDescription("This runner has a GPU; for the service: some runner has.")),
   workers: wholeNumber("workers", 0, "Threads that unwrap packets at a gateway, mix or service node. Default: the node's own thread alone."),
+  heartbeat,
   clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./run-command.ts")), ({ runActor }) => runActor(given))).pipe(
@@ -177,6 +183,7 @@ const up = Command.make("up", {
   topology: runningTopology,
   keys: keysDirectory,
   directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("Folder of the actors' folders. Default: data."))),
+  heartbeat,
   backend
 }, (given) => Effect.flatMap(Effect.promise(() => import("./up-command.ts")), ({ runUp }) => runUp(given))).pipe(
   Command.withDescription("Run every actor of a topology as a process on this machine, for trying out; makes keys that are missing.")

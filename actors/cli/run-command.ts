@@ -10,6 +10,7 @@
  */
 import { dirname, join, resolve } from "node:path"
 import { Effect, Fiber, Layer, Logger, Schedule } from "effect"
+import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { processesOf, type Role, runnersOf, type Topology } from "../../src/topology/topology.ts"
 import { readPublics, readSecret } from "../key-file.ts"
 import { parseClusterStorage, readClusterStorage } from "../compute/cluster/cluster-database.ts"
@@ -37,6 +38,7 @@ export interface RunRequest {
   readonly cluster: string | undefined
   readonly gpu: boolean
   readonly workers: number | undefined
+  readonly heartbeat: HeartbeatPolicyName | undefined
   readonly backend: "native" | "reference" | undefined
 }
 
@@ -74,11 +76,12 @@ const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<Actor
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
     const directory = request.directory ?? join(DATA_DIRECTORY, name)
-    const { clockOffsetMs, linger, workers } = request
+    const { clockOffsetMs, heartbeat, linger, workers } = request
     const cluster = yield* clusterOf(topology, request, directory)
     return {
       name, role, secret, publics, directory, linger,
       ...(backend === undefined ? {} : { backend }),
+      ...(heartbeat === undefined ? {} : { heartbeat }),
       ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
       ...(cluster === undefined ? {} : { cluster }),
       ...(workers === undefined ? {} : { unwrapThreads: workers })

@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, Either, Schedule, type Scope } from "effect"
 import { systemEntropy } from "../../src/crypto/entropy.ts"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
+import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { processesOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { makeMissingKeyFiles } from "../key-file.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
@@ -30,6 +31,7 @@ export interface UpRequest {
   readonly keys: string | undefined
   readonly directory: string | undefined
   readonly backend: "native" | "reference" | undefined
+  readonly heartbeat: HeartbeatPolicyName | undefined
 }
 
 const PROGRAM = fileURLToPath(new URL("../../../bin/funion.mjs", import.meta.url))
@@ -43,12 +45,14 @@ interface ChildSetting {
   readonly keys: string
   readonly directory: string
   readonly backend: "native" | "reference" | undefined
+  readonly heartbeat: HeartbeatPolicyName | undefined
 }
 
-const spawnActor = (name: string, role: Role, { backend, directory, keys, topologyFile }: ChildSetting): ChildProcess => {
+const spawnActor = (name: string, role: Role, { backend, directory, heartbeat, keys, topologyFile }: ChildSetting): ChildProcess => {
   const args = [PROGRAM, "run", "--role", role, "--name", name, "--keys", keys, "--topology", topologyFile, "--dir", join(directory, name)]
   // a group of its own: Ctrl-C in a terminal reaches this process alone, which then ends the others in order
-  return spawn(process.execPath, [...args, ...(backend === undefined ? [] : ["--backend", backend])], { stdio: ["ignore", "ignore", "pipe"], detached: true })
+  const choices = [...(backend === undefined ? [] : ["--backend", backend]), ...(heartbeat === undefined ? [] : ["--heartbeat", heartbeat])]
+  return spawn(process.execPath, [...args, ...choices], { stdio: ["ignore", "ignore", "pipe"], detached: true })
 }
 
 /** One run of one actor's process: waits for its end; interrupted, ends it. */
@@ -106,7 +110,7 @@ const start = (request: UpRequest): Effect.Effect<Topology, CliFailure, Scope.Sc
     const made = yield* Effect.mapError(makeMissingKeyFiles(crypto, keys, placed.map(({ name }) => name), systemEntropy), (error) => failed(error.message))
     if (made.length > 0) yield* printAside(`keys made in ${keys}: ${made.join(", ")}\n`)
     const topologyFile = yield* writeTopology(directory, topology)
-    const setting: ChildSetting = { topologyFile, keys, directory, backend: request.backend }
+    const setting: ChildSetting = { topologyFile, keys, directory, backend: request.backend, heartbeat: request.heartbeat }
     yield* Effect.forEach(placed, ({ name, role }) => Effect.forkScoped(keepRunning(name, role, setting)), { discard: true })
     yield* printAside(`${placed.length} processes started; waiting for the first directory document\n`)
     return topology

@@ -8,7 +8,7 @@
  * @module
  */
 import { Effect, Mailbox, Schedule, Stream, type Scope } from "effect"
-import { showMeasured } from "../../src/actor/meter.ts"
+import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { ClientEvent, Listener } from "../../src/inference/client-event.ts"
@@ -94,6 +94,9 @@ const makeWorkflow = (config: ClientConfig) =>
     const journal = yield* openClientJournal(config.crypto, { localKey: config.journalKey, entropy })
     const pool = yield* makeSessionPool([yield* config.openPort])
     yield* showMeasured("session_events_total", noticedBy(pool))
+    yield* showMetric("loops_total", () => ({ ...pool.watch?.counts }))
+    yield* showMetric("suspects", () => pool.watch?.suspectCount() ?? 0)
+    yield* showMetric("paused", () => (pool.watch?.isPaused() === true ? 1 : 0))
     const store = yield* Effect.provideService(makeBoxStore, SessionPool, pool)
     const workflow = yield* makeClientWorkflow({
       crypto: config.crypto, entropy, pki, store, exchange: pool.exchange, counters: pool.counters, journal, sessionCount: pool.sessions.length

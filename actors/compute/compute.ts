@@ -103,6 +103,9 @@ const openStore = (config: ComputeConfig) =>
     const ports = yield* Effect.forEach(Array.from({ length: config.plan.sessions }, (_, index) => index), config.openPort)
     const pool = yield* makeSessionPool(ports)
     yield* showMeasured("session_events_total", noticedBy(pool))
+    yield* showMetric("loops_total", () => ({ ...pool.watch?.counts }))
+    yield* showMetric("suspects", () => pool.watch?.suspectCount() ?? 0)
+    yield* showMetric("paused", () => (pool.watch?.isPaused() === true ? 1 : 0))
     const over = (sessions: SessionPoolService) => Effect.provideService(makeBoxStore, SessionPool, sessions)
     return { whole: yield* over(pool), parts: yield* Effect.forEach(pool.sessions, (session) => over(poolOf([session]))) }
   })

@@ -19,6 +19,7 @@ import { layerMountMemory } from "../../src/actor/mount-memory.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { Crypto } from "../../src/crypto/crypto-service.ts"
 import { randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
+import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { layerStandIn } from "../../src/model/stand-in-host.ts"
 import { carryOut } from "../../src/simulation/actor-faults.ts"
@@ -51,6 +52,8 @@ export interface WorldOptions {
   readonly modelsDirectory?: string
   readonly onLink?: (event: LinkEvent) => void
   readonly onStorage?: (event: StorageEvent) => void
+  /** What the actors do about loops that do not come home; default: warn. */
+  readonly heartbeat?: HeartbeatPolicyName
   /** Lives in the place of those of the topology, by actor name. */
   readonly variants?: ReadonlyMap<string, Variant>
   /** Stands between the backend and everybody who uses it, and gives the same bytes: for who listens. */
@@ -186,7 +189,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     const mount = makeFaultyMount(wrapped, { schedule, entropyOf, ...(options.onFault === undefined ? {} : { onFault: options.onFault }) })
     const network = yield* launchOn(options.topology, {
       crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books, schedule)
-    }, { seed: options.seed })
+    }, { seed: options.seed, heartbeat: options.heartbeat ?? "warn" })
     schedule.begin(time.nowMs)
     yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({

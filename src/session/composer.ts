@@ -13,26 +13,19 @@ import { toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
 import { EntropySource } from "../crypto/entropy.ts"
-import { composeRequest } from "../mixnet/compose.ts"
+import { composeRequest, type ComposedRequest } from "../mixnet/compose.ts"
 import { echoesOf, type EchoService } from "../mixnet/echo-service.ts"
 import { uniformFrom } from "../mixnet/path.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
 import { type NoDocument, PkiView } from "../pki/pki-view.ts"
-import { type Geometry, makeGeometry, type RecipientId, type SurbId } from "../sphinx/geometry.ts"
+import { type Geometry, makeGeometry, type RecipientId } from "../sphinx/geometry.ts"
 import type { PacketPortService } from "./packet-port.ts"
 import type { PacketRequest } from "./transmission-queue.ts"
 
-/** A packet that is ready to leave, and what is needed to read its reply. */
-export interface ComposedPacket {
-  readonly packet: Uint8Array
-  readonly surbId: SurbId
-  /** Secret; whoever holds the packet overwrites them when it does not leave. */
-  readonly surbKeys: Uint8Array
-  /** Sum of all sampled delays, both ways. */
-  readonly etaMs: number
-}
+/** A packet that is ready to leave, and what is needed to read its reply. Whoever holds it overwrites the keys when it does not leave. */
+export type ComposedPacket = ComposedRequest
 
 /** No packet could be made: there is no document, it has no such service node, or its nodes give no path. */
 export class ComposeFailed extends Data.TaggedError("ComposeFailed")<{

@@ -3,7 +3,8 @@
  *
  * Contract: `prepare` leaves the outlet either holding one packet, or waiting `COMPOSE_RETRY_MS` because none can be composed. A queued
  * transmission is preferred to a decoy. One that is withdrawn while it is being composed is dropped and the next one takes its place; one whose
- * destination cannot be reached at present is settled `NotComposed`. Keys of a packet that will not leave are overwritten.
+ * destination cannot be reached at present is settled `NotComposed`. Keys of a packet that will not leave are overwritten. While transmissions are held,
+ * decoys take their place on the same ticks; the one that was ready when the hold began is the first to leave after it.
  * Knows nothing of: ticks, the port, replies.
  * Source: mixnet.md §4.2 (compose ahead), §4.4 (composing fails: retry in 1 s); departures: none.
  *
@@ -27,6 +28,8 @@ export interface OutletOptions<Owner> {
   readonly composer: Composer
   /** Absent for a stream of decoys only. */
   readonly queue?: TransmissionQueue<Owner>
+  /** True while no transmission may leave. */
+  readonly isHeld?: () => boolean
   /** Told of every transmission that no longer waits in the queue. */
   readonly onLeftQueue: (transmission: Transmission<Owner>) => Effect.Effect<void>
 }
@@ -38,39 +41,76 @@ export interface Outlet<Owner> {
   readonly take: () => Prepared<Owner> | undefined
   /** Replaces the packet that is ready when it carries `transmission`. */
   readonly withdraw: (transmission: Transmission<Owner>) => Effect.Effect<void>
+  /** Replaces the packet that is ready by a decoy when it carries a transmission, which is kept: for the beginning of a hold. */
+  readonly hold: Effect.Effect<void>
   /** Empties the outlet for good. */
   readonly discard: () => void
 }
 
+/** Where the packet of the next tick lies, and what waits for the end of a hold. */
+class Slot<Owner> {
+  prepared: Prepared<Owner> | undefined
+  /** Has left the queue. */
+  kept: Transmission<Owner> | undefined
+
+  take(): Prepared<Owner> | undefined {
+    const taken = this.prepared
+    this.prepared = undefined
+    return taken
+  }
+
+  drop(): void {
+    const dropped = this.take()
+    if (dropped !== undefined) zeroize(dropped.composed.surbKeys)
+  }
+
+  /** True when a transmission was ready, which is kept now. */
+  keepBack(): boolean {
+    if (this.prepared?.transmission === undefined) return false
+    this.kept = this.prepared.transmission
+    this.drop()
+    return true
+  }
+
+  takeKept(): Transmission<Owner> | undefined {
+    const taken = this.kept
+    this.kept = undefined
+    return taken
+  }
+}
+
 export const makeOutlet = <Owner>(options: OutletOptions<Owner>): Effect.Effect<Outlet<Owner>> =>
   Effect.gen(function* () {
-    const { composer, onLeftQueue, queue } = options
+    const { composer, isHeld = () => false, onLeftQueue, queue } = options
     const composing = yield* Effect.makeSemaphore(1)
-    let prepared: Prepared<Owner> | undefined
+    const slot = new Slot<Owner>()
     let retryAtMs = 0
     let closed = false
 
     /** One attempt; true when the outlet is full or has to wait. */
     const attempt = (nowMs: number) =>
       Effect.gen(function* () {
-        const transmission = queue?.take()
+        const kept = isHeld() ? undefined : slot.takeKept()
+        const transmission = isHeld() ? undefined : kept ?? queue?.take()
+        const leaveQueue = (left: Transmission<Owner>) => (left === kept ? Effect.void : onLeftQueue(left))
         const composed = yield* Effect.either(transmission === undefined ? composer.decoy : composer.request(transmission.request))
         if (transmission?.withdrawn === true || closed) {
           if (Either.isRight(composed)) zeroize(composed.right.surbKeys)
-          if (transmission !== undefined) yield* onLeftQueue(transmission)
+          if (transmission !== undefined) yield* leaveQueue(transmission)
           return closed
         }
         if (Either.isRight(composed)) {
-          prepared = { composed: composed.right, transmission }
-          if (transmission !== undefined) yield* onLeftQueue(transmission)
-          return true
+          slot.prepared = { composed: composed.right, transmission }
+          if (transmission !== undefined) yield* leaveQueue(transmission)
+          return !isHeld() || !slot.keepBack()
         }
         if (transmission !== undefined && composed.left.reason !== "no-document") {
-          yield* onLeftQueue(transmission)
+          yield* leaveQueue(transmission)
           yield* Deferred.succeed(transmission.settled, { _tag: "NotComposed" })
           return false
         }
-        if (transmission !== undefined) queue?.putBack(transmission)
+        if (kept !== undefined) slot.kept = kept
+        else if (transmission !== undefined) queue?.putBack(transmission)
         retryAtMs = nowMs + COMPOSE_RETRY_MS
         return true
       })
@@ -78,32 +118,25 @@ export const makeOutlet = <Owner>(options: OutletOptions<Owner>): Effect.Effect<
     const prepare = composing.withPermits(1)(
       Effect.gen(function* () {
         const nowMs = yield* Clock.currentTimeMillis
-        let settled = closed || prepared !== undefined || nowMs < retryAtMs
+        let settled = closed || slot.prepared !== undefined || nowMs < retryAtMs
         while (!settled) settled = yield* attempt(nowMs)
       })
     )
 
-    const take = () => {
-      const taken = prepared
-      prepared = undefined
-      return taken
-    }
-    const drop = () => {
-      const dropped = take()
-      if (dropped !== undefined) zeroize(dropped.composed.surbKeys)
-    }
     return {
       prepare,
-      take,
+      take: () => slot.take(),
       withdraw: (transmission) =>
         Effect.suspend(() => {
-          if (transmission !== prepared?.transmission) return Effect.void
-          drop()
+          if (transmission === slot.kept) slot.kept = undefined
+          if (transmission !== slot.prepared?.transmission) return Effect.void
+          slot.drop()
           return prepare
         }),
+      hold: Effect.suspend(() => (slot.keepBack() ? prepare : Effect.void)),
       discard: () => {
         closed = true
-        drop()
+        slot.drop()
       }
     }
   })

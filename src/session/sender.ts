@@ -4,15 +4,18 @@
  * Contract: every packet leaves on a tick. A λP tick sends the transmission that was prepared for it, else a loop decoy; a λL tick sends a loop
  * decoy. The packet of a tick is composed right after the tick before it, one per tick, so that composing neither stretches a gap nor tells a
  * request from a decoy; a request that arrives later waits for the tick after. A tick later than `sendSlackMs` sends nothing and is counted, and
- * what was prepared for it goes out on the next one. Without a document the ticks go on and composing is tried again every second.
+ * what was prepared for it goes out on the next one. Without a document the ticks go on and composing is tried again every second. While the watch over
+ * the loops says pause, λP ticks send decoys too and transmissions wait: the same ticks, the same packets, made by the same steps, so that nobody outside
+ * sees the pause.
  * Knows nothing of: replies, retransmission, what a request asks for.
  * Source: mixnet.md §4.2, §4.4, §16; departures: composed one tick ahead, where the reference composes on the tick.
  *
  * @module
  */
 import { Clock, Deferred, Effect, type Scope } from "effect"
+import type { HeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import { followRate } from "../mixnet/rate-follower.ts"
-import type { MixnetParams } from "../params/mixnet-params.ts"
+import { loopSlackMs, type MixnetParams } from "../params/mixnet-params.ts"
 import type { Composer } from "./composer.ts"
 import { makeOutlet, type Outlet, type Prepared } from "./outlet.ts"
 import type { SurbLedger } from "./surb-ledger.ts"
@@ -20,6 +23,7 @@ import { BACKLOG_COUNT, type PacketRequest, type Transmission, type Transmission
 
 /** Packets handed to the port and not yet taken; more are dropped and counted, so that a stalled gateway cannot stop the ticks. */
 export const PORT_BACKLOG_COUNT = 64
+const NO_KEYS = new Uint8Array(0)
 /** Scheduling and network allowance per hop before a decoy counts as lost (mixnet.md §4.3). */
 const DECOY_SLACK_PER_HOP_MS = 500
 
@@ -51,6 +55,8 @@ export interface Sender<Owner extends object> {
 export interface SenderOptions<Owner extends object> {
   readonly composer: Composer
   readonly ledger: SurbLedger<Owner>
+  /** Told of every decoy that leaves. */
+  readonly watch: Pick<HeartbeatWatch, "sent" | "isPaused" | "onPause">
   readonly send: (packet: Uint8Array) => Effect.Effect<void>
 }
 
@@ -77,14 +83,16 @@ const makeHandOver = (send: SenderOptions<object>["send"], counts: SenderCounts)
 /** Makes the sender of one session; its `run` starts the schedule. */
 export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { composer, ledger } = options
+    const { composer, ledger, watch } = options
     const counts: SenderCounts = { sent: 0, decoys: 0, emptyTicks: 0, lateTicks: 0, portDrops: 0 }
     const handOver = yield* makeHandOver(options.send, counts)
     const queue = new TransmissionQueue<Owner>()
     const backlog = yield* Effect.makeSemaphore(BACKLOG_COUNT)
     const onLeftQueue = (transmission: Transmission<Owner>) => (transmission.lane === "fresh" ? Effect.asVoid(backlog.release(1)) : Effect.void)
-    const requests = yield* makeOutlet<Owner>({ composer, queue, onLeftQueue })
+    const requests = yield* makeOutlet<Owner>({ composer, queue, onLeftQueue, isHeld: watch.isPaused })
     const loops = yield* makeOutlet<Owner>({ composer, onLeftQueue })
+
+    watch.onPause(requests.hold)
 
     const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): Effect.Effect<void> => {
       const { etaMs, packet, surbId, surbKeys } = composed
@@ -92,7 +100,9 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
       if (transmission === undefined) {
         counts.decoys++
         const dueMs = sentAtMs + etaMs
-        ledger.registerDecoy(surbId, surbKeys, dueMs + DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), sentAtMs, dueMs)
+        const slackMs = Math.max(DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), loopSlackMs(params))
+        watch.sent({ ...composed, keys: NO_KEYS }, params, sentAtMs)
+        ledger.registerDecoy(surbId, surbKeys, dueMs + slackMs, sentAtMs, dueMs)
         return handOver(packet)
       }
       ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)

@@ -2,18 +2,20 @@
  * Several sessions used as one: more throughput without a faster schedule.
  *
  * Contract: each session keeps its own port and its own schedule; an exchange stays with one session, chosen uniformly among those with room in
- * their queue, or among all that are open when none has room. An exchange whose session ends goes on in another one.
+ * their queue, or among all that are open when none has room. An exchange whose session ends goes on in another one. All sessions share one watch over
+ * their loops, since they send one party's packets.
  * Knows nothing of: what requests mean.
  * Source: funion.md §1 (m sessions, constant for at least an epoch); departures: none.
  *
  * @module
  */
 import { Context, Effect, Layer, Random, type Scope } from "effect"
-import type { Crypto } from "../crypto/crypto-service.ts"
+import { Crypto } from "../crypto/crypto-service.ts"
+import { type HeartbeatWatch, makeHeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { PacketPort, type PacketPortService } from "./packet-port.ts"
 import type { ExchangeRequest } from "./retransmit.ts"
-import { makeSession, type PacketCounters, type Session, SessionClosed, type SessionStatistics } from "./session.ts"
+import { makeSessionUnder, type PacketCounters, type Session, SessionClosed, type SessionStatistics } from "./session.ts"
 
 export interface SessionPoolService {
   /** As `Session.exchange`. @errors SessionClosed when no session is open any more */
@@ -21,6 +23,8 @@ export interface SessionPoolService {
   /** Sums over all sessions. */
   readonly counters: Effect.Effect<PacketCounters>
   readonly sessions: ReadonlyArray<Session>
+  /** Over the loops of all sessions; absent where they came without one. */
+  readonly watch?: HeartbeatWatch
 }
 
 /** The sessions of one client or one compute service. */
@@ -63,7 +67,11 @@ export const poolOf = (sessions: ReadonlyArray<Session>): SessionPoolService => 
 export const makeSessionPool = (
   ports: ReadonlyArray<PacketPortService>
 ): Effect.Effect<SessionPoolService, never, Scope.Scope | PkiView | Crypto> =>
-  Effect.map(Effect.forEach(ports, (port) => Effect.provideService(makeSession, PacketPort, port)), poolOf)
+  Effect.gen(function*() {
+    const watch = yield* makeHeartbeatWatch({ crypto: yield* Crypto })
+    const sessions = yield* Effect.forEach(ports, (port) => Effect.provideService(makeSessionUnder(watch), PacketPort, port))
+    return { ...poolOf(sessions), watch }
+  })
 
 /** What all sessions of a pool noticed, by word: their network's health, nothing of what is asked. */
 export const noticedBy = ({ sessions }: Pick<SessionPoolService, "sessions">): Effect.Effect<Readonly<Record<string, number>>> =>

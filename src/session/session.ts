@@ -13,6 +13,7 @@
 import { Clock, Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
+import { type HeartbeatWatch, makeHeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { type Composer, makeComposer } from "./composer.ts"
 import { PacketPort, type SurbDelivery } from "./packet-port.ts"
@@ -87,8 +88,8 @@ interface ReplyCounts {
   garbledReplies: number
 }
 
-/** Redeems deliveries and counts what they turn out to be. */
-const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts) => ({ payload, surbId }: SurbDelivery) =>
+/** Redeems deliveries and counts what they turn out to be; decoys are heartbeats. */
+const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts, watch: HeartbeatWatch) => ({ payload, surbId }: SurbDelivery) =>
   Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
     counts.received++
     const redeemed = ledger.redeem(crypto, surbId, payload)
@@ -98,6 +99,8 @@ const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, count
       counts.decoysReturned++
       counts.decoyLateMs += Math.max(0, nowMs - redeemed.dueMs)
     }
+    const loop = watch.take(surbId)
+    if (loop !== undefined) watch.decide(loop, redeemed._tag === "DecoyReturned", nowMs)
     return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
   })
 
@@ -117,13 +120,16 @@ const makeLimits = ({ params }: Composer) => {
   }
 }
 
-/** Starts a session on the port of the environment; it lives as long as the scope. */
-export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort | PkiView | Crypto> = Effect.gen(function* () {
+/**
+ * Starts a session on the port of the environment; it lives as long as the scope.
+ * @param watch  over its loops and those of whatever else one party sends
+ */
+export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, never, Scope.Scope | PacketPort | PkiView | Crypto> => Effect.gen(function* () {
   const crypto = yield* Crypto
   const port = yield* PacketPort
   const composer = yield* makeComposer(port)
   const ledger = new SurbLedger<Exchange>()
-  const sender = yield* makeSender<Exchange>({ composer, ledger, send: port.send })
+  const sender = yield* makeSender<Exchange>({ composer, ledger, watch, send: port.send })
   const places = yield* Effect.makeSemaphore(EXCHANGE_COUNT_LIMIT)
   const open = new Set<Exchange>()
   const counts: ReplyCounts = { received: 0, decoysReturned: 0, decoyLateMs: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
@@ -158,7 +164,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
       ledger.dropOwner(exchange)
     })
 
-  const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts))
+  const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts, watch))
   yield* Effect.raceFirst(sender.run, receiving).pipe(
     Effect.tapDefect((cause) => Effect.zipRight(Effect.logError("session stopped by a defect"), Effect.logDebug("session defect", cause))),
     Effect.ensuring(close),
@@ -180,3 +186,7 @@ export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort
     isClosed: () => closed
   }
 })
+
+/** A session with a watch of its own. */
+export const makeSession: Effect.Effect<Session, never, Scope.Scope | PacketPort | PkiView | Crypto> =
+  Effect.flatMap(Crypto, (crypto) => Effect.flatMap(makeHeartbeatWatch({ crypto }), makeSessionUnder))

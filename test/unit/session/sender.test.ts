@@ -9,6 +9,7 @@
 import { Clock, Effect, Exit, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
+import type { HeartbeatWatch } from "../../../src/mixnet/heartbeat-watch.ts"
 import { tinyParams } from "../../../src/params/presets.ts"
 import { NoDocument } from "../../../src/pki/pki-view.ts"
 import { ComposeFailed, type Composer } from "../../../src/session/composer.ts"
@@ -32,6 +33,28 @@ interface Bench {
   composeMs: number
   hasDocument: boolean
   readonly keys: Array<Uint8Array>
+  readonly watch: StandInWatch
+}
+
+/** A watch that the test tells to pause. */
+interface StandInWatch extends Pick<HeartbeatWatch, "sent" | "isPaused" | "onPause"> {
+  readonly pause: Effect.Effect<void>
+  readonly goOn: () => void
+}
+
+const makeWatch = (): StandInWatch => {
+  const acts: Array<Effect.Effect<void>> = []
+  let isPaused = false
+  return {
+    sent: () => undefined,
+    isPaused: () => isPaused,
+    onPause: (act) => void acts.push(act),
+    pause: Effect.suspend(() => {
+      isPaused = true
+      return Effect.all(acts, { discard: true })
+    }),
+    goOn: () => { isPaused = false }
+  }
 }
 
 const OWNER: Owner = { name: "test" }
@@ -50,7 +73,7 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
           new DataView(surbId.buffer).setUint32(0, ++made)
           const surbKeys = new Uint8Array(64).fill(7)
           bench.keys.push(surbKeys)
-          return { packet: new Uint8Array([mark]), surbId, surbKeys, etaMs: 200 }
+          return { packet: new Uint8Array([mark]), surbId, surbKeys, etaMs: 200, route: { forward: [], back: [] } }
         })
       const composer: Composer = {
         params: Effect.suspend(() => (bench.hasDocument ? Effect.succeed(tinyParams) : Effect.fail(new NoDocument()))),
@@ -60,8 +83,9 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
       const departures: Array<Departure> = []
       const ledger = new SurbLedger<Owner>()
       const send = (packet: Uint8Array) => Effect.map(Clock.currentTimeMillis, (atMs) => void departures.push({ atMs, mark: packet[0] ?? 0 }))
-      const sender = yield* makeSender<Owner>({ composer, ledger, send })
-      const bench: Bench = { sender, ledger, departures, composeMs: 5, hasDocument: true, keys: [] }
+      const watch = makeWatch()
+      const sender = yield* makeSender<Owner>({ composer, ledger, send, watch })
+      const bench: Bench = { sender, ledger, departures, composeMs: 5, hasDocument: true, keys: [], watch }
       yield* Effect.forkScoped(sender.run)
       return yield* body(bench)
     }).pipe(Effect.scoped, Effect.withRandom(randomFromEntropy(seededEntropy(seed, "sender test"))))
@@ -146,15 +170,71 @@ describe("the schedule", () => {
       const composer: Composer = {
         params: Effect.succeed(tinyParams),
         request: () => Effect.fail(new ComposeFailed({ reason: "no-path" })),
-        decoy: Effect.sync(() => ({ packet: new Uint8Array(1), surbId: SurbId.unsafe(new Uint8Array(16)), surbKeys: new Uint8Array(64), etaMs: 1 }))
+        decoy: Effect.sync(() => ({
+          packet: new Uint8Array(1), surbId: SurbId.unsafe(new Uint8Array(16)), surbKeys: new Uint8Array(64), etaMs: 1, route: { forward: [], back: [] }
+        }))
       }
-      const sender = yield* makeSender<Owner>({ composer, ledger: new SurbLedger<Owner>(), send: () => Effect.never })
+      const sender = yield* makeSender<Owner>({ composer, ledger: new SurbLedger<Owner>(), watch: makeWatch(), send: () => Effect.never })
       yield* Effect.forkScoped(sender.run)
       yield* Effect.sleep(60_000)
       return { ...sender.counts }
     }).pipe(Effect.scoped))
     expect(sent.sent).toBeGreaterThan(1000)
     expect(sent.portDrops).toBe(sent.sent - 64)
+  })
+})
+
+describe("a pause", () => {
+  /** Callers that send all the time; from 60 s to 120 s the watch says pause. */
+  const withPause = (callerCount: number) =>
+    withSender(11, (bench) =>
+      Effect.gen(function* () {
+        const { departures, sender, watch } = bench
+        bench.composeMs = 0
+        const callers = Array.from({ length: callerCount }, (_, index) => Effect.forever(sender.transmit(request(index + 1), OWNER, "fresh")))
+        yield* Effect.fork(Effect.all(callers, { concurrency: "unbounded" }))
+        yield* Effect.sleep(60_000)
+        yield* watch.pause
+        yield* Effect.sleep(60_000)
+        watch.goOn()
+        yield* Effect.sleep(60_000)
+        return [...departures]
+      }))
+
+  it("lets decoys alone leave, and all callers go on afterwards", () => {
+    const departures = withPause(7)
+    const marksBetween = (fromMs: number, toMs: number) => new Set(departures.filter(({ atMs }) => atMs > fromMs && atMs <= toMs).map(({ mark }) => mark))
+    expect([...marksBetween(60_000, 120_000)]).toEqual([0])
+    expect(marksBetween(0, 60_000).size).toBe(8)
+    expect(marksBetween(121_000, 180_000).size).toBe(8)
+  })
+  it("is not seen: with the same random numbers every packet leaves at the instant at which it does without anything to say, or without a pause", () => {
+    const instants = (departures: ReadonlyArray<Departure>) => departures.map(({ atMs }) => atMs)
+    const paused = instants(withPause(7))
+    expect(paused.length).toBeGreaterThan(4000)
+    expect(paused).toEqual(instants(withPause(0)))
+    expect(paused).toEqual(instants(withSender(11, (bench) => {
+      bench.composeMs = 0
+      return Effect.map(Effect.sleep(180_000), () => [...bench.departures])
+    })))
+  })
+  it.each([[2, [1, 3, 4]], [3, [1, 2, 4]]] as const)("keeps the order; request %i, withdrawn meanwhile, is not sent", (withdrawn, expected) => {
+    const { marks, sentMeanwhile } = withSender(12, ({ departures, sender, watch }) =>
+      Effect.gen(function* () {
+        const fibers = yield* Effect.forEach([1, 2, 3, 4], (mark) => Effect.fork(sender.transmit(request(mark), OWNER, "fresh")))
+        // the first leaves, and the second is ready
+        while (departures.length === 0) yield* Effect.sleep(1)
+        yield* Effect.sleep(6)
+        yield* watch.pause
+        const before = departures.length
+        yield* Effect.sleep(1000)
+        const sentMeanwhile = departures.slice(before).filter(({ mark }) => mark > 0).length
+        yield* Fiber.interrupt(fibers[withdrawn - 1]!)
+        watch.goOn()
+        yield* Effect.all(fibers.map(Fiber.await))
+        return { sentMeanwhile, marks: departures.map(({ mark }) => mark).filter((mark) => mark > 0) }
+      }))
+    expect([sentMeanwhile, marks]).toEqual([0, expected])
   })
 })
 
