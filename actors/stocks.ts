@@ -23,6 +23,7 @@ import { ModelHost } from "../src/model/model-host.ts"
 import { layerProcesses } from "../src/model/model-host-processes.ts"
 import { layerThreads } from "../src/model/model-host-threads.ts"
 import { openMixKeyDisk } from "../src/node/mix-key-disk.ts"
+import { REPLAY_CAPACITY } from "../src/params/replay-capacity.ts"
 import type { Identity } from "../src/pki/network-setting.ts"
 import type { ComputeActor, Role } from "../src/topology/topology.ts"
 import { openAuthorityDisk } from "./authority/authority-disk.ts"
@@ -62,8 +63,6 @@ export interface StockChoice extends ModelChoice {
 const BOX_LIMIT = 100_000
 /** Size of one replica's database when nothing else is said. */
 const BOX_QUOTA_BYTES = 10 * 1_024 ** 3
-/** Packets that one mix key may unwrap: over 3,000 a second for a 20-minute epoch. */
-const REPLAY_CAPACITY = 4_000_000
 const SEED_BYTES = 32
 const KEY_BYTES = 32
 

@@ -127,9 +127,20 @@ export const makeNode = (
     yield* showMetric("unwrapped_packets_total", pipeline.unwrapped)
     yield* showMetric("queued", () => ({ inbound: pipeline.waiting(), outgoing: links.waiting() }))
     yield* showMeasured("queued", Effect.map(delays.stats, ({ queued }) => ({ delay: queued })))
-    yield* forkLoop("destruction of old keys", config.identity.name, pruneKeys(config, keys, pool))
+    yield* forkLoop("destruction of old keys", config.identity.name, Effect.zipRight(alarmWhenFull(config, drops), pruneKeys(config, keys, pool)))
     return { accept: pipeline.accept, links, drops }
   })
+
+/** Says so when a key has refused packets since the last time, because it may unwrap no more. */
+const alarmWhenFull = ({ identity }: NodeConfig, drops: DropCounters): Effect.Effect<void> => {
+  let seen = 0
+  return Effect.suspend(() => {
+    const refused = drops.get("replay-filter-full")
+    if (refused === seen) return Effect.void
+    seen = refused
+    return Effect.annotateLogs(Effect.logError("a record of replay tags is full: packets of its epoch are refused"), { actor: identity.name })
+  })
+}
 
 /** Wipes outdated keys soon after each epoch's start. */
 const pruneKeys = (config: NodeConfig, keys: MixKeyRing, pool: UnwrapPool | undefined): Effect.Effect<void> =>

@@ -11,6 +11,7 @@
 import { Data, Either, ParseResult, Schema } from "effect"
 import { checkParams } from "../params/params-check.ts"
 import { checkService, warnService, type CheckProblem } from "../params/service-check.ts"
+import { packetsPerEpoch, REPLAY_CAPACITY } from "../params/replay-capacity.ts"
 import { memberPath, plainCopy, type CopyLimits } from "./plain-copy.ts"
 import { TopologySchema } from "./topology-schema.ts"
 import { checkPlacement } from "./placement.ts"
@@ -188,11 +189,24 @@ const problemsOf = (topology: Topology): Problems => {
   ]
 }
 
+/** Half of what a key may unwrap is left for bursts, and for packets of its epoch that come before and after it. */
+const warnReplays = ({ clients, computes, gateways, mixes, params, serviceNodes }: Topology): Problems => {
+  const packets = packetsPerEpoch(params, {
+    sessions: computes.reduce((sum, { sessions }) => sum + sessions, clients.length),
+    gateways: gateways.length,
+    serviceNodes: serviceNodes.length,
+    mixLayers: Array.from({ length: params.mixLayers }, (_, layer) => mixes.filter((mix) => mix.layer === layer).length)
+  })
+  return problem(2 * packets <= REPLAY_CAPACITY, "params.epochPeriodMs",
+    `a mix unwraps about ${Math.round(packets)} packets in an epoch, and a key refuses packets after ${REPLAY_CAPACITY}: shorten the epoch or add mixes`)
+}
+
 const warningsOf = (topology: Topology): ReadonlyArray<string> => [
   ...problem(topology.replicas.length >= REPLICAS_ADVISED, "replicas",
     `${topology.replicas.length} replicas: below ${REPLICAS_ADVISED} a courier learns much of which two replicas hold a box`),
   ...(["lambdaMPerMs", "lambdaGPerMs"] as const).flatMap((field) => problem(topology.params[field] > 0, `params.${field}`,
     "0: these nodes send no loops, so links between nodes are covered less and nobody notices who drops packets there")),
+  ...warnReplays(topology),
   ...topology.computes.flatMap((compute, index) => under(`computes[${index}]`, warnService(topology.params, compute)))
 ].map(({ field, message }) => `${field}: ${message}`)
 

@@ -39,6 +39,11 @@ describe("shipped topologies", () => {
     const fields = Either.getOrThrow(validateTopology(quiet)).warnings.map((text) => text.split(":")[0])
     expect(fields.filter((field) => field?.startsWith("params"))).toEqual(["params.lambdaMPerMs", "params.lambdaGPerMs"])
   })
+  it("rates that would fill a key's record of replay tags are warned of", () => {
+    const crowd = Array.from({ length: 200 }, (_, index) => ({ name: `client-${index}` }))
+    const warnings = Either.getOrThrow(validateTopology({ ...tiny, clients: crowd })).warnings
+    expect(warnings.filter((text) => text.startsWith("params.epochPeriodMs: a mix unwraps about "))).toHaveLength(1)
+  })
   it("deadlines are whole quanta in descriptors", () => {
     expect(deadlinesQuantaOf(tiny.params, first)).toEqual([2, 3, 5, 10])
     expect(deadlinesQuantaOf(tinyReference.params, tinyReference.computes[0]!)).toEqual([1, 2, 4, 8])
