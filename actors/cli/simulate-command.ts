@@ -8,26 +8,43 @@
  * @module
  */
 import { Clock, Effect } from "effect"
+import type { Scenario } from "../../src/simulation/fault-plan.ts"
 import type { Verdict } from "../../src/simulation/checkers/checker.ts"
-import { simulate, type SimulationReport } from "../simulator/simulation.ts"
+import type { Topology } from "../../src/topology/topology.ts"
+import { calmFor, lasting, simulate, type SimulationReport } from "../simulator/simulation.ts"
 import type { SimulationBackend } from "../simulator/simulation-backend.ts"
 import { type CliFailure, failed, thrownMessage } from "./cli-failure.ts"
 import { printLine } from "./output.ts"
+import { loadScenario } from "./scenario-file.ts"
+import { runSeeds } from "./simulate-seeds.ts"
 import { loadTopology } from "./topology-file.ts"
 
 export interface SimulateRequest {
   readonly topology: string
   readonly seed: number
-  readonly hours: number
+  readonly seeds: { readonly first: number; readonly last: number } | undefined
+  /** Default: as the scenario says, or `HOURS_DEFAULT`. */
+  readonly hours: number | undefined
+  /** Name or path of a scenario; default: nothing goes wrong. */
+  readonly faults: string | undefined
   readonly backend: SimulationBackend
   readonly json: boolean
 }
 
 const HOUR_MS = 3_600_000
+const HOURS_DEFAULT = 0.1
+
+const quoted = (word: string): string => (/^[\w./-]+$/.test(word) ? word : JSON.stringify(word))
+
+/** Topology, length and backend as words of a command. */
+const wordsOf = ({ backend, hours, topology }: SimulateRequest): ReadonlyArray<string> =>
+  [topology, ...(hours === undefined ? [] : ["--hours", String(hours)]), "--backend", backend]
 
 /** The command that runs the same simulation again. */
-export const repeatCommand = ({ backend, hours, seed, topology }: SimulateRequest): string =>
-  `npx funion simulate ${/^[\w./-]+$/.test(topology) ? topology : JSON.stringify(topology)} --seed ${seed} --hours ${hours} --backend ${backend}`
+export const repeatCommand = (request: SimulateRequest): string =>
+  [
+    "npx funion simulate", ...wordsOf(request).map(quoted), "--seed", request.seed, ...(request.faults === undefined ? [] : ["--faults", quoted(request.faults)])
+  ].join(" ")
 
 const findingsOf = (verdicts: ReadonlyArray<Verdict>): ReadonlyArray<string> =>
   verdicts.flatMap(({ checker, findings }) => findings.map((finding) => `${checker}: ${finding}`))
@@ -52,6 +69,9 @@ export const simulationJson = (request: SimulateRequest, report: SimulationRepor
     backend: request.backend,
     seed: request.seed,
     jobs: jobsOf(report.verdicts),
+    checkers: Object.fromEntries(report.verdicts.map(({ checker }) =>
+      [checker, report.verdicts.every((other) => other.checker !== checker || other.pass) ? "pass" : "fail"])),
+    scenario: report.settled,
     failures,
     repeat: repeatCommand(request)
   }
@@ -69,17 +89,31 @@ const linesOf = (json: ReturnType<typeof simulationJson>): string => {
   ].join("\n")
 }
 
-/** Runs one simulation and says what came of it. */
-export const runSimulate = (request: SimulateRequest): Effect.Effect<void, CliFailure> =>
+/** What goes wrong in the run, and how long it is. @errors CliFailure */
+const scenarioFor = ({ faults, hours }: SimulateRequest, topology: Topology): Effect.Effect<Scenario, CliFailure> =>
+  faults === undefined
+    ? Effect.succeed(calmFor(topology, (hours ?? HOURS_DEFAULT) * HOUR_MS))
+    : Effect.map(loadScenario(faults), (scenario) => (hours === undefined ? scenario : lasting(scenario, hours * HOUR_MS)))
+
+const runOne = (request: SimulateRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
     const { topology } = yield* loadTopology(request.topology)
-    const { backend, hours, seed } = request
+    const { backend, seed } = request
+    const scenario = yield* scenarioFor(request, topology)
     const startMs = yield* Clock.currentTimeMillis
     const report = yield* Effect.tryPromise({
-      try: (signal) => simulate({ topology, seed, backend, signal, spanMs: hours * HOUR_MS }),
+      try: (signal) => simulate({ topology, seed, backend, signal, scenario }),
       catch: (thrown) => failed(thrownMessage(thrown))
     })
     const json = simulationJson(request, report, (yield* Clock.currentTimeMillis) - startMs)
     yield* printLine(request.json ? JSON.stringify(json) : linesOf(json))
     if (json.verdict === "fail") return yield* failed(`simulation failed with seed ${seed}; to repeat it: ${json.repeat}`)
   })
+
+/** Runs one simulation, or one for each of many seeds, and says what came of it. */
+export const runSimulate = (request: SimulateRequest): Effect.Effect<void, CliFailure> => {
+  const { faults, json, seeds } = request
+  if (seeds === undefined) return runOne(request)
+  const checked = Effect.zipRight(loadTopology(request.topology), faults === undefined ? Effect.void : loadScenario(faults))
+  return Effect.zipRight(checked, runSeeds({ ...seeds, words: wordsOf(request), faults, json }))
+}

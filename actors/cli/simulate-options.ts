@@ -12,9 +12,10 @@ import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 
 const HOURS_LIMIT = 10_000
+const SEEDS_LIMIT = 100_000
 
 const refused = (message: string) => Effect.fail(ValidationError.invalidValue(HelpDoc.p(message)))
 
@@ -29,20 +30,44 @@ const seed = Options.text("seed").pipe(
 
 const hours = Options.text("hours").pipe(
   Options.withPseudoName("H"),
-  Options.withDescription("How long users ask for inferences, in virtual hours; fractions are allowed. Default: 0.1."),
-  Options.withDefault("0.1"),
+  Options.withDescription("How long users ask for inferences, in virtual hours; fractions are allowed. Default: as the scenario says, or 0.1."),
   Options.mapEffect((text) => {
     const value = Number(text)
     return /^\d*\.?\d+$/.test(text) && value > 0 && value <= HOURS_LIMIT
       ? Effect.succeed(value)
       : refused(`--hours: "${text}" is no number of hours above 0 and up to ${HOURS_LIMIT}`)
-  })
+  }),
+  Options.optional,
+  Options.map(Option.getOrUndefined)
+)
+
+const seeds = Options.text("seeds").pipe(
+  Options.withPseudoName("A..B"),
+  Options.withDescription("Run every seed from A to B, a process each, and shrink the scenario of the first that fails."),
+  Options.mapEffect((text) => {
+    const [, first, last] = /^(\d{1,15})\.\.(\d{1,15})$/.exec(text) ?? []
+    const range = { first: Number(first), last: Number(last) }
+    return first !== undefined && range.last >= range.first && range.last - range.first < SEEDS_LIMIT
+      ? Effect.succeed(range)
+      : refused(`--seeds: "${text}" is no range such as 1..200, of at most ${SEEDS_LIMIT} seeds`)
+  }),
+  Options.optional,
+  Options.map(Option.getOrUndefined)
+)
+
+const faults = Options.text("faults").pipe(
+  Options.withPseudoName("SCENARIO"),
+  Options.withDescription("What goes wrong, when and how long: a scenario of the folder scenarios by name, or a file by path. Default: nothing."),
+  Options.optional,
+  Options.map(Option.getOrUndefined)
 )
 
 export const simulateOptions = {
   topology: Args.text({ name: "TOPOLOGY" }).pipe(Args.withDescription("The network: a file that exports one constant `topology`.")),
   seed,
+  seeds,
   hours,
+  faults,
   backend: Options.choice("backend", ["elided", "native", "reference"] as const).pipe(
     Options.withDefault("elided" as const),
     Options.withDescription("elided: no cryptography, sizes and identities only; native or reference: as in earnest, and slower. Default: elided.")

@@ -1,30 +1,42 @@
 /**
- * One simulation: a network, its users for a while, and a verdict.
+ * One simulation: a network, its users for a while, what goes wrong meanwhile, and a verdict.
  *
- * Contract: the report follows from the request, to the last bit, on every machine. It passes when no finding of any check is left: a job that was accepted
- * and lost, or answered wrongly, and an actor that is not up at the end.
- * Knows nothing of: command lines, real time.
- * Source: the issue's list; departures: none.
+ * Contract: the report follows from the request, to the last bit, on every machine. It passes when no checker has a finding and every actor is up at the
+ * end. The run lasts as long as its scenario says and until the last job has its answer or nobody waits for it any more.
+ * Knows nothing of: command lines, real time, files.
+ * Source: issue 5, part 1; departures: none.
  *
  * @module
  */
-import { Effect } from "effect"
-import type { Verdict } from "../../src/simulation/checkers/checker.ts"
-import { verdictOf } from "../../src/simulation/checkers/checker.ts"
-import { JobChecker } from "../../src/simulation/checkers/job-checker.ts"
-import { defaultJobs, runWorkload } from "./workload.ts"
+import { Effect, type Scope } from "effect"
+import { type Verdict, verdictOf } from "../../src/simulation/checkers/checker.ts"
+import { calm, type Scenario } from "../../src/simulation/fault-plan.ts"
+import type { Topology } from "../../src/topology/topology.ts"
+import { defaultJobs, runUsers } from "./users.ts"
+import { Watch } from "./watch.ts"
 import { runWorld, type World, type WorldOptions, type WorldResult } from "./world.ts"
 
-export interface SimulationRequest extends WorldOptions {
-  /** How long users ask for inferences, in virtual milliseconds; the run lasts until the last of them has its answer. */
-  readonly spanMs: number
-  /** Default: a few a minute for `tiny`, always far from the services' limits. */
-  readonly jobs?: number
+export interface SimulationRequest extends Pick<WorldOptions, "topology" | "seed" | "backend" | "variants" | "signal" | "modelsDirectory"> {
+  /** How long, under how much work, and what goes wrong. */
+  readonly scenario: Scenario
 }
 
 export interface SimulationReport extends Omit<WorldResult<unknown>, "value"> {
   readonly verdicts: ReadonlyArray<Verdict>
+  /** The scenario with its lots drawn: it gives the same run under this seed. */
+  readonly settled: Scenario
 }
+
+/** What is on the way when the run ends gets this long to arrive, without jobs. */
+const QUIET_MS = 5_000
+
+/** A scenario without faults, with jobs as users have them. */
+export const calmFor = (topology: Topology, spanMs: number): Scenario => calm(spanMs, defaultJobs(topology, spanMs))
+
+/** A scenario that lasts another time, with jobs as often. */
+export const lasting = (scenario: Scenario, runMs: number): Scenario => ({
+  ...scenario, runMs, jobs: Math.round((scenario.jobs * runMs) / Math.max(1, scenario.runMs)), faults: scenario.faults.filter(({ fromMs }) => fromMs < runMs)
+})
 
 /** Who is not up. */
 const upVerdict = (world: World): Effect.Effect<Verdict> =>
@@ -33,18 +45,18 @@ const upVerdict = (world: World): Effect.Effect<Verdict> =>
     return verdictOf("actors", down.map(([name, { state }]) => `${name} is ${state} at the end`), { up: health.size - down.length, down: down.length })
   })
 
-/** Users for a span, and what became of their jobs. */
-const usersOf = (world: World, request: SimulationRequest): Effect.Effect<ReadonlyArray<Verdict>> =>
+const watched = (world: World, watch: Watch, { jobs, runMs }: Scenario): Effect.Effect<Pick<SimulationReport, "verdicts" | "settled">, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const jobs = new JobChecker()
-    const { spanMs, topology } = request
-    const work = runWorkload(world, jobs, { jobs: request.jobs ?? defaultJobs(topology, spanMs), spanMs })
-    yield* Effect.zipRight(work, Effect.sleep(spanMs), { concurrent: true })
-    return [jobs.verdict(world.nowMs()), yield* upVerdict(world)]
+    watch.begin(world)
+    yield* Effect.forkScoped(watch.look(world))
+    yield* Effect.all([runUsers(world, watch, { jobs, spanMs: runMs }), Effect.sleep(runMs)], { concurrency: "unbounded", discard: true })
+    yield* Effect.sleep(QUIET_MS)
+    return { verdicts: [...watch.verdicts(world, yield* world.readings), yield* upVerdict(world)], settled: world.schedule.settled }
   })
 
 /** Runs a simulation. @errors LaunchFailed, as a rejection */
-export const simulate = async (request: SimulationRequest): Promise<SimulationReport> => {
-  const { value, ...rest } = await runWorld(request, (world) => usersOf(world, request))
-  return { ...rest, verdicts: value }
+export const simulate = async ({ scenario, ...request }: SimulationRequest): Promise<SimulationReport> => {
+  const watch = new Watch(request.topology)
+  const { value, ...rest } = await runWorld({ ...request, ...watch.observers, faults: scenario }, (world) => watched(world, watch, scenario))
+  return { ...rest, ...value }
 }

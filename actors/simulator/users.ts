@@ -35,6 +35,16 @@ const AGAIN_MS = 2_000
 const STEP_LIMIT = 12
 const AFFINE_WIDTH = 4
 
+/** Quanta between two jobs of one client when nothing else is said: far from filling any service. */
+const QUANTA_PER_JOB = 20
+
+/** Jobs of a span when nothing else is said, at least one. */
+export const defaultJobs = ({ clients, computes, params }: Topology, spanMs: number): number => {
+  const slots = computes.reduce((sum, { profiles }) => sum + profiles.reduce((all, { jobsPerQuantum }) => all + jobsPerQuantum, 0), 0)
+  const perQuantum = Math.min(clients.length, slots) / QUANTA_PER_JOB
+  return Math.max(1, Math.floor((spanMs / params.quantumMs) * perQuantum))
+}
+
 /** How long after its acceptance the reading of a job may take, beyond the protocol's own patience. */
 const READING_MS = 30_000
 
