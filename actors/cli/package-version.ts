@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 
 const here = fileURLToPath(import.meta.url)
 /** This package's folder, whether this file runs as source or compiled into `dist`. */
-const root = resolve(dirname(here), here.endsWith(".ts") ? "../.." : "../../..")
+export const packageFolder = resolve(dirname(here), here.endsWith(".ts") ? "../.." : "../../..")
 
 const versionIn = (path: string): string | undefined => {
   if (!existsSync(path)) return undefined
@@ -23,8 +23,8 @@ const versionIn = (path: string): string | undefined => {
 
 /** Version of an installed package; `.` is this one. */
 export const packageVersion = (name: string): string => {
-  if (name === ".") return versionIn(join(root, "package.json")) ?? "unknown"
-  for (let from = root; ; from = dirname(from)) {
+  if (name === ".") return versionIn(join(packageFolder, "package.json")) ?? "unknown"
+  for (let from = packageFolder; ; from = dirname(from)) {
     const version = versionIn(join(from, "node_modules", name, "package.json"))
     if (version !== undefined) return version
     if (from === dirname(from)) return "not installed"

@@ -9,11 +9,11 @@
 import { Effect, Either } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { parseScenario, type Scenario } from "../../src/simulation/fault-plan.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
+import { packageFolder } from "./package-version.ts"
 
-const FOLDER = fileURLToPath(new URL("../../../scenarios", import.meta.url))
+const FOLDER = join(packageFolder, "scenarios")
 const ENDING = ".json"
 
 /** Names of the scenarios that come with the program. */

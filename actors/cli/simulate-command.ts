@@ -43,7 +43,8 @@ const wordsOf = ({ backend, hours, topology }: SimulateRequest): ReadonlyArray<s
 /** The command that runs the same simulation again. */
 export const repeatCommand = (request: SimulateRequest): string =>
   [
-    "npx funion simulate", ...wordsOf(request).map(quoted), "--seed", request.seed, ...(request.faults === undefined ? [] : ["--faults", quoted(request.faults)])
+    "npx funion simulate", ...wordsOf(request).map(quoted), "--seed", request.seed,
+    ...(request.faults === undefined ? [] : ["--faults", quoted(request.faults)])
   ].join(" ")
 
 const findingsOf = (verdicts: ReadonlyArray<Verdict>): ReadonlyArray<string> =>

@@ -49,9 +49,16 @@ export class PacketCounts {
 
   balanceOf(node: string, readings: ActorReadings | undefined, crashed: boolean): PacketBalance {
     const { came, left, strayed } = this.#nodes.get(node) ?? { came: 0, left: 0, strayed: 0 }
-    const sum = (metric: "dropped_packets_total" | "queued", words?: ReadonlyArray<string>): number =>
+    const sum = (metric: "dropped_packets_total" | "queued" | "loops_total", words?: ReadonlyArray<string>): number =>
       [...readings?.get(metric) ?? []].reduce((total, [word, value]) => (words === undefined || words.includes(word) ? total + value : total), 0)
-    return { node, came, left, strayed, dropped: sum("dropped_packets_total"), inside: sum("queued", PACKET_QUEUES), born: 0, ended: 0, crashed }
+    return {
+      node, came, left, strayed, crashed,
+      dropped: sum("dropped_packets_total"),
+      inside: sum("queued", PACKET_QUEUES),
+      born: sum("loops_total", ["sent"]),
+      ended: sum("loops_total", ["timely", "late"]),
+      givenUp: sum("loops_total", ["lost"])
+    }
   }
 
   #receiverOf({ call, direction, to }: Message): Counts | undefined {

@@ -73,14 +73,13 @@ const releasesOf = (world: World, ticket: Ticket, service: ComputeActor, label: 
   if (cap === undefined) return []
   const slotCount = boxesOfClass(ticket.outputClass)
   const leadMs = schedule.liesOf(service.name).reduce((sum, { offsetMs }) => sum + Math.max(0, offsetMs), 0)
-  return service.deadlinesMs.slice(ticket.bucket - 1).flatMap((deadlineMs, releaseIndex) => {
+  return service.deadlinesMs.slice(ticket.bucket - 1).map((deadlineMs, releaseIndex) => {
     const indexes = Either.getOrElse(slotIndexes(crypto, cap.index, releaseIndex * slotCount, slotCount), () => [])
     const boxIds = indexes.flatMap((index) => Either.match(boxIdOf(crypto, cap.publicKey, index), { onLeft: () => [], onRight: (id) => [toHex(id)] }))
     const edgeMs = ticket.acceptedAtMs + deadlineMs
-    const lastMs = edgeMs + service.releaseWindowMs
-    const part = { label: `${label}, release ${releaseIndex}`, edgeMs, leadMs }
-    // a manifest whose data was not confirmed within the window leaves with those of the next grid instant
-    return [{ ...part, boxIds: boxIds.slice(1), lastMs }, { ...part, boxIds: boxIds.slice(0, 1), lastMs: lastMs + world.network.topology.params.quantumMs }]
+    // what is not confirmed within the window leaves with the next grid instant, and that has a window again
+    const lastMs = edgeMs + world.network.topology.params.quantumMs + service.releaseWindowMs
+    return { label: `${label}, release ${releaseIndex}`, boxIds, edgeMs, lastMs, leadMs }
   })
 }
 

@@ -22,7 +22,7 @@ import { TurnAroundChecker } from "../../src/simulation/checkers/turn-around-che
 import { FaultSchedule, type Window } from "../../src/simulation/fault-schedule.ts"
 import type { LinkFaultEvent } from "../../src/simulation/faulty-link.ts"
 import type { LinkEvent } from "../../src/simulation/link-event.ts"
-import { actorsOf, type Topology } from "../../src/topology/topology.ts"
+import type { Topology } from "../../src/topology/topology.ts"
 import { PacketCounts } from "./packet-counts.ts"
 import type { StorageEvent } from "./storage-event.ts"
 import type { ActorReadings, World, WorldOptions } from "./world.ts"
@@ -41,10 +41,9 @@ const boundsOf = (topology: Topology): ReadonlyMap<string, number> => {
   ])
 }
 
+/** Of a mix or a service node. Gateways send loops that come back another way than what they delay, so counting tells nothing of their delays. */
 interface NodeWatch {
   readonly delays: HopDelayChecker
-  /** The call by which packets that are delayed come in. */
-  readonly delayedCall: "Forward" | "Submit"
   readonly turns?: TurnAroundChecker
 }
 
@@ -68,11 +67,10 @@ export class Watch {
     const sessions = [...topology.clients.map(({ name }) => [name, 1] as const), ...topology.computes.map((each) => [each.name, each.sessions] as const)]
     for (const [sender, count] of sessions) this.#senders.set(sender, new EmissionChecker({ sender, ratePerMs: count * (lambdaPPerMs + lambdaLPerMs) }))
     const delays = (node: string, checker: string) => new HopDelayChecker({ checker, node, muPerMs, gatherMs: GATHER_MS })
-    for (const { name } of topology.mixes) this.#nodes.set(name, { delays: delays(name, "hop delays"), delayedCall: "Forward" })
-    for (const { name } of topology.gateways) this.#nodes.set(name, { delays: delays(name, "hop delays"), delayedCall: "Submit" })
+    for (const { name } of topology.mixes) this.#nodes.set(name, { delays: delays(name, "hop delays") })
     for (const { name } of topology.serviceNodes) {
       const turns = new TurnAroundChecker({ node: name, muPerMs, answerMs })
-      this.#nodes.set(name, { delays: delays(name, "service delays"), delayedCall: "Forward", turns })
+      this.#nodes.set(name, { delays: delays(name, "service delays"), turns })
     }
     this.#queues = new QueueChecker(boundsOf(topology))
     this.#counts = new PacketCounts(topology)
@@ -141,13 +139,11 @@ export class Watch {
     if (call === "Submit") this.#senders.get(from)?.observe(instantMs)
     if (instantMs >= this.#calmUntilMs) return
     if (call === "Query") this.#nodes.get(from)?.turns?.acted(instantMs)
-    if (call !== "Forward" && call !== "Submit") return
+    if (call !== "Forward") return
     const receiver = this.#nodes.get(to)
-    if (receiver?.delayedCall === call) receiver.delays.cameIn(instantMs)
-    if (call === "Forward") {
-      receiver?.turns?.cameIn(instantMs)
-      this.#nodes.get(from)?.delays.wentOut(instantMs)
-    }
+    receiver?.delays.cameIn(instantMs)
+    receiver?.turns?.cameIn(instantMs)
+    this.#nodes.get(from)?.delays.wentOut(instantMs)
   }
 
   #onStorage(event: StorageEvent): void {
@@ -167,8 +163,8 @@ export class Watch {
 
   #balances(schedule: FaultSchedule, readings: ReadonlyMap<string, ActorReadings>): ReadonlyArray<PacketBalance> {
     const disturbed = new Set(schedule.afflictions.filter(({ kind }) => kind === "crash" || kind === "restart").map(({ actor }) => actor))
-    const nodes = new Set(this.#nodes.keys())
-    return actorsOf(this.#topology).filter(({ name }) => nodes.has(name))
+    const { gateways, mixes, serviceNodes } = this.#topology
+    return [...gateways, ...mixes, ...serviceNodes]
       .map(({ name }) => this.#counts.balanceOf(name, readings.get(name), disturbed.has(name)))
   }
 }

@@ -1,20 +1,20 @@
 /**
  * A compute service that releases small outputs before their edge.
  *
- * Contract: when a model has given little, the service's clock goes ahead, so that the next edge comes sooner than it should; after large outputs it is
- * right again. Caught by the release checker.
+ * Contract: when a model has given little, the service's clock goes ahead for as long as that job has to wait, so that its edge comes sooner than it should;
+ * then it is right again. Caught by the release checker.
  * Source: issue 5 ("a compute that releases early on small outputs"); departures: none.
  *
  * @module
  */
 import { Clock, Effect } from "effect"
-import type { ReadyLife } from "../../roles.ts"
 import type { Variant } from "../world.ts"
 
 /** Outputs below it are small. */
 const SMALL_BYTES = 256
-/** How far ahead the clock is then, as a share of the quantum. */
-const LEAD_QUANTA = 0.4
+/** How far ahead the clock is then, as a share of the quantum, and for how many quanta. */
+const LEAD_QUANTA = 0.9
+const HASTE_QUANTA = 3
 
 const ahead = (base: Clock.Clock, leadMs: () => number): Clock.Clock => {
   const millis = (): number => base.unsafeCurrentTimeMillis() + leadMs()
@@ -32,13 +32,17 @@ const ahead = (base: Clock.Clock, leadMs: () => number): Clock.Clock => {
 export const earlyRelease: Variant = (life, { around, knowledge, lifeWith, stock }) => {
   if (stock.role !== "compute") return life
   const fullLeadMs = Math.round(LEAD_QUANTA * knowledge.setting.params.quantumMs)
-  let leadMs = 0
-  const { modelHost } = stock
-  const run: typeof modelHost.run = (modelId, inputs, limitMs) =>
-    Effect.tap(modelHost.run(modelId, inputs, limitMs), (outputs) =>
-      Effect.sync(() => {
-        leadMs = outputs.reduce((sum, { data }) => sum + data.length, 0) < SMALL_BYTES ? fullLeadMs : 0
-      }))
-  const hasty: ReadyLife = lifeWith(around, { ...stock, modelHost: { ...modelHost, run } })
-  return (ready) => Effect.clockWith((clock) => Effect.withClock(hasty(ready), ahead(clock, () => leadMs)))
+  const hasteMs = HASTE_QUANTA * knowledge.setting.params.quantumMs
+  let hastyUntilMs = Number.NEGATIVE_INFINITY
+  return (ready) => Effect.clockWith((clock) => {
+    const { modelHost } = stock
+    const run: typeof modelHost.run = (modelId, inputs, limitMs) =>
+      Effect.tap(modelHost.run(modelId, inputs, limitMs), (outputs) =>
+        Effect.sync(() => {
+          const isSmall = outputs.reduce((sum, { data }) => sum + data.length, 0) < SMALL_BYTES
+          if (isSmall) hastyUntilMs = clock.unsafeCurrentTimeMillis() + hasteMs
+        }))
+    const leadMs = (): number => (clock.unsafeCurrentTimeMillis() < hastyUntilMs ? fullLeadMs : 0)
+    return Effect.withClock(lifeWith(around, { ...stock, modelHost: { ...modelHost, run } })(ready), ahead(clock, leadMs))
+  })
 }
