@@ -91,6 +91,8 @@ export interface JobChoice {
   readonly params?: Partial<MixnetParams>
 }
 
+/** Quanta from acceptance to the first edge: results are ready a whole quantum before, so that a service that lets one out too soon has an edge for it. */
+const FIRST_EDGE_QUANTA = 3
 /** Release edges of the service. */
 export const JOB_BUCKETS = 3
 
@@ -111,7 +113,7 @@ export const jobNetwork = ({ clients, coverJobs, jobsPerQuantum, models = ["affi
     replicas,
     computes: [{
       profiles,
-      deadlinesMs: Array.from({ length: JOB_BUCKETS }, (_, index) => (2 + index) * all.quantumMs),
+      deadlinesMs: Array.from({ length: JOB_BUCKETS }, (_, index) => (FIRST_EDGE_QUANTA + index) * all.quantumMs),
       releaseWindowMs: all.quantumMs,
       sessions: sessionsFor(all, profiles),
       workers: jobsPerQuantum + coverJobs,

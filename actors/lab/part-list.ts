@@ -19,6 +19,7 @@ export interface PartEntry {
 /** A part's code is loaded when it runs. */
 export const PARTS: ReadonlyArray<PartEntry> = [
   { name: "jobs", weight: 10, load: async () => (await import("./parts/job-part.ts")).jobPart },
+  { name: "planted", weight: 9, load: async () => (await import("./parts/planted-part.ts")).plantedPart },
   { name: "storage", weight: 5, load: async () => (await import("./parts/storage-part.ts")).storagePart },
   { name: "online", weight: 4, load: async () => (await import("./parts/online-part.ts")).onlinePart },
   { name: "rules", weight: 1, load: async () => (await import("./parts/rule-part.ts")).rulePart },
