@@ -105,9 +105,6 @@ export const senderGates = ({ busy, idle, links, params, span, windowMs }: Sende
   const bunching = (names: ReadonlyArray<string>): ReadonlyArray<number> => names.flatMap((name) => bunchingOf(instants(name), span, windowMs, ratePerMs))
   const exponential = (gapMs: number): number => 1 - Math.exp(-ratePerMs * gapMs)
   const busyGaps = gaps(busy)
-  const bursts = busyGaps.filter((gap) => gap < BURST_MS).length
-  // of n gaps so many are that short by chance, and six standard deviations more
-  const expected = busyGaps.length * ratePerMs * BURST_MS
   return [
     ...worstGates(busy.map(instants), span, ratePerMs),
     tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" },
@@ -118,13 +115,23 @@ export const senderGates = ({ busy, idle, links, params, span, windowMs }: Sende
     followsLaw({ name: "sender/gaps-idle", meaning: "distance of the gaps of clients without work from the exponential law" },
       gaps(idle), exponential, grainOf(ratePerMs)),
     never({ name: "sender/bursts", meaning: "packets of one client that left together, beyond what chance explains" },
-      Math.max(0, bursts - Math.ceil(expected + 6 * Math.sqrt(expected + 1))), busyGaps.length, 50)
+      burstsIn(busyGaps, ratePerMs), busyGaps.length, 50)
   ]
 }
 
-/** The gaps of everybody who keeps several sessions over the same gateways: the rate is the sum. */
-export const poolGate = (links: ReadonlyArray<LinkEvent>, span: Span, name: string, ratePerMs: number): Gate => {
+/** Packets that left together, beyond what chance explains: of n gaps so many are that short, and six standard deviations more. */
+const burstsIn = (gaps: ReadonlyArray<number>, ratePerMs: number): number => {
+  const expected = gaps.length * ratePerMs * BURST_MS
+  return Math.max(0, gaps.filter((gap) => gap < BURST_MS).length - Math.ceil(expected + 6 * Math.sqrt(expected + 1)))
+}
+
+/** The gaps of somebody who keeps several sessions: the rate is their sum. */
+export const serviceGates = (links: ReadonlyArray<LinkEvent>, span: Span, name: string, ratePerMs: number): ReadonlyArray<Gate> => {
   const gaps = gapsOf(sentBy(links, span).get(name) ?? [])
-  return followsLaw({ name: "sender/gaps-service", meaning: "distance of the gaps of the compute service's packets from the exponential law" },
-    gaps, (gapMs) => 1 - Math.exp(-ratePerMs * gapMs), grainOf(ratePerMs))
+  return [
+    followsLaw({ name: "sender/gaps-service", meaning: "distance of the gaps of the compute service's packets from the exponential law" },
+      gaps, (gapMs) => 1 - Math.exp(-ratePerMs * gapMs), grainOf(ratePerMs)),
+    never({ name: "sender/bursts-service", meaning: "packets of the compute service that left together, beyond what chance explains" },
+      burstsIn(gaps, ratePerMs), gaps.length, 50)
+  ]
 }

@@ -19,7 +19,7 @@ import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-
 import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch-measures.ts"
 import { inputOutputGame, readerGame, uploaderGame } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
-import { poolGate, senderGates } from "../measures/sender-measures.ts"
+import { senderGates, serviceGates } from "../measures/sender-measures.ts"
 import { isLarge, runJobWorld, type JobWorld } from "./job-world.ts"
 
 /** Advantage that is allowed for in linking games. */
@@ -44,7 +44,7 @@ export const jobGates = (world: JobWorld, seed: number): ReadonlyArray<Gate> => 
   const { lambdaLPerMs, lambdaPPerMs, quantumMs } = topology.params
   return [
     ...senderGates({ params: topology.params, links: recording.links, span, windowMs: quantumMs, busy, idle }),
-    poolGate(recording.links, span, service?.name ?? "", (service?.sessions ?? 0) * (lambdaPPerMs + lambdaLPerMs)),
+    ...serviceGates(recording.links, span, service?.name ?? "", (service?.sessions ?? 0) * (lambdaPPerMs + lambdaLPerMs)),
     sizeGate(world),
     lastHopGate(topology, recording),
     ...batchGates({ sight, jobs, releaseWindowMs: service?.releaseWindowMs ?? 0 }, draw, isLarge)
