@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Deferred, Effect, FiberId, Option, Queue, Stream } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 
@@ -17,15 +17,36 @@ export const INBOX_CAPACITY = 256
 /** Clients that one gateway serves at a time. */
 const INBOX_COUNT_LIMIT = 4_096
 
+/** Messages that a reader takes at once. */
+const CHUNK_LIMIT = 16
+
+/** Who reads an inbox. */
+interface Reader {
+  /** Ends the wait for a message; undefined while it does not wait. */
+  wake: (() => void) | undefined
+}
+
 interface Inbox {
-  readonly messages: Queue.Queue<Uint8Array>
-  /** Ends the stream that reads this inbox now. */
-  superseded: Deferred.Deferred<void> | undefined
+  readonly messages: Array<Uint8Array>
+  reader: Reader | undefined
   readInPeriod: boolean
 }
 
-/** Messages in an inbox. A queue whose reader waits has a negative size. */
-const waitingIn = ({ messages }: Inbox): number => Math.max(0, Option.getOrElse(messages.unsafeSize(), () => 0))
+/** The next messages of an inbox for `reader`, who waits for them without a fiber of its own; the end when another reader has come. */
+const pull = (inbox: Inbox, reader: Reader): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<never>> =>
+  Effect.suspend(() => {
+    if (inbox.reader !== reader) return Effect.fail(Option.none())
+    if (inbox.messages.length > 0) return Effect.succeed(Chunk.unsafeFromArray(inbox.messages.splice(0, CHUNK_LIMIT)))
+    return Effect.zipRight(
+      Effect.async<void>((resume) => {
+        reader.wake = () => {
+          reader.wake = undefined
+          resume(Effect.void)
+        }
+      }),
+      pull(inbox, reader)
+    )
+  })
 
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
@@ -43,61 +64,55 @@ export class Inboxes {
   deliver(queueId: Uint8Array, message: Uint8Array): "delivered" | "unknown-recipient" | "inbox-full" {
     const inbox = this.#inboxes.get(toHex(queueId))
     if (inbox === undefined) return "unknown-recipient"
-    return Queue.unsafeOffer(inbox.messages, message) ? "delivered" : "inbox-full"
+    if (inbox.messages.length >= INBOX_CAPACITY) return "inbox-full"
+    inbox.messages.push(message)
+    inbox.reader?.wake?.()
+    return "delivered"
   }
 
   /** The messages of a queue, for ever, or until another reader takes over; an empty stream for an id of another length and when the gateway is full. */
   receive(queueId: Uint8Array): Stream.Stream<Uint8Array> {
-    return Stream.unwrap(Effect.gen(this, function*() {
-      const inbox = queueId.length === RECIPIENT_BYTES ? yield* this.#open(toHex(queueId)) : undefined
+    return Stream.suspend(() => {
+      const inbox = queueId.length === RECIPIENT_BYTES ? this.#open(toHex(queueId)) : undefined
       if (inbox === undefined) return Stream.empty
-      const superseded = yield* this.#takeOver(inbox)
+      const reader: Reader = { wake: undefined }
+      const older = inbox.reader
+      inbox.reader = reader
+      older?.wake?.()
       const left = Effect.sync(() => {
-        if (inbox.superseded === superseded) inbox.superseded = undefined
+        if (inbox.reader === reader) inbox.reader = undefined
       })
-      return Stream.fromQueue(inbox.messages, { maxChunkSize: 16 }).pipe(Stream.interruptWhenDeferred(superseded), Stream.ensuring(left))
-    }))
+      return Stream.ensuring(Stream.repeatEffectChunkOption(pull(inbox, reader)), left)
+    })
   }
 
   /** Messages that wait for their clients now. */
   get waiting(): number {
-    return [...this.#inboxes.values()].reduce((sum, inbox) => sum + waitingIn(inbox), 0)
+    return [...this.#inboxes.values()].reduce((sum, { messages }) => sum + messages.length, 0)
   }
 
   /** Forgets queues that had no reader since the last sweep. @returns messages that were forgotten with them */
   sweep(): number {
     let forgotten = 0
     for (const [id, inbox] of this.#inboxes) {
-      if (inbox.superseded === undefined && !inbox.readInPeriod) {
+      if (inbox.reader === undefined && !inbox.readInPeriod) {
         this.#inboxes.delete(id)
-        forgotten += waitingIn(inbox)
+        forgotten += inbox.messages.length
       }
-      inbox.readInPeriod = inbox.superseded !== undefined
+      inbox.readInPeriod = inbox.reader !== undefined
     }
     return forgotten
   }
 
-  /** Ends the present reader and makes way for a new one, in one step, so that of two that come together one ends too. */
-  #takeOver(inbox: Inbox): Effect.Effect<Deferred.Deferred<void>> {
-    return Effect.sync(() => {
-      if (inbox.superseded !== undefined) Deferred.unsafeDone(inbox.superseded, Effect.void)
-      inbox.superseded = Deferred.unsafeMake<void>(FiberId.none)
-      return inbox.superseded
-    })
-  }
-
-  #open(id: string): Effect.Effect<Inbox | undefined> {
-    return Effect.gen(this, function*() {
-      const messages = yield* Queue.dropping<Uint8Array>(INBOX_CAPACITY)
-      const known = this.#inboxes.get(id)
-      if (known !== undefined) {
-        known.readInPeriod = true
-        return known
-      }
-      if (this.#inboxes.size >= this.#countLimit) return undefined
-      const inbox: Inbox = { messages, superseded: undefined, readInPeriod: true }
-      this.#inboxes.set(id, inbox)
-      return inbox
-    })
+  #open(id: string): Inbox | undefined {
+    const known = this.#inboxes.get(id)
+    if (known !== undefined) {
+      known.readInPeriod = true
+      return known
+    }
+    if (this.#inboxes.size >= this.#countLimit) return undefined
+    const inbox: Inbox = { messages: [], reader: undefined, readInPeriod: true }
+    this.#inboxes.set(id, inbox)
+    return inbox
   }
 }

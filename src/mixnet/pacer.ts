@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Effect, Random } from "effect"
+import { Duration, Effect } from "effect"
 import { CLOCK_GRAIN_MS, sampleExponentialMs } from "./delay.ts"
 
 export interface PacerOptions {
@@ -27,17 +27,26 @@ export interface PacerOptions {
  */
 export const poissonTicks = <E, R>(ratePerMs: number, onTick: Effect.Effect<void, E, R>, options: PacerOptions): Effect.Effect<never, E, R> => {
   if (!(ratePerMs > 0)) throw new RangeError("a tick rate must be positive")
-  return Effect.gen(function*() {
-    let dueMs = yield* Clock.currentTimeMillis
-    while (true) {
-      dueMs += sampleExponentialMs(yield* Random.next, ratePerMs)
-      let nowMs = yield* Clock.currentTimeMillis
-      while (dueMs - nowMs > CLOCK_GRAIN_MS) {
-        yield* Effect.sleep(dueMs - nowMs)
-        nowMs = yield* Clock.currentTimeMillis
-      }
-      if (nowMs - dueMs <= options.sendSlackMs) yield* onTick
-      else options.onDropped?.()
+  return Effect.flatMap(Effect.all([Effect.clock, Effect.random]), ([clock, random]) => {
+    const nowMs = (): number => clock.unsafeCurrentTimeMillis()
+    const sleepUntil = (instantMs: number): Effect.Effect<void> => clock.sleep(Duration.millis(instantMs - nowMs()))
+    let dueMs = nowMs()
+    /** Whether the gap before the tick is drawn. */
+    let isDrawn = false
+    const draw = Effect.map(random.next, (uniform) => {
+      dueMs += sampleExponentialMs(uniform, ratePerMs)
+      isDrawn = true
+    })
+    /** One step: the draw, a sleep (which may end too early), or the tick. Ticks are many, and a loop of steps is the cheapest loop that Effect has. */
+    const step = (): Effect.Effect<void, E, R> => {
+      if (!isDrawn) return draw
+      const lateMs = nowMs() - dueMs
+      if (-lateMs > CLOCK_GRAIN_MS) return sleepUntil(dueMs)
+      isDrawn = false
+      if (lateMs <= options.sendSlackMs) return onTick
+      options.onDropped?.()
+      return Effect.void
     }
+    return Effect.zipRight(Effect.whileLoop({ while: () => true, body: step, step: () => undefined }), Effect.never)
   })
 }

@@ -55,6 +55,7 @@ const firstCredible = (config: DirectoryViewConfig, epoch: number, nowEpoch: Epo
 export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<DirectoryView, never, Directory | Scope.Scope> =>
   Effect.gen(function*() {
     const directory = yield* Directory
+    const clock = yield* Effect.clock
     const documents = new Map<number, Held>()
     const arrived = yield* Effect.makeLatch(false)
 
@@ -106,11 +107,12 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
     const survive = Effect.catchAllCause(follow, () => Effect.sleep(LONGEST_RETRY_MS))
     yield* Effect.forkScoped(Effect.forever(survive))
 
-    const held = Effect.map(Clock.currentTimeMillis, (nowMs) => {
-      const epoch = epochAt(config.params, nowMs)
-      return (documents.get(epoch) ?? documents.get(epoch - 1))?.document
+    /** Asked several times for every packet: one step. */
+    const current = Effect.suspend(() => {
+      const epoch = epochAt(config.params, clock.unsafeCurrentTimeMillis())
+      const held = documents.get(epoch) ?? documents.get(epoch - 1)
+      return held === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(held.document)
     })
-    const current = Effect.flatMap(held, (document) => (document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(document)))
     return {
       current,
       forEpoch: (epoch) => Effect.sync(() => Option.fromNullable(documents.get(epoch)?.document)),

@@ -4,13 +4,14 @@
  * Contract: tasks run first in, first out, until none is left; then time jumps to the earliest sleeper, and of sleepers due at one instant the one that lay
  * down first wakes alone. So the order of everything follows from the program and its draws: two runs are the same run. Work is synchronous: `run` lets
  * the event loop turn now and then, for signals, and otherwise waits for nothing. An effect that waits for a promise, a socket or a thread is overtaken
- * by time, and its run can not be repeated. A sleeper that is interrupted is forgotten when its turn comes, or when such sleepers are the most.
+ * by time, and its run can not be repeated. Who is interrupted while asleep is woken in vain when the time comes: to let every sleeper be called off would
+ * cost each of them several times what its sleep does.
  * Knows nothing of: networks, randomness.
  * Source: style.md §1.1, §2.8; effect-notes.md §4; departures: none.
  *
  * @module
  */
-import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler } from "effect"
+import { Clock, Duration, Effect, Exit, type Fiber, type Scheduler } from "effect"
 import { DueHeap } from "../mixnet/due-heap.ts"
 
 /** Midnight of 1 January 2026, UTC: any instant when the protocol's epochs have long begun. */
@@ -21,14 +22,6 @@ const STEPS_PER_TURN = 2_048
 const WAKES_PER_TURN = 256
 /** Tasks at one instant after which it is said that time stands still: a fiber that always yields would hang the run for ever. */
 const STALL_TASKS = 50_000_000
-/** Below this many interrupted sleepers the heap is not cleared of them. */
-const CLEAR_FROM = 4_096
-
-interface Sleeper {
-  /** Undefined once it is interrupted. */
-  wake: (() => void) | undefined
-}
-
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 /** One time, with the scheduler of everything that lives in it. */
@@ -37,8 +30,7 @@ export class VirtualTime {
   readonly clock: Clock.Clock
   #nowMs: number
   #tasks: Array<() => void> = []
-  #sleepers = new DueHeap<Sleeper>()
-  #interrupted = 0
+  readonly #sleepers = new DueHeap<() => void>()
   #tasksNow = 0
 
   constructor(startMs = START_MS) {
@@ -55,7 +47,10 @@ export class VirtualTime {
       unsafeCurrentTimeNanos: nanos,
       currentTimeMillis: Effect.sync(millis),
       currentTimeNanos: Effect.sync(nanos),
-      sleep: (duration) => Effect.async<void>((resume) => this.#sleep(Duration.toMillis(duration), () => resume(Effect.void)))
+      sleep: (duration) => {
+        const ms = Duration.toMillis(duration)
+        return ms === Number.POSITIVE_INFINITY ? Effect.never : Effect.async<void>((resume) => this.#sleepers.push(() => resume(Exit.void), this.#nowMs + ms))
+      }
     }
   }
 
@@ -71,33 +66,7 @@ export class VirtualTime {
 
   /** When the next sleeper wakes; undefined when nobody sleeps. */
   get nextDueMs(): number | undefined {
-    while (this.#sleepers.head !== undefined && this.#sleepers.head.item.wake === undefined) {
-      this.#sleepers.pop()
-      this.#interrupted -= 1
-    }
     return this.#sleepers.head?.dueMs
-  }
-
-  #sleep(ms: number, wake: () => void): Effect.Effect<void> {
-    if (ms === Number.POSITIVE_INFINITY) return Effect.void
-    const sleeper: Sleeper = { wake }
-    this.#sleepers.push(sleeper, this.#nowMs + ms)
-    return Effect.sync(() => {
-      if (sleeper.wake === undefined) return
-      sleeper.wake = undefined
-      this.#interrupted += 1
-      if (this.#interrupted > CLEAR_FROM && 2 * this.#interrupted > this.#sleepers.size) this.#clear()
-    })
-  }
-
-  /** Builds the heap anew without those who were interrupted; the order of the others stays. */
-  #clear(): void {
-    const kept = new DueHeap<Sleeper>()
-    for (let entry = this.#sleepers.pop(); entry !== undefined; entry = this.#sleepers.pop()) {
-      if (entry.item.wake !== undefined) kept.push(entry.item, entry.dueMs)
-    }
-    this.#sleepers = kept
-    this.#interrupted = 0
   }
 
   /** Runs tasks until none is left. */
@@ -113,16 +82,13 @@ export class VirtualTime {
 
   /** Moves time to the next sleeper and wakes it. False when nobody sleeps. */
   wakeNext(): boolean {
-    if (this.nextDueMs === undefined) return false
     const entry = this.#sleepers.pop()
     if (entry === undefined) return false
     if (entry.dueMs > this.#nowMs) {
       this.#nowMs = entry.dueMs
       this.#tasksNow = 0
     }
-    const { wake } = entry.item
-    entry.item.wake = undefined
-    wake?.()
+    entry.item()
     return true
   }
 
