@@ -17,7 +17,7 @@ const FILES = {
   "latin.txt": Uint8Array.of(0x6f, 0x6c, 0xe1),
   "three.bin": NOT_FOUR,
   "no.png": "no picture",
-  "good.ts": TOPOLOGY.replace("COUNT", "8"),
+  "good.ts": TOPOLOGY.replace("COUNT", "4"),
   "poor.ts": TOPOLOGY.replace("COUNT", "3"),
   "broken.ts": "export const topology = {\n"
 }
@@ -47,7 +47,7 @@ const BAD: ReadonlyArray<Bad> = [
   ["an unknown command of topology", ["topology", "chekc", "good.ts"], 2, /topology check FILE/],
   ["an unknown option of infer", ["infer", "affine", "--tempo", "1"], 2, /no option --tempo/],
   ["an unknown option of models", ["models", "--tempo"], 2, /--tempo/],
-  ["a backend that is not there", ["infer", "affine", "--backend", "quantum", "1"], 2, /native, reference/],
+  ["a backend that is not there", ["infer", "affine", "--backend", "quantum", "1"], 2, /native or reference/],
   ["a number option without a number", ["infer", "affine", "--seed", "x", "1"], 2, /--seed: "x" is no whole number/],
   ["no input", ["infer", "lang-id"], 2, /there is no input/],
   ["no model", ["infer", "--json"], 2, /<MODEL>/]
