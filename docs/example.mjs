@@ -1,8 +1,8 @@
 // Two clients, one answer: the first uploads and commissions, the second fetches with nothing but the ticket.
 import { Effect } from "effect"
-import { dispatch, fetch, infer, launch, network, tinyParams, tinyService, upload } from "funion"
+import { dispatch, fetch, infer, launch, network, oneCoreParams, oneCoreService, upload } from "funion"
 
-const topology = network({ name: "example", params: tinyParams, computes: [tinyService], clients: 2 })
+const topology = network({ name: "example", params: oneCoreParams, computes: [oneCoreService], clients: 2 })
 
 const program = Effect.gen(function*() {
   const running = yield* launch(topology)

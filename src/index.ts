@@ -18,7 +18,8 @@ export { renderTopology } from "./topology/render.ts"
 export type { MixnetParams, PacketGeometry } from "./params/mixnet-params.ts"
 export type { ServicePlan, ServiceProfile } from "./params/service-profile.ts"
 export {
-  echomixParams, echomixService, tinyParams, tinyReferenceParams, tinyReferenceService, tinyService
+  echomixParams, echomixService, oneCoreParams, oneCoreService,
+  tinyParams, tinyReferenceParams, tinyReferenceService, tinyService
 } from "./params/presets.ts"
 export { boxesOfClass, classFor } from "./params/size-class.ts"
 export { topology as echomix } from "../topologies/echomix.ts"

@@ -6,17 +6,17 @@
  *
  * @module
  */
-import { tinyParams, tinyService } from "../src/params/presets.ts"
+import { oneCoreParams, oneCoreService } from "../src/params/presets.ts"
 import { network } from "../src/topology/builder.ts"
 
 export const topology = network({
   name: "tiny",
-  params: tinyParams,
+  params: oneCoreParams,
   authorities: 3,
   gateways: 1,
   mixLayers: [1, 1, 1],
   serviceNodes: [{ couriers: 2 }],
   replicas: 4,
-  computes: [tinyService],
+  computes: [oneCoreService],
   clients: 1
 })

@@ -68,6 +68,35 @@ export const tinyService: ServicePlan = {
 }
 
 /**
+ * `tiny` at rates that one slow core can keep, for whole networks in one process in real time: some 20 s per inference. No anonymity set to speak of. A quantum of three seconds lets six sessions
+ * carry a full quantum of both profiles at rates that leave a third of a slow core free: a process that is late drops packets, and sends them again.
+ * Each of its five nodes sends a loop a second of its own.
+ */
+export const oneCoreParams: MixnetParams = {
+  ...SHARED,
+  muPerMs: 0.05,
+  lambdaPPerMs: 0.016,
+  lambdaLPerMs: 0.0015,
+  lambdaMPerMs: 0.001,
+  lambdaGPerMs: 0.001,
+  lambdaRPerMs: 0.016,
+  quantumMs: 3000,
+  answerMs: 400,
+  sealBeforeEdgeMs: 200,
+  retransmitSlackMs: 2000,
+  sendSlackMs: 250
+}
+
+export const oneCoreService: ServicePlan = {
+  deadlinesMs: [6000, 9000, 15_000, 30_000],
+  releaseWindowMs: 2000,
+  profiles: profiles(TWO_JOBS, TWO_JOBS),
+  sessions: 6,
+  workers: 3,
+  maxComputeMs: 700
+}
+
+/**
  * A network of one process per actor on one or two small machines: less than half of tiny's rates, because links between processes cost several
  * times what calls inside one do, and processes that start need room.
  */
