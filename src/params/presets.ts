@@ -68,9 +68,8 @@ export const tinyService: ServicePlan = {
 }
 
 /**
- * `tiny` at rates that one slow core can keep, for whole networks in one process in real time: some 20 s per inference. No anonymity set to speak of. A quantum of three seconds lets six sessions
- * carry a full quantum of both profiles at rates that leave a third of a slow core free: a process that is late drops packets, and sends them again.
- * Each of its five nodes sends a loop a second of its own.
+ * The same at rates that one slow core can keep: whole networks in one process in real time, some 20 s per inference. A quantum of three seconds lets six
+ * sessions carry a full quantum of both profiles and leaves some of the core free: a process that is late drops packets, and sends them again.
  */
 export const oneCoreParams: MixnetParams = {
   ...SHARED,
