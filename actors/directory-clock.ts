@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { Clock, Effect } from "effect"
+import type { Clock } from "effect"
+import { offsetClock } from "../src/actor/timer.ts"
 
 /** Differences below this are left alone: links show whole seconds, and take time. */
 const TOLERANCE_MS = 2_000
@@ -41,16 +42,7 @@ export const makeDirectoryClock = ({ base, countsOwn, onCorrection, peers }: Dir
   let offsetMs = 0
   /** Each peer's clock against the machine's. */
   const shown = new Map<string, number>()
-  const nowMs = (): number => base.unsafeCurrentTimeMillis() + Math.round(offsetMs)
-  const nowNanos = (): bigint => base.unsafeCurrentTimeNanos() + BigInt(Math.round(offsetMs)) * 1_000_000n
-  const clock: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: nowMs,
-    unsafeCurrentTimeNanos: nowNanos,
-    currentTimeMillis: Effect.sync(nowMs),
-    currentTimeNanos: Effect.sync(nowNanos),
-    sleep: (duration) => base.sleep(duration)
-  }
+  const clock = offsetClock(base, () => offsetMs)
   return {
     clock,
     observe: (peer, skewMs) => {

@@ -59,7 +59,7 @@ export const openPacketPort = (
     return {
       gateway: gateway.nodeId,
       queueId,
-      send: (packet) => Effect.sync(() => { outbox.offer(packet) }),
+      send: outbox.offer,
       receive: Stream.filterMap(messages, (message) =>
         message.length > SURB_ID_BYTES
           ? Option.some({ surbId: SurbId.unsafe(message.slice(0, SURB_ID_BYTES)), payload: message.slice(SURB_ID_BYTES) })

@@ -19,6 +19,7 @@ import type { PeerClaim } from "../src/link/peer-check.ts"
 import type { Document } from "../src/pki/document.ts"
 import type { DirectoryView } from "../src/pki/directory-view.ts"
 import { actorsOf, type Role, runnersOf, type Topology } from "../src/topology/topology.ts"
+import { offsetClock } from "../src/actor/timer.ts"
 import { makeDirectoryClock } from "./directory-clock.ts"
 import type { PublicHalf, SecretHalf } from "./key-file.ts"
 import { knowledgeOf } from "./knowledge.ts"
@@ -60,21 +61,6 @@ export const personClaim = (crypto: CryptoBackend, secret: Pick<SecretHalf, "sto
   return { linkKey: publicKey, additionalData: crypto.blake2b256(publicKey) }
 }
 
-/** A clock that is wrong by a constant. */
-const shiftedClock = (base: Clock.Clock, offsetMs: number): Clock.Clock => {
-  if (offsetMs === 0) return base
-  const nowMs = (): number => base.unsafeCurrentTimeMillis() + offsetMs
-  const nowNanos = (): bigint => base.unsafeCurrentTimeNanos() + BigInt(offsetMs) * 1_000_000n
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: nowMs,
-    unsafeCurrentTimeNanos: nowNanos,
-    currentTimeMillis: Effect.sync(nowMs),
-    currentTimeNanos: Effect.sync(nowNanos),
-    sleep: (duration) => base.sleep(duration)
-  }
-}
-
 export interface ProcessOptions {
   readonly name: string
   readonly role: Role
@@ -103,12 +89,14 @@ export const openProcess = (topology: Topology, crypto: CryptoBackend, options: 
   Effect.gen(function*() {
     const { name, publics, role } = options
     const knowledge = yield* knowledgeOf(topology, crypto, (each) => publics.get(each)?.identityKey ?? missingKey(each))
+    const machine = yield* Effect.clock
+    const { clockOffsetMs = 0 } = options
     let view: DirectoryView | undefined
     const documents = () => view?.documents() ?? []
     const fork = yield* FiberSet.makeRuntime<never>()
     const corrected = Effect.logWarning("this machine's clock is wrong by the directory's and is corrected for this process")
     const { clock, observe } = makeDirectoryClock({
-      base: shiftedClock(yield* Effect.clock, options.clockOffsetMs ?? 0),
+      base: clockOffsetMs === 0 ? machine : offsetClock(machine, () => clockOffsetMs),
       peers: (role === "client" ? topology.gateways : topology.authorities).map((each) => each.name),
       countsOwn: role === "authority",
       onCorrection: (offsetMs) => { fork(Effect.annotateLogs(corrected, { actor: name, count: offsetMs })) }

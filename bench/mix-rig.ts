@@ -132,6 +132,7 @@ export const startMix = (setting: MixSetting, threads?: UnwrapThreads): Effect.E
       Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(1) }),
       Effect.provideService(PkiView, {
         current: Effect.succeed(document),
+        held: () => document,
         forEpoch: (epoch: Epoch) => Effect.succeed(epoch === document.epoch ? Option.some(document) : Option.none())
       }),
       Effect.orDie

@@ -17,7 +17,7 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   params: ["bytes", "sphinx", "pigeonhole"],
   pki: ["bytes", "crypto", "params", "sphinx"],
   disk: ["bytes", "crypto"],
-  mixnet: ["bytes", "crypto", "sphinx", "params", "pki"],
+  mixnet: ["bytes", "crypto", "sphinx", "params", "pki", "actor"],
   link: ["bytes", "crypto", "params"],
   actor: ["bytes", "link"],
   session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],

@@ -17,7 +17,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..")
 const BANNED_CALLS: ReadonlyArray<readonly [string, RegExp, ReadonlyArray<RegExp>]> = [
   ["ambient time", /\bDate\.now\(|\bnew Date\(|\bperformance\.now\(|process\.hrtime/, [/^bench\//]],
   ["ambient randomness", /Math\.random\(|getRandomValues|randomBytes\(|randomFill/, [/^src\/crypto\/entropy\.ts$/]],
-  ["ambient timers", /\bsetTimeout\(|\bsetInterval\(/, [/^bench\//]],
+  ["ambient timers", /\bsetTimeout\(|\bsetInterval\(/, [/^bench\//, /^src\/actor\/timer\.ts$/]],
   ["running an effect", /\bEffect\.run(Promise|Sync|Fork|Callback)/, [
     /^actors\/main\.ts$/, /^actors\/cli\//, /^bench\//, /^src\/simulation\//, /^actors\/simulator\//
   ]]

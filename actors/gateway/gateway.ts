@@ -38,25 +38,23 @@ export interface GatewayConfig extends NetworkSetting {
 const EMPTY = new Uint8Array(0)
 
 /** Puts a reply into the inbox of its client. */
-const deliver = (inboxes: Inboxes, drops: () => DropCounters, order: TerminalOrder): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (order.surbId === undefined) return drops().count("client-to-local-user")
-    const outcome = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
-    if (outcome !== "delivered") drops().count(outcome)
-  })
+const deliver = (inboxes: Inboxes, drops: DropCounters, order: TerminalOrder): void => {
+  if (order.surbId === undefined) return drops.count("client-to-local-user")
+  const outcome = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
+  if (outcome !== "delivered") drops.count(outcome)
+}
 
 /** Whether a caller may use a queue: one that is named by its queue that one alone; others are actors of this process, which the mount vouches for. */
 const mayUse = (caller: string, queueId: Uint8Array): boolean => !isQueueName(caller) || constantTimeEqual(utf8(caller), queueId)
 
 /** The packets that the connection's rate lets through; none for a queue that is not the caller's. */
-const admit = (allowances: Allowances, drops: DropCounters, caller: string, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>) =>
-  Effect.map(Clock.currentTimeMillis, (nowMs) => {
-    const id = toHex(queueId)
-    const isTheirs = queueId.length === RECIPIENT_BYTES && mayUse(caller, queueId)
-    const admitted = isTheirs ? packets.filter(() => allowances.take(id, nowMs)) : []
-    if (admitted.length < packets.length) drops.count("rate-limited", packets.length - admitted.length)
-    return admitted
-  })
+const admit = (allowances: Allowances, drops: DropCounters, caller: string, queueId: Uint8Array, packets: ReadonlyArray<Uint8Array>, nowMs: number) => {
+  const id = toHex(queueId)
+  const isTheirs = queueId.length === RECIPIENT_BYTES && mayUse(caller, queueId)
+  const admitted = isTheirs ? packets.filter(() => allowances.take(id, nowMs)) : []
+  if (admitted.length < packets.length) drops.count("rate-limited", packets.length - admitted.length)
+  return admitted
+}
 
 /** Forgets idle clients once an eighth of an epoch. */
 const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Allowances, drops: DropCounters): Effect.Effect<void> =>
@@ -69,6 +67,7 @@ const sweep = (config: GatewayConfig, inboxes: Inboxes, allowances: Allowances, 
 export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
+    const clock = yield* Effect.clock
     const inboxes = new Inboxes()
     const allowances = new Allowances(config.params)
     const node: Node = yield* makeNode({
@@ -77,8 +76,11 @@ export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =
       mixLayer: -1,
       services: [],
       forwards: (origin) => origin === "client",
-      terminal: (order, origin) =>
-        origin === "client" ? Effect.sync(() => node.drops.count("client-to-local-user")) : deliver(inboxes, () => node.drops, order),
+      terminal: (order, origin) => {
+        if (origin === "client") node.drops.count("client-to-local-user")
+        else deliver(inboxes, node.drops, order)
+        return undefined
+      },
       neighboursIn: (document) => document.mixLayers[0] ?? []
     })
     yield* forkLoop("sweep", config.identity.name, sweep(config, inboxes, allowances, node.drops))
@@ -86,7 +88,7 @@ export const gateway = (config: GatewayConfig) => (ready: Effect.Effect<void>) =
     yield* mount.serve(config.identity.name, Gateway, Gateway.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
       Submit: ({ packets, queueId }, options) =>
-        Effect.flatMap(admit(allowances, node.drops, callerOf(options), queueId, packets), (admitted) => node.accept(admitted, "client")),
+        node.accept(admit(allowances, node.drops, callerOf(options), queueId, packets, clock.unsafeCurrentTimeMillis()), "client"),
       Receive: ({ queueId }, options) => (mayUse(callerOf(options), queueId) ? inboxes.receive(queueId) : Stream.empty),
       GetConsensus: ({ epoch }) =>
         Effect.sync(() => {

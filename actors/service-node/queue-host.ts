@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Deferred, Effect, Either, FiberId, Option, Queue, Stream, type Scope } from "effect"
+import { Deferred, Effect, Either, FiberId, Option, Queue, Stream, type Scope } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
 import { fillerReply } from "../../src/inference/dispatch-reply.ts"
@@ -42,12 +42,12 @@ export interface QueueHostConfig extends Pick<NetworkSetting, "params" | "geomet
   readonly entropy: Entropy
   readonly drops: DropCounters
   /** Sends `reply` home with a SURB. */
-  readonly answer: (surb: Uint8Array, reply: Uint8Array) => Effect.Effect<void>
+  readonly answer: (surb: Uint8Array, reply: Uint8Array) => Effect.Effect<void> | undefined
 }
 
 export interface QueueHost {
   /** Takes a dispatch whose last delay is over; never waits for the service. */
-  readonly take: (surb: Uint8Array, dispatch: Uint8Array, dueMs: number) => Effect.Effect<void>
+  readonly take: (surb: Uint8Array, dispatch: Uint8Array, dueMs: number) => Effect.Effect<void> | undefined
   /** One frame per λR tick, while somebody reads. */
   readonly deliveries: Stream.Stream<Uint8Array>
   readonly answered: (frame: Uint8Array) => Effect.Effect<void>
@@ -111,27 +111,29 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
   Effect.gen(function*() {
     const { userPayloadBytes } = config.geometry
     const { answerMs, lambdaRPerMs, sendSlackMs } = config.params
+    const clock = yield* Effect.clock
     const book = new Book()
     const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
     const due = yield* makeDelayQueue<Due>({
       capacity: DUE_CAPACITY,
       slackMs: nodeSlackMs(config.params),
       drops: config.drops,
-      onDue: (batch) =>
-        Effect.forEach(batch, ({ id, surb }) => {
+      onDue: (batch) => {
+        const rests = batch.flatMap(({ id, surb }) => {
           const filler = fillerReply(config.entropy)
-          return config.answer(surb, book.settle(id) ?? filler)
-        }, { discard: true })
+          return config.answer(surb, book.settle(id) ?? filler) ?? []
+        })
+        return rests.length === 0 ? undefined : Effect.all(rests, { discard: true })
+      }
     })
-    const take: QueueHost["take"] = (surb, dispatch, lastDelayMs) =>
-      Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
-        const queryId = config.entropy(QUERY_ID_BYTES)
-        const id = toHex(queryId)
-        const dueMs = lastDelayMs + answerMs
-        const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
-        if (!book.add(id, frame, dueMs + sendSlackMs, nowMs)) config.drops.count("service-queue-full")
-        return due.offer({ id, surb }, dueMs)
-      })
+    const take: QueueHost["take"] = (surb, dispatch, lastDelayMs) => {
+      const queryId = config.entropy(QUERY_ID_BYTES)
+      const id = toHex(queryId)
+      const dueMs = lastDelayMs + answerMs
+      const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
+      if (!book.add(id, frame, dueMs + sendSlackMs, clock.unsafeCurrentTimeMillis())) config.drops.count("service-queue-full")
+      return due.put({ id, surb }, dueMs)
+    }
     let reader: Deferred.Deferred<void> | undefined
     const takeOver = Effect.sync(() => {
       if (reader !== undefined) Deferred.unsafeDone(reader, Effect.void)

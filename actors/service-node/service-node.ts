@@ -49,14 +49,16 @@ interface Request {
 
 const hexOf = (endpoint: string): string => toHex(recipientId(endpoint))
 
+/** What is left to do for a packet, if anything. */
+type Rest = Effect.Effect<void> | undefined
+
 /** Answers with a SURB: the packet goes to the first hop that the SURB names. */
-const replyWith = (config: ServiceNodeConfig, node: Node, surb: Uint8Array, reply: Uint8Array): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const made = useSurb(config.crypto, config.geometry, surb, reply)
-    if (Either.isRight(made)) return node.links.send(made.right.firstHop, made.right.packet)
-    node.drops.count("surb-invalid")
-    return Effect.void
-  })
+const replyWith = (config: ServiceNodeConfig, node: Node, surb: Uint8Array, reply: Uint8Array): Rest => {
+  const made = useSurb(config.crypto, config.geometry, surb, reply)
+  if (Either.isRight(made)) return node.links.post([{ nodeId: made.right.firstHop, packet: made.right.packet }])
+  node.drops.count("surb-invalid")
+  return undefined
+}
 
 /** The request in a packet that ends here, or undefined (counted). */
 const requestOf = (config: ServiceNodeConfig, node: Node, order: TerminalOrder, receivedAtMs: number): Request | undefined => {
@@ -69,7 +71,7 @@ const requestOf = (config: ServiceNodeConfig, node: Node, order: TerminalOrder, 
   return { endpoint: toHex(order.recipient), surb, userPayload, dueMs: receivedAtMs + order.delayMs }
 }
 
-type Endpoint = (request: Request) => Effect.Effect<void>
+type Endpoint = (request: Request) => Rest
 
 /** Passes requests to a courier without waiting for it. One that hangs fills its own bound and no other's. */
 const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
@@ -83,7 +85,7 @@ const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
         if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => node.drops.count("service-queue-full"))
         inWork += 1
         return courier.Query({ query: userPayload }).pipe(
-          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply)),
+          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply) ?? Effect.void),
           Effect.catchAllCause(() => Effect.sync(() => node.drops.count("service-failed"))),
           Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
           Effect.forkIn(scope),
@@ -109,21 +111,34 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
       forwards: () => false,
       terminal: (order, _origin, receivedAtMs) => {
         const request = requestOf(config, node, order, receivedAtMs)
-        return request === undefined ? Effect.void : waiting.offer(request, request.dueMs)
+        return request === undefined ? undefined : waiting.put(request, request.dueMs)
       },
       neighboursIn: (document) => document.mixLayers[0] ?? []
     })
     /** One request that cannot be served costs no other of its batch. */
-    const act = (request: Request): Effect.Effect<void> => {
+    const act = (request: Request): ReadonlyArray<Effect.Effect<void>> => {
       const endpoint = endpoints.get(request.endpoint)
-      if (endpoint === undefined) return Effect.sync(() => node.drops.count("unknown-recipient"))
-      return Effect.catchAllCause(endpoint(request), () => Effect.sync(() => node.drops.count("internal-error")))
+      if (endpoint === undefined) {
+        node.drops.count("unknown-recipient")
+        return []
+      }
+      const failed = (): void => node.drops.count("internal-error")
+      try {
+        const rest = endpoint(request)
+        return rest === undefined ? [] : [Effect.catchAllCause(rest, () => Effect.sync(failed))]
+      } catch {
+        failed()
+        return []
+      }
     }
     const waiting = yield* makeDelayQueue<Request>({
       capacity: DELAY_CAPACITY,
       slackMs: nodeSlackMs(config.params),
       drops: node.drops,
-      onDue: (due) => Effect.forEach(due, act, { discard: true })
+      onDue: (due) => {
+        const rests = due.flatMap(act)
+        return rests.length === 0 ? undefined : Effect.all(rests, { discard: true })
+      }
     })
 
     endpoints.set(hexOf("echo"), ({ surb, userPayload }) => replyWith(config, node, surb, userPayload))

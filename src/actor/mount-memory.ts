@@ -1,8 +1,9 @@
 /**
  * The mount inside one process: a call runs the handler in a fiber of the served actor and hands the result over by reference.
  *
- * Contract: that of mount.ts. Handlers run with the clock, randomness and log annotations of the fiber that served them, not of the caller. Payloads
- * are checked against the protocol's schema as a link would, nothing is copied or encoded, no spans are made.
+ * Contract: that of mount.ts. A handler that gives an `Exit` has answered with that; the effects of others run with the clock, randomness and log annotations
+ * of the fiber that served them, not of the caller. Payloads are checked against the protocol's schema as a link would, nothing is copied or encoded, no spans
+ * are made.
  * Knows nothing of: roles, packets. Groups with middleware are refused: no protocol of this repository has one.
  * Source: effect-notes.md §2, §3; departures: handlers are called directly instead of through a pair of `RpcServer` and `RpcClient`, which cost
  * several times more per call and end the callers of a closed server by interruption instead of an error.
@@ -75,12 +76,15 @@ const targetOf = (connection: Connection, call: string): Target | ActorUnavailab
 
 const unwrapped = (handled: Handled | Rpc.Wrapper<Handled>): Handled => (Rpc.isWrapper(handled) ? handled.value : handled)
 
-const effectOf = (handler: Handler, payload: unknown, options: HandlerOptions): Effect.Effect<unknown, unknown> =>
-  Effect.suspend(() => {
+const effectOf = (handler: Handler, payload: unknown, options: HandlerOptions): Effect.Effect<unknown, unknown> => {
+  try {
     const handled = handler.run(payload, options)
     const effect = unwrapped(handled) as Effect.Effect<unknown, unknown>
     return Rpc.isWrapper(handled) && handled.uninterruptible ? Effect.uninterruptible(effect) : effect
-  })
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
 
 type MailboxHandled = Effect.Effect<Mailbox.ReadonlyMailbox<unknown, unknown>, unknown, Scope.Scope>
 
@@ -155,20 +159,21 @@ const start = (
   return cancel
 }
 
-const callOnce = (connection: Connection, call: string, payload: unknown): Effect.Effect<unknown, unknown> =>
-  Effect.async<unknown, unknown>((resume) => {
-    const target = targetOf(connection, call)
-    if (target instanceof ActorUnavailable) {
-      resume(Exit.fail(target))
-      return
-    }
-    connection.observe(call, "request", payload)
-    const cancel = start(connection, call, target, effectOf(target.handler, payload, connection), true, (exit, crossed) => {
-      if (crossed) connection.observe(call, "reply", Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause))
-      resume(exit)
-    })
-    return Effect.sync(cancel)
-  })
+/** Makes a call now; a handler that gives an `Exit` has answered and costs no fiber. */
+const callOnce = (connection: Connection, call: string, payload: unknown): Effect.Effect<unknown, unknown> => {
+  const target = targetOf(connection, call)
+  if (target instanceof ActorUnavailable) return Exit.fail(target)
+  const { handler } = target
+  const ended = (exit: Exit.Exit<unknown, unknown>, crossed: boolean): Exit.Exit<unknown, unknown> => {
+    if (crossed) connection.observe(call, "reply", Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause))
+    return exit
+  }
+  connection.observe(call, "request", payload)
+  const effect = effectOf(handler, payload, connection)
+  if (Exit.isExit(effect)) return ended(answerOf(connection, call, handler, effect), answered(effect))
+  return Effect.async<unknown, unknown>((resume) =>
+    Effect.sync(start(connection, call, target, effect, true, (exit, crossed) => resume(ended(exit, crossed)))))
+}
 
 const callStream = (connection: Connection, call: string, payload: unknown): Stream.Stream<unknown, unknown> =>
   Stream.unwrapScoped(Effect.gen(function*() {

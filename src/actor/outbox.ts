@@ -10,6 +10,7 @@
  * @module
  */
 import { Effect, type Scope } from "effect"
+import { makeTimer } from "./timer.ts"
 
 export interface OutboxConfig<E> {
   /** Packets that may wait. */
@@ -39,21 +40,26 @@ interface Waiting {
 export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
+    const timer = yield* makeTimer
+    const { batchLimit, capacity, gatherMs = 0, slackMs } = config
     const waiting: Array<Waiting> = []
     let wake: (() => void) | undefined
+    let stopGathering: (() => void) | undefined
     const lose = (packets: number): void => { if (packets > 0) config.onLost(packets) }
     /** Until something waits. What is offered before the sender's fiber runs again leaves in the same batch. */
     const filled = Effect.async<void>((resume) => {
       wake = () => {
         wake = undefined
+        stopGathering?.()
+        stopGathering = undefined
         resume(Effect.void)
       }
     })
     const nextBatch = (): ReadonlyArray<Uint8Array> => {
       const nowMs = clock.unsafeCurrentTimeMillis()
-      const taken = waiting.splice(0, config.batchLimit)
+      const taken = waiting.splice(0, batchLimit)
       const batch: Array<Uint8Array> = []
-      for (const { packet, sinceMs } of taken) if (nowMs - sinceMs <= config.slackMs) batch.push(packet)
+      for (const { packet, sinceMs } of taken) if (nowMs - sinceMs <= slackMs) batch.push(packet)
       lose(taken.length - batch.length)
       return batch
     }
@@ -62,15 +68,16 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       if (batch.length === 0) return Effect.void
       return Effect.catchAllCause(Effect.suspend(() => config.send(batch)), () => Effect.sync(() => lose(batch.length)))
     })
-    const { batchLimit, gatherMs = 0 } = config
-    const gather = gatherMs === 0 ? filled : Effect.zipRight(filled, Effect.suspend(() => (waiting.length < batchLimit ? Effect.sleep(gatherMs) : Effect.void)))
-    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? gather : sendNext)
+    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? filled : sendNext)
     yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body, step: () => undefined }))
+    yield* Effect.addFinalizer(() => Effect.sync(() => stopGathering?.()))
     return {
       offer: (packet) => {
-        if (waiting.length >= config.capacity) return false
+        if (waiting.length >= capacity) return false
         waiting.push({ packet, sinceMs: clock.unsafeCurrentTimeMillis() })
-        wake?.()
+        if (wake === undefined) return true
+        if (gatherMs === 0 || waiting.length >= batchLimit) wake()
+        else stopGathering ??= timer(() => wake?.(), gatherMs)
         return true
       },
       waiting: () => waiting.length

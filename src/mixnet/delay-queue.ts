@@ -3,13 +3,14 @@
  *
  * Contract: an item is handed over at its due time, never before it, in order of due time and then of offering; or it is dropped and counted, and
  * nothing tells its sender. Dropped are: a random entry when there is no room (`delay-queue-overflow`), an item that could be handed over only
- * more than `slackMs` late (`deadline-blown`), a batch whose handler died (`outgoing-failed`). One fiber serves the whole queue.
+ * more than `slackMs` late (`deadline-blown`), a batch whose handler died (`outgoing-failed`). The queue has no fiber: a timer calls it.
  * Knows nothing of: packets, nodes.
  * Source: mixnet.md §5 (delay heap, SchedulerQueueSize, SchedulerSlack, SchedulerMaxBurst), §17; departures: the queue always has a bound.
  *
  * @module
  */
-import { Duration, Effect, type Fiber, FiberId, Random, Runtime, type Scope } from "effect"
+import { Effect, Exit, Fiber, Random, Runtime, type Scope } from "effect"
+import { makeTimer, type Timer } from "../actor/timer.ts"
 import { CLOCK_GRAIN_MS } from "./delay.ts"
 import { DropCounters } from "./drop-counters.ts"
 import { DueHeap } from "./due-heap.ts"
@@ -22,8 +23,8 @@ export interface DelayQueueOptions<A, R> {
   readonly capacity: number
   /** An item later than this is dropped, in milliseconds. */
   readonly slackMs: number
-  /** Gets items that are due, at most 64. Must not wait for anything slow: what is due meanwhile waits too. */
-  readonly onDue: (items: ReadonlyArray<A>) => Effect.Effect<void, never, R>
+  /** Gets items that are due, at most 64; gives what is left to do for them, if anything, while which whatever else is due waits. */
+  readonly onDue: (items: ReadonlyArray<A>) => Effect.Effect<void, never, R> | undefined
   /** Where drops are counted; fresh counters by default. */
   readonly drops?: DropCounters
 }
@@ -48,57 +49,7 @@ export interface DelayQueue<A> {
   readonly stats: Effect.Effect<DelayQueueStats>
 }
 
-/** A fiber's wait that ends at an instant which may be brought forward. */
-interface Alarm {
-  readonly wait: (untilMs: number) => Effect.Effect<void>
-  /** Brings the end of the wait forward to `dueMs`, if that is earlier. */
-  readonly wake: (dueMs: number) => void
-}
-
-/** Sleeps are kept as long as they do not end too late: one that ends early finds out and is followed by another. */
-const makeAlarm: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(function*() {
-  const clock = yield* Effect.clock
-  const runtime = yield* Effect.runtime<never>()
-  let waiting: { untilMs: number; readonly ring: () => void } | undefined
-  let sleep: { readonly untilMs: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
-
-  const sleepUntil = (untilMs: number): void => {
-    if (untilMs === Number.POSITIVE_INFINITY || (sleep !== undefined && sleep.untilMs <= untilMs)) return
-    sleep?.fiber.unsafeInterruptAsFork(FiberId.none)
-    const fiber = Runtime.runFork(runtime, clock.sleep(Duration.millis(Math.max(0, untilMs - clock.unsafeCurrentTimeMillis()))))
-    const current = { untilMs, fiber }
-    sleep = current
-    fiber.addObserver(() => {
-      if (sleep !== current) return
-      sleep = undefined
-      if (waiting === undefined) return
-      if (waiting.untilMs <= untilMs) waiting.ring()
-      else sleepUntil(waiting.untilMs)
-    })
-  }
-  yield* Effect.addFinalizer(() => Effect.sync(() => {
-    waiting = undefined
-    sleep?.fiber.unsafeInterruptAsFork(FiberId.none)
-  }))
-  return {
-    wait: (untilMs) =>
-      Effect.async<void>((resume) => {
-        const ring = (): void => {
-          waiting = undefined
-          resume(Effect.void)
-        }
-        waiting = { untilMs, ring }
-        sleepUntil(untilMs)
-      }),
-    wake: (dueMs) => {
-      if (waiting === undefined || dueMs >= waiting.untilMs) return
-      waiting.untilMs = dueMs
-      if (dueMs <= clock.unsafeCurrentTimeMillis()) waiting.ring()
-      else sleepUntil(dueMs)
-    }
-  }
-})
-
+/** What happened so far. */
 class Tally {
   released = 0
   overflow = 0
@@ -114,65 +65,125 @@ class Tally {
   }
 }
 
+/** What a queue needs of its surroundings. */
+interface Around<R> {
+  readonly nowMs: () => number
+  readonly timer: Timer
+  readonly runtime: Runtime.Runtime<R>
+}
+
+/** The queue at work: a timer calls `#serve`, which hands over what is due and sets the next one. */
+class Releases<A, R> {
+  readonly heap = new DueHeap<A>()
+  readonly tally = new Tally()
+  readonly #options: DelayQueueOptions<A, R>
+  readonly #drops: DropCounters
+  readonly #around: Around<R>
+  #alarm: { readonly dueMs: number; readonly callOff: () => void } | undefined
+  /** What the last batch has left to do. */
+  #rest: Fiber.RuntimeFiber<void> | undefined
+  #isClosed = false
+
+  constructor(options: DelayQueueOptions<A, R>, around: Around<R>) {
+    this.#options = options
+    this.#around = around
+    this.#drops = options.drops ?? new DropCounters()
+  }
+
+  put(item: A, dueMs: number): Effect.Effect<void> | undefined {
+    this.heap.push(item, dueMs)
+    this.#setAlarm()
+    return this.heap.size > this.#options.capacity ? this.#dropRandom : undefined
+  }
+
+  /** Forgets everything. */
+  readonly close = Effect.suspend(() => {
+    this.#isClosed = true
+    this.heap.clear()
+    this.#alarm?.callOff()
+    return this.#rest === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.#rest))
+  })
+
+  readonly #dropRandom = Effect.suspend(() =>
+    Effect.map(Random.nextIntBetween(0, this.#options.capacity + 1), (index) => {
+      this.heap.removeAt(index)
+      this.tally.overflow += 1
+      this.#drops.count("delay-queue-overflow")
+    }))
+
+  /** Sees to it that somebody looks when the earliest item is due, unless a batch has something left to do. */
+  #setAlarm(): void {
+    const dueMs = this.heap.head?.dueMs
+    if (dueMs === undefined || this.#rest !== undefined || this.#isClosed) return
+    if (this.#alarm !== undefined) {
+      if (this.#alarm.dueMs <= dueMs) return
+      this.#alarm.callOff()
+    }
+    const { nowMs, timer } = this.#around
+    this.#alarm = { dueMs, callOff: timer(this.#serve, Math.max(0, dueMs - nowMs())) }
+  }
+
+  readonly #serve = (): void => {
+    this.#alarm = undefined
+    if (this.#isClosed) return
+    const due = this.#takeDue()
+    const left = due.length === 0 ? undefined : this.#handOver(due)
+    if (left === undefined) return this.#setAlarm()
+    const fiber = Runtime.runFork(this.#around.runtime, left)
+    this.#rest = fiber
+    fiber.addObserver((exit) => {
+      if (Exit.isFailure(exit) && !this.#isClosed) this.#fail(due)
+      this.#rest = undefined
+      this.#setAlarm()
+    })
+  }
+
+  #takeDue(): ReadonlyArray<A> {
+    const nowMs = this.#around.nowMs()
+    const due: Array<A> = []
+    while (due.length < BATCH_SIZE && this.heap.head !== undefined && this.heap.head.dueMs - nowMs <= CLOCK_GRAIN_MS) {
+      const entry = this.heap.pop()
+      if (entry === undefined) break
+      const latenessMs = Math.max(0, nowMs - entry.dueMs)
+      if (latenessMs > this.#options.slackMs) {
+        this.tally.late += 1
+        this.#drops.count("deadline-blown")
+        continue
+      }
+      this.tally.release(latenessMs)
+      due.push(entry.item)
+    }
+    return due
+  }
+
+  /** Hands items over; gives what is left to do for them. */
+  #handOver(items: ReadonlyArray<A>): Effect.Effect<void, never, R> | undefined {
+    try {
+      return this.#options.onDue(items)
+    } catch {
+      this.#fail(items)
+      return undefined
+    }
+  }
+
+  #fail(items: ReadonlyArray<A>): void {
+    this.tally.failed += items.length
+    this.tally.released -= items.length
+    this.#drops.count("outgoing-failed", items.length)
+  }
+}
+
 /** A queue that works until the scope closes; what waits then is forgotten. */
 export const makeDelayQueue = <A, R = never>(options: DelayQueueOptions<A, R>): Effect.Effect<DelayQueue<A>, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
-    const alarm = yield* makeAlarm
-    const heap = new DueHeap<A>()
-    const tally = new Tally()
-    const drops = options.drops ?? new DropCounters()
-
-    const takeDue = (nowMs: number): ReadonlyArray<A> => {
-      const due: Array<A> = []
-      while (due.length < BATCH_SIZE && heap.head !== undefined && heap.head.dueMs - nowMs <= CLOCK_GRAIN_MS) {
-        const entry = heap.pop()
-        if (entry === undefined) break
-        const latenessMs = Math.max(0, nowMs - entry.dueMs)
-        if (latenessMs > options.slackMs) {
-          tally.late += 1
-          drops.count("deadline-blown")
-          continue
-        }
-        tally.release(latenessMs)
-        due.push(entry.item)
-      }
-      return due
-    }
-
-    const handOver = (items: ReadonlyArray<A>): Effect.Effect<void, never, R> =>
-      Effect.suspend(() => options.onDue(items)).pipe(
-        Effect.catchAllDefect(() => Effect.sync(() => {
-          tally.failed += items.length
-          tally.released -= items.length
-          drops.count("outgoing-failed", items.length)
-        })),
-        Effect.zipRight(Effect.yieldNow())
-      )
-
-    const step = Effect.suspend(() => {
-      const due = takeDue(clock.unsafeCurrentTimeMillis())
-      return due.length > 0 ? handOver(due) : alarm.wait(heap.head?.dueMs ?? Number.POSITIVE_INFINITY)
-    })
-    yield* Effect.addFinalizer(() => Effect.sync(() => heap.clear()))
-    const work = Effect.whileLoop({ while: () => true, body: () => step, step: () => undefined })
-    yield* Effect.forkScoped(Effect.interruptible(work))
-
-    const dropRandom = Effect.map(Random.nextIntBetween(0, options.capacity + 1), (index) => {
-      heap.removeAt(index)
-      tally.overflow += 1
-      drops.count("delay-queue-overflow")
-    })
-
-    const put: DelayQueue<A>["put"] = (item, dueMs) => {
-      heap.push(item, dueMs)
-      alarm.wake(dueMs)
-      return heap.size > options.capacity ? dropRandom : undefined
-    }
-
+    const runtime = yield* Effect.runtime<R>()
+    const releases = new Releases(options, { nowMs: () => clock.unsafeCurrentTimeMillis(), timer: yield* makeTimer, runtime })
+    yield* Effect.addFinalizer(() => releases.close)
+    const { heap, tally } = releases
     return {
-      put,
-      offer: (item, dueMs) => Effect.suspend(() => put(item, dueMs) ?? Effect.void),
+      put: (item, dueMs) => releases.put(item, dueMs),
+      offer: (item, dueMs) => Effect.suspend(() => releases.put(item, dueMs) ?? Effect.void),
       stats: Effect.sync(() => ({
         queued: heap.size,
         released: tally.released,

@@ -44,7 +44,7 @@ export interface NodeConfig extends NetworkSetting {
   /** Whether a packet from there may be forwarded by this role. */
   readonly forwards: (origin: PacketOrigin) => boolean
   /** What becomes of a packet that ends here; undefined: this role ends none. */
-  readonly terminal: ((order: TerminalOrder, origin: PacketOrigin, receivedAtMs: number) => Effect.Effect<void>) | undefined
+  readonly terminal: ((order: TerminalOrder, origin: PacketOrigin, receivedAtMs: number) => Effect.Effect<void> | undefined) | undefined
 }
 
 export interface Node {
@@ -91,7 +91,7 @@ export const makeNode = (
       capacity: DELAY_CAPACITY,
       slackMs: nodeSlackMs(config.params),
       drops,
-      onDue: links.sendAll
+      onDue: links.post
     })
     const loops = yield* makeNodeLoops({
       ...config, links, rateOf: ({ lambdaGPerMs, lambdaMPerMs }) => (config.role === "gateway" ? lambdaGPerMs : lambdaMPerMs)
@@ -114,7 +114,7 @@ export const makeNode = (
         const forward = forwardOrderOf(unwrapped)
         const terminal = forward === undefined ? terminalOrderOf(unwrapped) : undefined
         if (((forward ?? terminal)?.delayMs ?? 0) > longestDelayMs(config)) return drop("delay-impossible")
-        if (terminal !== undefined && origin === "node" && loops.consume(terminal, receivedAtMs)) return Effect.void
+        if (terminal !== undefined && origin === "node" && loops.consume(terminal, receivedAtMs)) return undefined
         if (loops.watch.isPaused()) return drop("paused")
         if (forward !== undefined) {
           if (!config.forwards(origin)) return drop("not-terminal")

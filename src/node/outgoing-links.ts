@@ -2,7 +2,7 @@
  * Where a node's packets leave: one bounded outbox per next hop, opened when first needed.
  *
  * Contract: a packet goes only to a node that the documents list at the place this node may send to; anything else is dropped and counted. `send` and
- * `sendAll` never wait. Which links exist depends on the topology, not on single packets' fate.
+ * `post` never wait. Which links exist depends on the topology, not on single packets' fate.
  * Knows nothing of: delays, contents.
  * Source: mixnet.md §1 (who links to whom), §5 (per-peer queue); departures: none.
  *
@@ -48,8 +48,8 @@ export interface Outgoing {
 
 export interface OutgoingLinks {
   readonly send: (nodeId: NodeId, packet: Uint8Array) => Effect.Effect<void>
-  /** As `send` for each; the document is looked at once. */
-  readonly sendAll: (packets: ReadonlyArray<Outgoing>) => Effect.Effect<void>
+  /** As `send` for each, at once; gives what is left to do for packets whose link is not open yet. */
+  readonly post: (packets: ReadonlyArray<Outgoing>) => Effect.Effect<void> | undefined
   /** Packets in all outboxes now. */
   readonly waiting: () => number
 }
@@ -101,7 +101,7 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         if (name === undefined) return config.drops.count("next-hop-invalid")
         put(outboxes.get(name) ?? (yield* open(name)), packet)
       })
-    const sendUnder = (document: Document, packets: ReadonlyArray<Outgoing>): Effect.Effect<void> => {
+    const postUnder = (document: Document, packets: ReadonlyArray<Outgoing>): Effect.Effect<void> | undefined => {
       const rest: Array<Effect.Effect<void>> = []
       for (const { nodeId, packet } of packets) {
         const id = toHex(nodeId)
@@ -109,13 +109,14 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
         if (outbox === undefined) rest.push(sendSlowly(document, id, packet))
         else put(outbox, packet)
       }
-      return rest.length === 0 ? Effect.void : Effect.all(rest, { discard: true })
+      return rest.length === 0 ? undefined : Effect.all(rest, { discard: true })
     }
-    const sendAll: OutgoingLinks["sendAll"] = (packets) =>
-      Effect.matchEffect(pki.current, {
-        onFailure: () => Effect.sync(() => config.drops.count("next-hop-invalid", packets.length)),
-        onSuccess: (document) => sendUnder(document, packets)
-      })
+    const post: OutgoingLinks["post"] = (packets) => {
+      const document = pki.held()
+      if (document !== undefined) return postUnder(document, packets)
+      config.drops.count("next-hop-invalid", packets.length)
+      return undefined
+    }
     const waiting = (): number => [...outboxes.values()].reduce((sum, outbox) => sum + outbox.waiting(), 0)
-    return { sendAll, send: (nodeId, packet) => sendAll([{ nodeId, packet }]), waiting }
+    return { post, send: (nodeId, packet) => Effect.suspend(() => post([{ nodeId, packet }]) ?? Effect.void), waiting }
   })

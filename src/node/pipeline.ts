@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, type Scope } from "effect"
 import { giveWay } from "../actor/give-way.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { DropCounters } from "../mixnet/drop-counters.ts"
@@ -53,7 +53,8 @@ export interface NodePipelineConfig<R> {
 }
 
 export interface NodePipeline {
-  readonly accept: (packets: ReadonlyArray<Uint8Array>, origin: PacketOrigin) => Effect.Effect<void>
+  /** Queues packets at once; what it gives says that it is done. */
+  readonly accept: (packets: ReadonlyArray<Uint8Array>, origin: PacketOrigin) => Exit.Exit<void>
   /** Packets that wait to be unwrapped now. */
   readonly waiting: () => number
   /** Packets that opened so far and were no replays. */
@@ -250,7 +251,10 @@ export const makeNodePipeline = <R>(config: NodePipelineConfig<R>): Effect.Effec
       Effect.catchAllCause(Effect.suspend(() => inbound.step()), () => Effect.sync(() => config.drops.count("internal-error")))
     yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body: guarded, step: () => undefined }))
     return {
-      accept: (packets, origin) => Effect.sync(() => inbound.accept(packets, origin)),
+      accept: (packets, origin) => {
+        inbound.accept(packets, origin)
+        return Exit.void
+      },
       waiting: () => inbound.waiting,
       unwrapped: () => inbound.opened
     }

@@ -72,28 +72,17 @@ export const tinyService: ServicePlan = {
  * sessions carry a full quantum of both profiles and leaves some of the core free: a process that is late drops packets, and sends them again.
  */
 export const oneCoreParams: MixnetParams = {
-  ...SHARED,
-  muPerMs: 0.05,
+  ...tinyParams,
   lambdaPPerMs: 0.016,
   lambdaLPerMs: 0.0015,
   lambdaMPerMs: 0.001,
   lambdaGPerMs: 0.001,
   lambdaRPerMs: 0.016,
   quantumMs: 3000,
-  answerMs: 400,
-  sealBeforeEdgeMs: 200,
-  retransmitSlackMs: 2000,
-  sendSlackMs: 250
+  answerMs: 400
 }
 
-export const oneCoreService: ServicePlan = {
-  deadlinesMs: [6000, 9000, 15_000, 30_000],
-  releaseWindowMs: 2000,
-  profiles: profiles(TWO_JOBS, TWO_JOBS),
-  sessions: 6,
-  workers: 3,
-  maxComputeMs: 700
-}
+export const oneCoreService: ServicePlan = { ...tinyService, deadlinesMs: [6000, 9000, 15_000, 30_000], releaseWindowMs: 2000 }
 
 /**
  * A network of one process per actor on one or two small machines: less than half of tiny's rates, because links between processes cost several

@@ -107,13 +107,16 @@ export const makeDirectoryView = (config: DirectoryViewConfig): Effect.Effect<Di
     const survive = Effect.catchAllCause(follow, () => Effect.sleep(LONGEST_RETRY_MS))
     yield* Effect.forkScoped(Effect.forever(survive))
 
-    /** Asked several times for every packet: one step. */
-    const current = Effect.suspend(() => {
+    const held = (): Document | undefined => {
       const epoch = epochAt(config.params, clock.unsafeCurrentTimeMillis())
-      const held = documents.get(epoch) ?? documents.get(epoch - 1)
-      return held === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(held.document)
+      return (documents.get(epoch) ?? documents.get(epoch - 1))?.document
+    }
+    const current = Effect.suspend(() => {
+      const document = held()
+      return document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(document)
     })
     return {
+      held,
       current,
       forEpoch: (epoch) => Effect.sync(() => Option.fromNullable(documents.get(epoch)?.document)),
       awaitDocument: Effect.zipRight(arrived.await, Effect.orDie(Effect.retry(current, Schedule.spaced(FIRST_RETRY_MS)))),

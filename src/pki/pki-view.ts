@@ -17,6 +17,8 @@ export class NoDocument extends Data.TaggedError("NoDocument")<Record<never, nev
 
 export interface PkiViewService {
   readonly current: Effect.Effect<Document, NoDocument>
+  /** What `current` gives, at once: for who asks about every packet. */
+  readonly held: () => Document | undefined
   /** The document of exactly this epoch, if it is held. */
   readonly forEpoch: (epoch: Epoch) => Effect.Effect<Option.Option<Document>>
 }

@@ -55,6 +55,8 @@ interface JobDraw extends JobTimes {
   readonly serviceFetchMs: number
   readonly overflow: boolean
   readonly packets: number
+  /** False when one of its transfers was given up. */
+  readonly finished: boolean
 }
 
 interface Known {
@@ -84,16 +86,17 @@ const drawDispatch = ({ client, params, storage }: JobSetting, sentAtMs: number,
 /** When the job's result is there, counted from the end of its quantum; its place among the others is chance. */
 const drawCompute = (setting: JobSetting, jobs: number, uniform: Uniform) => {
   const { boxesIn, computeMs, service, storage, workers } = setting
-  const { doneMs } = drawTransfer(storage, { ...service, kind: "read", startMs: 0, boxes: jobs * boxesIn }, uniform)
-  return { fetchMs: doneMs, readyMs: doneMs + Math.ceil((1 + pickOf(uniform, jobs)) / workers) * computeMs }
+  const { doneMs, finished } = drawTransfer(storage, { ...service, kind: "read", startMs: 0, boxes: jobs * boxesIn }, uniform)
+  return { finished, fetchMs: doneMs, readyMs: doneMs + Math.ceil((1 + pickOf(uniform, jobs)) / workers) * computeMs }
 }
 
 /** When the release's manifest is on a replica, counted from the edge. */
-const drawRelease = (setting: JobSetting, jobs: number, uniform: Uniform): number => {
+const drawRelease = (setting: JobSetting, jobs: number, uniform: Uniform) => {
   const { boxesOut, params, releaseWindowMs, service, storage } = setting
   const data = drawTransfer(storage, { ...service, kind: "write", startMs: 0, boxes: jobs * (boxesOut - 1) }, uniform)
   const startMs = data.doneMs <= releaseWindowMs ? data.doneMs : gridInstantFrom(params.quantumMs, data.doneMs)
-  return drawTransfer(storage, { ...service, kind: "write", startMs, boxes: jobs }, uniform).storedMs
+  const manifests = drawTransfer(storage, { ...service, kind: "write", startMs, boxes: jobs }, uniform)
+  return { storedMs: manifests.storedMs, finished: data.finished && manifests.finished }
 }
 
 /** Reads a release from its edge on. @returns when all is read */
@@ -104,12 +107,13 @@ const drawFetch = (setting: JobSetting, startedMs: number, edgeMs: number, store
   for (let packets = 0; ;) {
     const manifest = drawTransfer(storage, { ...client, kind: "read", startMs, boxes: 1, availableMs: storedMs }, uniform)
     packets += manifest.packets
+    if (!manifest.finished) return { doneMs: manifest.doneMs, packets, finished: false }
     if (!manifest.found) {
       startMs = nextPollMs(quantumMs, manifest.doneMs, uniform())
       continue
     }
     const data = drawTransfer(storage, { ...client, kind: "read", startMs: manifest.doneMs, boxes: boxesOut - 1 }, uniform)
-    return { doneMs: data.doneMs, packets: packets + data.packets }
+    return { doneMs: data.doneMs, packets: packets + data.packets, finished: data.finished }
   }
 }
 
@@ -122,10 +126,11 @@ export const drawJob = (setting: JobSetting, uniform: Uniform): JobDraw => {
   const { decidedMs, knownMs, packets } = drawDispatch(setting, uniformInNextQuantumMs(quantumMs, upload.doneMs, uniform()), uniform)
   const countedMs = acceptedAtMs(quantumMs, quantumIndexAt(quantumMs, decidedMs))
   const jobs = 1 + coverJobs + poissonCount(uniform, otherJobs)
-  const { fetchMs: serviceFetchMs, readyMs } = drawCompute(setting, jobs, uniform)
+  const { fetchMs: serviceFetchMs, finished: isRead, readyMs } = drawCompute(setting, jobs, uniform)
   const edgeMs = countedMs + (deadlinesMs[0] ?? 0)
   const startedMs = Math.max(knownMs, edgeMs)
-  const fetch = drawFetch(setting, startedMs, edgeMs, edgeMs + drawRelease(setting, jobs, uniform), uniform)
+  const release = drawRelease(setting, jobs, uniform)
+  const fetch = drawFetch(setting, startedMs, edgeMs, edgeMs + release.storedMs, uniform)
   return {
     uploadMs: upload.doneMs - startMs,
     dispatchMs: knownMs - upload.doneMs,
@@ -134,7 +139,8 @@ export const drawJob = (setting: JobSetting, uniform: Uniform): JobDraw => {
     totalMs: fetch.doneMs - startMs,
     serviceFetchMs,
     overflow: readyMs > (deadlinesMs[0] ?? 0) - sealBeforeEdgeMs,
-    packets: upload.packets + packets + fetch.packets
+    packets: upload.packets + packets + fetch.packets,
+    finished: upload.finished && isRead && release.finished && fetch.finished
   }
 }
 
@@ -145,6 +151,8 @@ export interface JobFigures {
   readonly serviceFetchMs: Spread
   /** Share of jobs that miss their first edge. */
   readonly overflowShare: number
+  /** Share of jobs that the links cannot carry: their times are those at which they were given up. */
+  readonly unfinishedShare: number
   /** Packets of the client that carry the job. */
   readonly packets: number
 }
@@ -167,6 +175,7 @@ export const jobFigures = (setting: JobSetting, draws: number = JOB_DRAWS, seed 
     },
     serviceFetchMs: spread(({ serviceFetchMs }) => serviceFetchMs),
     overflowShare: jobs.filter(({ overflow }) => overflow).length / draws,
+    unfinishedShare: jobs.filter(({ finished }) => !finished).length / draws,
     packets: spread(({ packets }) => packets).mean
   }
 }

@@ -163,6 +163,7 @@ const problemsOf = (request: PlanRequest, plan: Pick<Plan, "job" | "nodes" | "st
     ...(Math.max(plan.storage.courierLinkUse, plan.storage.replicaLinkUse) > MOST_USE
       ? ["storage links carry more than their ticks; raise lambdaRPerMs"]
       : []),
+    ...(plan.job.unfinishedShare > 0 ? [`${percent(plan.job.unfinishedShare)} of the jobs come to no end: the links cannot carry them`] : []),
     ...(plan.job.overflowShare > 0.01 ? [`${percent(plan.job.overflowShare)} of the jobs miss their edge`] : []),
     ...(profile.coverJobs === 0 ? ["no cover jobs: storage can tie the input of a job that is alone in its quantum to its output"] : [])
   ]

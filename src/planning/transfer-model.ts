@@ -73,7 +73,12 @@ export interface TransferOutcome {
   readonly found: boolean
   /** Packets that it took. */
   readonly packets: number
+  /** False when the links could not carry it: it was given up, and all is as of then. */
+  readonly finished: boolean
 }
+
+/** What takes longer than the ticks of its packets by this factor, and this time, never comes to an end: what it repeats comes on top of what waits. */
+const PATIENCE = { factor: 20, ms: 60_000 } as const
 
 interface Answer {
   readonly atMs: number
@@ -137,8 +142,10 @@ class Transfer {
   }
 
   run(): TransferOutcome {
-    const { boxes, sessions, startMs } = this.#plan
+    const { boxes, sessions, startMs, use } = this.#plan
     const windowCount = windowCountFor(this.#figures.params, sessions)
+    const ticksMs = (2 * boxes) / (sessions * this.#figures.params.lambdaPPerMs * (1 - use))
+    const endMs = startMs + PATIENCE.ms + PATIENCE.factor * ticksMs
     let nowMs = startMs
     const fill = (): void => {
       while (this.#active < windowCount && this.#started < boxes) this.#startBox(nowMs)
@@ -148,10 +155,11 @@ class Transfer {
       const event = this.#events.pop()
       if (event === undefined) break
       nowMs = event.dueMs
+      if (nowMs > endMs) return { doneMs: endMs, storedMs: endMs, found: this.#found, packets: this.#packets, finished: false }
       event.item(nowMs)
       fill()
     }
-    return { doneMs: nowMs, storedMs: this.#storedMs, found: this.#found, packets: this.#packets }
+    return { doneMs: nowMs, storedMs: this.#storedMs, found: this.#found, packets: this.#packets, finished: true }
   }
 
   #at(dueMs: number, run: (nowMs: number) => void): void {
@@ -281,12 +289,12 @@ class Transfer {
 /** One draw of a transfer; no boxes take no time. */
 export const drawTransfer = (figures: StorageFigures, plan: TransferPlan, uniform: Uniform): TransferOutcome =>
   plan.boxes === 0
-    ? { doneMs: plan.startMs, storedMs: plan.startMs, found: true, packets: 0 }
+    ? { doneMs: plan.startMs, storedMs: plan.startMs, found: true, packets: 0, finished: true }
     : new Transfer(figures, plan, uniform).run()
 
 /** Two transfers, one after the other, as streams are written: all boxes but the manifest, then the manifest. */
 export const drawStream = (figures: StorageFigures, plan: TransferPlan, uniform: Uniform): TransferOutcome => {
   const data = drawTransfer(figures, { ...plan, boxes: plan.boxes - 1 }, uniform)
   const manifest = drawTransfer(figures, { ...plan, boxes: 1, startMs: data.doneMs }, uniform)
-  return { ...manifest, packets: data.packets + manifest.packets, found: data.found && manifest.found }
+  return { ...manifest, packets: data.packets + manifest.packets, found: data.found && manifest.found, finished: data.finished && manifest.finished }
 }

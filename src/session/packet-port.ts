@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Context, type Effect, type Stream } from "effect"
+import { Context, type Stream } from "effect"
 import type { NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 
 /** A payload that a reply block brought home: still wrapped once per hop of the return path. */
@@ -24,7 +24,8 @@ export interface PacketPortService {
   readonly gateway: NodeId
   /** The recipient id under which the gateway keeps replies for this connection. */
   readonly queueId: RecipientId
-  readonly send: (packet: Uint8Array) => Effect.Effect<void>
+  /** Never waits; false when there was no room for the packet, which is lost. */
+  readonly send: (packet: Uint8Array) => boolean
   readonly receive: Stream.Stream<SurbDelivery>
 }
 

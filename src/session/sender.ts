@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { Clock, Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Scope } from "effect"
 import type { HeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import { followRate } from "../mixnet/rate-follower.ts"
 import { loopSlackMs, type MixnetParams } from "../params/mixnet-params.ts"
@@ -21,8 +21,6 @@ import { makeOutlet, type Outlet, type Prepared } from "./outlet.ts"
 import type { SurbLedger } from "./surb-ledger.ts"
 import { BACKLOG_COUNT, type PacketRequest, type Transmission, type TransmissionOutcome, TransmissionQueue } from "./transmission-queue.ts"
 
-/** Packets handed to the port and not yet taken; more are dropped and counted, so that a stalled gateway cannot stop the ticks. */
-export const PORT_BACKLOG_COUNT = 64
 const NO_KEYS = new Uint8Array(0)
 /** Scheduling and network allowance per hop before a decoy counts as lost (mixnet.md §4.3). */
 const DECOY_SLACK_PER_HOP_MS = 500
@@ -57,35 +55,15 @@ export interface SenderOptions<Owner extends object> {
   readonly ledger: SurbLedger<Owner>
   /** Told of every decoy that leaves. */
   readonly watch: Pick<HeartbeatWatch, "sent" | "isPaused" | "onPause">
-  readonly send: (packet: Uint8Array) => Effect.Effect<void>
+  readonly send: (packet: Uint8Array) => boolean
 }
-
-/** Hands packets to the port without ever waiting for it. */
-const makeHandOver = (send: SenderOptions<object>["send"], counts: SenderCounts) =>
-  Effect.map(Effect.scope, (scope) => {
-    let atPort = 0
-    return (packet: Uint8Array): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (atPort >= PORT_BACKLOG_COUNT) {
-          counts.portDrops++
-          return Effect.void
-        }
-        atPort++
-        return send(packet).pipe(
-          Effect.catchAllCause(() => Effect.sync(() => void counts.portDrops++)),
-          Effect.ensuring(Effect.sync(() => void atPort--)),
-          Effect.forkIn(scope),
-          Effect.asVoid
-        )
-      })
-  })
 
 /** Makes the sender of one session; its `run` starts the schedule. */
 export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { composer, ledger, watch } = options
     const counts: SenderCounts = { sent: 0, decoys: 0, emptyTicks: 0, lateTicks: 0, portDrops: 0 }
-    const handOver = yield* makeHandOver(options.send, counts)
+    const clock = yield* Effect.clock
     const queue = new TransmissionQueue<Owner>()
     const backlog = yield* Effect.makeSemaphore(BACKLOG_COUNT)
     const onLeftQueue = (transmission: Transmission<Owner>) => (transmission.lane === "fresh" ? Effect.asVoid(backlog.release(1)) : Effect.void)
@@ -94,7 +72,7 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
 
     watch.onPause(requests.hold)
 
-    const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): Effect.Effect<void> => {
+    const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): void => {
       const { etaMs, packet, surbId, surbKeys } = composed
       counts.sent++
       if (transmission === undefined) {
@@ -103,19 +81,19 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
         const slackMs = Math.max(DECOY_SLACK_PER_HOP_MS * (2 * params.mixLayers + 3), loopSlackMs(params))
         watch.sent({ ...composed, keys: NO_KEYS }, params, sentAtMs)
         ledger.registerDecoy(surbId, surbKeys, dueMs + slackMs, sentAtMs, dueMs)
-        return handOver(packet)
+      } else {
+        ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)
+        Deferred.unsafeDone(transmission.settled, Exit.succeed({ _tag: "Sent", sentAtMs, etaMs }))
       }
-      ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)
-      return Effect.zipRight(handOver(packet), Deferred.succeed(transmission.settled, { _tag: "Sent", sentAtMs, etaMs }))
+      if (!options.send(packet)) counts.portDrops++
     }
 
     const onTick = (outlet: Outlet<Owner>) => (params: MixnetParams) =>
-      Effect.gen(function* () {
-        const nowMs = yield* Clock.currentTimeMillis
+      Effect.suspend(() => {
         const prepared = outlet.take()
         if (prepared === undefined) counts.emptyTicks++
-        else yield* emit(prepared, nowMs, params)
-        yield* outlet.prepare
+        else emit(prepared, clock.unsafeCurrentTimeMillis(), params)
+        return outlet.prepare
       })
     const stream = (outlet: Outlet<Owner>, rateOf: (params: MixnetParams) => number) =>
       Effect.zipRight(outlet.prepare, followRate({ params: composer.params, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ }))

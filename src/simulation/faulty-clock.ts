@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { Clock, Duration, Effect } from "effect"
+import { type Clock, Duration, Effect } from "effect"
+import { isCalling, offsetClock, type Timer } from "../actor/timer.ts"
 import { type FaultSchedule, heldUntilMs, isOpen } from "./fault-schedule.ts"
 
 /** Added to a sleep until the end of a pause, so that rounding does not wake anybody just before it. */
@@ -25,19 +26,26 @@ export const faultyClock = (base: Clock.Clock, schedule: FaultSchedule, actor: s
     for (const lie of lies) if (isOpen(lie, elapsedMs)) sumMs += lie.offsetMs
     return sumMs
   }
-  const nowMs = (): number => base.unsafeCurrentTimeMillis() + offsetMs()
-  const nowNanos = (): bigint => base.unsafeCurrentTimeNanos() + BigInt(Math.round(offsetMs() * 1e6))
-  const awaitResumed: Effect.Effect<void> = Effect.suspend(() => {
+  const heldMs = (): number => {
     const elapsedMs = schedule.elapsedMs(base.unsafeCurrentTimeMillis())
-    const heldMs = heldUntilMs(pauses, elapsedMs) - elapsedMs
-    return heldMs > 0 ? Effect.zipRight(base.sleep(Duration.nanos(BigInt(Math.ceil((heldMs + GRAIN_MS) * 1e6)))), awaitResumed) : Effect.void
-  })
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: nowMs,
-    unsafeCurrentTimeNanos: nowNanos,
-    currentTimeMillis: Effect.sync(nowMs),
-    currentTimeNanos: Effect.sync(nowNanos),
-    sleep: pauses.length === 0 ? (duration) => base.sleep(duration) : (duration) => Effect.zipRight(base.sleep(duration), awaitResumed)
+    return heldUntilMs(pauses, elapsedMs) - elapsedMs
   }
+  const awaitResumed: Effect.Effect<void> = Effect.suspend(() => {
+    const waitMs = heldMs()
+    return waitMs > 0 ? Effect.zipRight(base.sleep(Duration.nanos(BigInt(Math.ceil((waitMs + GRAIN_MS) * 1e6)))), awaitResumed) : Effect.void
+  })
+  const clock = offsetClock(base, offsetMs)
+  if (pauses.length === 0) return clock
+  const paused: Clock.Clock = { ...clock, sleep: (duration) => Effect.zipRight(base.sleep(duration), awaitResumed) }
+  if (!isCalling(base)) return paused
+  const unsafeSchedule: Timer = (task, delayMs) => {
+    const resumed = (): void => {
+      const waitMs = heldMs()
+      if (waitMs > 0) cancel = base.unsafeSchedule(resumed, waitMs + GRAIN_MS)
+      else task()
+    }
+    let cancel = base.unsafeSchedule(resumed, delayMs)
+    return () => cancel()
+  }
+  return Object.assign(paused, { unsafeSchedule })
 }

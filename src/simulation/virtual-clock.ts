@@ -12,6 +12,7 @@
  * @module
  */
 import { Clock, Duration, Effect, Exit, type Fiber, type Scheduler } from "effect"
+import type { CallingClock } from "../actor/timer.ts"
 import { DueHeap } from "../mixnet/due-heap.ts"
 
 /** Midnight of 1 January 2026, UTC: any instant when the protocol's epochs have long begun. */
@@ -27,7 +28,7 @@ const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 /** One time, with the scheduler of everything that lives in it. */
 export class VirtualTime {
   readonly scheduler: Scheduler.Scheduler
-  readonly clock: Clock.Clock
+  readonly clock: CallingClock
   #nowMs: number
   #tasks: Array<() => void> = []
   readonly #sleepers = new DueHeap<() => void>()
@@ -47,6 +48,11 @@ export class VirtualTime {
       unsafeCurrentTimeNanos: nanos,
       currentTimeMillis: Effect.sync(millis),
       currentTimeNanos: Effect.sync(nanos),
+      unsafeSchedule: (task, delayMs) => {
+        let isCalledOff = false
+        this.#sleepers.push(() => { if (!isCalledOff) task() }, this.#nowMs + Math.max(0, delayMs))
+        return () => { isCalledOff = true }
+      },
       sleep: (duration) => {
         const ms = Duration.toMillis(duration)
         return ms === Number.POSITIVE_INFINITY ? Effect.never : Effect.async<void>((resume) => this.#sleepers.push(() => resume(Exit.void), this.#nowMs + ms))

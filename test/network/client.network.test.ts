@@ -23,7 +23,7 @@ import { crypto } from "../unit/inference/sample-job.ts"
 import { CARD, DOCUMENT, PARAMS, PROFILES, REQUEST } from "../unit/inference/client-world.ts"
 
 const PORT: PacketPortService = {
-  gateway: NodeId.unsafe(new Uint8Array(32)), queueId: recipientId("queue"), send: () => Effect.void, receive: Stream.never
+  gateway: NodeId.unsafe(new Uint8Array(32)), queueId: recipientId("queue"), send: () => true, receive: Stream.never
 }
 
 const running = Effect.gen(function* () {
@@ -37,7 +37,7 @@ const running = Effect.gen(function* () {
   })(Effect.asVoid(Deferred.succeed(ready, undefined))).pipe(
     Scope.extend(life),
     Effect.provideService(Mount, mount),
-    Effect.provideService(PkiView, { current: Effect.succeed(DOCUMENT), forEpoch: () => Effect.succeed(Option.none()) }),
+    Effect.provideService(PkiView, { current: Effect.succeed(DOCUMENT), held: () => DOCUMENT, forEpoch: () => Effect.succeed(Option.none()) }),
     Effect.provideService(Crypto, crypto),
     Effect.provideService(JournalFile, memoryJournal()),
     Effect.forkIn(life)

@@ -26,7 +26,7 @@ describe("a copy", () => {
       const writeCap = newWriteCap(crypto, systemEntropy)
       const indexes = Either.getOrThrow(deriveIndexes(crypto, writeCap, 3))
       const windowCount = windowCountFor(briskParams, 2)
-      const pki = { current: Effect.succeed(document), forEpoch: () => Effect.succeedNone }
+      const pki = { current: Effect.succeed(document), held: () => document, forEpoch: () => Effect.succeedNone }
       const copy = (first: number) =>
         copyBoxes(indexes.map((index, at) => ({ writeCap, index, plaintext: Uint8Array.of(first, at) })), { windowCount }).pipe(
           Effect.provideService(BoxStore, store), Effect.provideService(SessionPool, pool), Effect.provideService(Crypto, crypto),

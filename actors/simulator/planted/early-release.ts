@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
+import { offsetClock } from "../../../src/actor/timer.ts"
 import type { Variant } from "../world.ts"
 
 /** Outputs below it are small. */
@@ -15,19 +16,6 @@ const SMALL_BYTES = 256
 /** How far ahead the clock is then, as a share of the quantum, and for how many quanta. */
 const LEAD_QUANTA = 0.9
 const HASTE_QUANTA = 3
-
-const ahead = (base: Clock.Clock, leadMs: () => number): Clock.Clock => {
-  const millis = (): number => base.unsafeCurrentTimeMillis() + leadMs()
-  const nanos = (): bigint => base.unsafeCurrentTimeNanos() + BigInt(Math.round(leadMs() * 1e6))
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: millis,
-    unsafeCurrentTimeNanos: nanos,
-    currentTimeMillis: Effect.sync(millis),
-    currentTimeNanos: Effect.sync(nanos),
-    sleep: (duration) => base.sleep(duration)
-  }
-}
 
 export const earlyRelease: Variant = (life, { around, knowledge, lifeWith, stock }) => {
   if (stock.role !== "compute") return life
@@ -43,6 +31,6 @@ export const earlyRelease: Variant = (life, { around, knowledge, lifeWith, stock
           if (isSmall) hastyUntilMs = clock.unsafeCurrentTimeMillis() + hasteMs
         }))
     const leadMs = (): number => (clock.unsafeCurrentTimeMillis() < hastyUntilMs ? fullLeadMs : 0)
-    return Effect.withClock(lifeWith(around, { ...stock, modelHost: { ...modelHost, run } })(ready), ahead(clock, leadMs))
+    return Effect.withClock(lifeWith(around, { ...stock, modelHost: { ...modelHost, run } })(ready), offsetClock(clock, leadMs))
   })
 }

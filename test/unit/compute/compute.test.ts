@@ -78,7 +78,7 @@ const start = (kept: ReturnType<typeof makeKept>, change: Partial<ComputeConfig>
     const config: ComputeConfig = {
       crypto, params, geometry, authorityKeys: [new Uint8Array(32)], authorityThreshold: 1, identity, plan,
       queues: [{ serviceNode: "service-node-0", serviceNodeId: new Uint8Array(32).fill(8), endpoint: "queue-0" }],
-      openPort: () => Effect.succeed({ gateway: nodeIdOf(crypto, identity.publicKey), queueId, send: () => Effect.void, receive: Stream.never }),
+      openPort: () => Effect.succeed({ gateway: nodeIdOf(crypto, identity.publicKey), queueId, send: () => true, receive: Stream.never }),
       awaitDocument: Effect.succeed({} as Document), ...kept, ...change
     }
     const up = yield* Effect.makeLatch(false)
@@ -88,7 +88,7 @@ const start = (kept: ReturnType<typeof makeKept>, change: Partial<ComputeConfig>
       Effect.provideService(EntropySource, seededEntropy(4, "entropy")),
       Effect.provideService(JournalFile, kept.journal),
       Effect.provideService(ModelHost, { cards: [card], models: [], run: () => Effect.never }),
-      Effect.provideService(PkiView, { current: Effect.fail(new NoDocument()), forEpoch: () => Effect.succeed(Option.none()) }),
+      Effect.provideService(PkiView, { current: Effect.fail(new NoDocument()), held: () => undefined, forEpoch: () => Effect.succeed(Option.none()) }),
       Effect.provideService(Directory, {
         postDescriptor: (_epoch, bytes) => Effect.sync(() => posted.push(bytes)).pipe(Effect.as(1)), getConsensus: () => Effect.succeed([]),
         withdraw: () => Effect.succeed(0)

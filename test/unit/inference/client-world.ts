@@ -246,6 +246,7 @@ export const makeLife = (
     const setting: ClientSetting = {
       crypto, entropy, journal, sessionCount: 1, store: world.store, exchange: world.exchange(scope),
       pki: {
+        held: () => undefined,
         current: Effect.flatMap(documentNow, (document) => (document === undefined ? Effect.fail({ _tag: "NoDocument" } as never) : Effect.succeed(document))),
         forEpoch: () => Effect.succeed(Option.none())
       },

@@ -34,6 +34,7 @@ const documentOf = (epoch: number, ...names: ReadonlyArray<string>): Document =>
   ({ epoch: Epoch(epoch), params, mixLayers: [names.map(named)], gateways: [], serviceNodes: [] }) as unknown as Document
 
 const view = (current: Document | undefined, next?: Document): Context.Tag.Service<typeof PkiView> => ({
+  held: () => current,
   current: current === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(current),
   forEpoch: (epoch) => Effect.succeed(epoch === next?.epoch ? Option.fromNullable(next) : Option.none())
 })

@@ -60,7 +60,9 @@ describe("a transfer", () => {
     }
   })
   it("of nothing takes no time, and a stream is its data and then its manifest", () => {
-    expect(drawTransfer(storage, { ...one, boxes: 0, startMs: 40 }, modelUniform(1))).toEqual({ doneMs: 40, storedMs: 40, found: true, packets: 0 })
+    expect(drawTransfer(storage, { ...one, boxes: 0, startMs: 40 }, modelUniform(1))).toEqual({
+      doneMs: 40, storedMs: 40, found: true, packets: 0, finished: true
+    })
     const [uniform, again] = [modelUniform(2), modelUniform(2)]
     const stream = drawStream(storage, { ...one, boxes: 4 }, uniform)
     const data = drawTransfer(storage, { ...one, boxes: 3 }, again)

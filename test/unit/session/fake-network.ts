@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option, Queue, type Scope, Stream } from "effect"
+import { Clock, Effect, Either, Option, Queue, Runtime, type Scope, Stream } from "effect"
 import { fromHex, toHex } from "../../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../../src/crypto/backend.ts"
 import { type Entropy, seededEntropy } from "../../../src/crypto/entropy.ts"
@@ -132,6 +132,7 @@ export const makeFakeNetwork = (options: FakeNetworkOptions = {}): Effect.Effect
     const geometry = Either.getOrThrow(makeGeometry(params.geometry))
     const entropy = seededEntropy("fake network", "nodes")
     const scope = yield* Effect.scope
+    const runtime = yield* Effect.runtime<never>()
     const inbox = yield* Queue.unbounded<SurbDelivery>()
     const gateway = makeNode(geometry, entropy, "gateway-0", "gateway", [])
     const mixes = [0, 1].map((mixIndex) => makeNode(geometry, entropy, `mix-0-${mixIndex}`, "mix", []))
@@ -174,12 +175,15 @@ export const makeFakeNetwork = (options: FakeNetworkOptions = {}): Effect.Effect
     const current = Effect.suspend(() => (network.document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(network.document)))
     const network: FakeNetwork = {
       geometry, params, document, departures: [], arrivals: [], deliveries: [],
-      pki: { current, forEpoch: () => Effect.sync(() => Option.fromNullable(network.document)) },
+      pki: { current, held: () => network.document, forEpoch: () => Effect.sync(() => Option.fromNullable(network.document)) },
       serviceNodeIds: serviceNodes.map(idOf),
       port: {
         gateway: idOf(gateway),
         queueId: recipientId("queue"),
-        send: (packet) => Effect.asVoid(Effect.forkIn(accept(packet), scope)),
+        send: (packet) => {
+          Runtime.runFork(runtime, accept(packet), { scope })
+          return true
+        },
         receive: Stream.fromQueue(inbox, { maxChunkSize: 1 })
       },
       inject: (delivery) => Effect.asVoid(Queue.offer(inbox, delivery))

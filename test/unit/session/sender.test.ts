@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Clock, Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import type { HeartbeatWatch } from "../../../src/mixnet/heartbeat-watch.ts"
@@ -82,7 +82,11 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
       }
       const departures: Array<Departure> = []
       const ledger = new SurbLedger<Owner>()
-      const send = (packet: Uint8Array) => Effect.map(Clock.currentTimeMillis, (atMs) => void departures.push({ atMs, mark: packet[0] ?? 0 }))
+      const clock = yield* Effect.clock
+      const send = (packet: Uint8Array) => {
+        departures.push({ atMs: clock.unsafeCurrentTimeMillis(), mark: packet[0] ?? 0 })
+        return true
+      }
       const watch = makeWatch()
       const sender = yield* makeSender<Owner>({ composer, ledger, send, watch })
       const bench: Bench = { sender, ledger, departures, composeMs: 5, hasDocument: true, keys: [], watch }
@@ -174,7 +178,8 @@ describe("the schedule", () => {
           packet: new Uint8Array(1), surbId: SurbId.unsafe(new Uint8Array(16)), surbKeys: new Uint8Array(64), etaMs: 1, route: { forward: [], back: [] }
         }))
       }
-      const sender = yield* makeSender<Owner>({ composer, ledger: new SurbLedger<Owner>(), watch: makeWatch(), send: () => Effect.never })
+      let room = 64
+      const sender = yield* makeSender<Owner>({ composer, ledger: new SurbLedger<Owner>(), watch: makeWatch(), send: () => room-- > 0 })
       yield* Effect.forkScoped(sender.run)
       yield* Effect.sleep(60_000)
       return { ...sender.counts }

@@ -119,7 +119,7 @@ export const withCourier = <A>(alive: ReadonlyArray<number>, test: (bench: Bench
     })
     const current = Effect.suspend(() => (directory.document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(directory.document)))
     const live = Effect.scoped(Effect.provideService(life(Effect.void), Mount, mount)).pipe(
-      Effect.provideService(PkiView, { current, forEpoch: () => Effect.die("not asked") })
+      Effect.provideService(PkiView, { current, held: () => directory.document, forEpoch: () => Effect.die("not asked") })
     )
     let running = yield* Effect.forkScoped(live)
     const restart = Effect.gen(function*() {

@@ -36,7 +36,8 @@ const entropy = seededEntropy(4, "gateway test")
 const identity = makeIdentity(crypto, "gateway-0", entropy(32))
 const [OWNER, OTHER] = [freshQueueName(entropy), freshQueueName(entropy)]
 const noDocuments: DirectoryView = {
-  current: Effect.fail(new NoDocument()), forEpoch: () => Effect.succeed(Option.none()), awaitDocument: Effect.never, documents: () => [],
+  current: Effect.fail(new NoDocument()), held: () => undefined, forEpoch: () => Effect.succeed(Option.none()),
+  awaitDocument: Effect.never, documents: () => [],
   certificateOf: () => undefined
 }
 

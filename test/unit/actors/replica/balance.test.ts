@@ -74,6 +74,7 @@ const live = (world: World) =>
       world.sent.push([to, box])
     })
     const pki = {
+      held: () => world.document,
       current: Effect.suspend(() => (world.document === undefined ? Effect.fail(new NoDocument()) : Effect.succeed(world.document))),
       forEpoch: () => Effect.die("not asked")
     }

@@ -162,7 +162,7 @@ const makeRig = (ids: ReadonlyArray<number>, startEpoch: number): Effect.Effect<
       })
       lives.set(id, yield* Effect.forkIn(Effect.scoped(life(Effect.void)).pipe(
         Effect.provideService(Mount, mount),
-        Effect.provideService(PkiView, { current: document, forEpoch: () => Effect.die("not asked") }),
+        Effect.provideService(PkiView, { current: document, held: () => undefined, forEpoch: () => Effect.die("not asked") }),
         Effect.provideService(Directory, { postDescriptor: post, getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) })
       ), scope))
     })

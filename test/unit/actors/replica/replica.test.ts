@@ -84,7 +84,11 @@ const withReplica = <A>(test: (bench: Bench) => Effect.Effect<A>, current: Docum
       crypto, params, geometry, pigeonhole, authorityKeys: [], authorityThreshold: 1, replicaId: 0, keys,
       identity: makeIdentity(crypto, "replica-0", seeds[0] as Uint8Array), table: makeMemoryBoxTable(100)
     })
-    const pki = { current: current === "none" ? Effect.fail(new NoDocument()) : Effect.succeed(current), forEpoch: () => Effect.die("not asked") }
+    const pki = {
+      held: () => undefined,
+      current: current === "none" ? Effect.fail(new NoDocument()) : Effect.succeed(current),
+      forEpoch: () => Effect.die("not asked")
+    }
     yield* Effect.forkScoped(life(Effect.void).pipe(
       Effect.provideService(Mount, mount), Effect.provideService(PkiView, pki),
       Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(0), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) })

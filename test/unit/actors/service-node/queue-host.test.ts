@@ -50,7 +50,8 @@ const respond: Service = (frame, host) =>
   frame._tag === "Deliver"
     ? host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: serviceReply }, UFPL))
     : Effect.void
-const take = (host: QueueHost, value: number, dueMs: number) => host.take(new Uint8Array([value]), dispatchOf(value), dueMs)
+const take = (host: QueueHost, value: number, dueMs: number) =>
+  Effect.suspend(() => host.take(new Uint8Array([value]), dispatchOf(value), dueMs) ?? Effect.void)
 
 describe("answers", () => {
   const services: ReadonlyArray<readonly [string, Service | undefined, boolean]> = [

@@ -62,7 +62,9 @@ const actedAfterMs = (delaysMs: ReadonlyArray<number>): ReadonlyArray<number> =>
     }
     yield* Effect.forkScoped(serviceNode(config)(Effect.void).pipe(
       Effect.provideService(Mount, mount),
-      Effect.provideService(PkiView, { current: Effect.fail(new NoDocument()), forEpoch: (_epoch: Epoch) => Effect.succeed(Option.none()) }),
+      Effect.provideService(PkiView, {
+        current: Effect.fail(new NoDocument()), held: () => undefined, forEpoch: (_epoch: Epoch) => Effect.succeed(Option.none())
+      }),
       Effect.provideService(Directory, { postDescriptor: () => Effect.succeed(1), getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) })
     ))
     yield* Effect.sleep(10)
