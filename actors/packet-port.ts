@@ -9,6 +9,8 @@
  * @module
  */
 import { Effect, Option, Schedule, Stream, type Scope } from "effect"
+import { copied } from "../src/bytes/allocate.ts"
+import { callNow } from "../src/actor/actor.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { makeOutbox } from "../src/actor/outbox.ts"
 import { PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
@@ -49,7 +51,7 @@ export const openPacketPort = (
       capacity: OUTBOX_CAPACITY,
       batchLimit: PACKETS_PER_BATCH,
       slackMs: OUTBOX_SLACK_MS,
-      send: (packets) => client.Submit({ queueId, packets }),
+      send: (packets) => callNow(client.Submit, { queueId, packets }),
       onLost: () => undefined
     })
     const messages = Stream.suspend(() => client.Receive({ queueId })).pipe(
@@ -62,7 +64,7 @@ export const openPacketPort = (
       send: outbox.offer,
       receive: Stream.filterMap(messages, (message) =>
         message.length > SURB_ID_BYTES
-          ? Option.some({ surbId: SurbId.unsafe(message.slice(0, SURB_ID_BYTES)), payload: message.slice(SURB_ID_BYTES) })
+          ? Option.some({ surbId: SurbId.unsafe(copied(message, 0, SURB_ID_BYTES)), payload: message.subarray(SURB_ID_BYTES) })
           : Option.none())
     }
   })

@@ -10,6 +10,7 @@
  * @module
  */
 import { Clock, Effect, Either, Option } from "effect"
+import { zeroed } from "../../src/bytes/allocate.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
@@ -86,7 +87,7 @@ const UNREADABLE: CourierQueryReply = { _tag: "EnvelopeReply", envelopeReply: ac
 
 /** Zero-fills a reply to the length that every reply has. */
 const filled = (reply: Uint8Array, totalBytes: number): Uint8Array => {
-  const whole = new Uint8Array(totalBytes)
+  const whole = zeroed(totalBytes)
   whole.set(reply.subarray(0, totalBytes))
   return whole
 }
@@ -110,8 +111,10 @@ const record = ({ identity, pigeonhole }: CourierConfig, memory: Memory, from: n
     const isEarlyFailure = reply.length === 0 && errorCode !== REPLICA_ERROR.success
     if (!isEarlyFailure && reply.length !== pigeonhole.envelopeReplyBytes) return Effect.void
     memory.silence.heard(from)
-    memory.cache.record(hash, from, { errorCode, payload: reply }, nowMs)
-    memory.waiters.deliver(hash, from, { errorCode, payload: reply })
+    // kept for minutes: in memory of its own
+    const answer = { errorCode, payload: reply.slice() }
+    memory.cache.record(hash, from, answer, nowMs)
+    memory.waiters.deliver(hash, from, answer)
     return Effect.void
   })
 

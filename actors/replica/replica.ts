@@ -113,12 +113,19 @@ const answerMessage = (config: ReplicaConfig, operations: OperationsConfig, mess
     return Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError)
   })
 
-/** The frame that answers a command, or undefined when a decoy does. */
-const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, frame: Uint8Array, fromReplica: boolean) =>
+/** A command that is work. */
+type Work = Extract<LinkCommand, { readonly _tag: "ReplicaMessage" | "ReplicaWrite" }>
+
+/** What a frame asks for; undefined when a decoy is answer enough. */
+const workIn = (config: ReplicaConfig, frame: Uint8Array, fromReplica: boolean): Work | undefined => {
+  const command = decodeLinkFrame(frame, config.pigeonhole)
+  return command?._tag === "ReplicaMessage" || (command?._tag === "ReplicaWrite" && fromReplica) ? command : undefined
+}
+
+/** The frame that answers a command. */
+const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, command: Work, fromReplica: boolean) =>
   Effect.gen(function*() {
-    const command = decodeLinkFrame(frame, config.pigeonhole)
-    if (command?._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command, fromReplica)
-    if (command?._tag !== "ReplicaWrite" || !fromReplica) return undefined
+    if (command._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command, fromReplica)
     const { boxId, payload, signature } = command
     const box = { boxId, payload, signature }
     const errorCode = yield* operations.store.write(box, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
@@ -216,10 +223,12 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     yield* showMetric("queued", () => ({ work: inWork }))
     const work = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
       Effect.suspend(() => {
+        const command = workIn(config, frame, fromReplica)
+        if (command === undefined) return Effect.void
         if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => drops.count("service-queue-full"))
         inWork += 1
-        return answerCommand(config, operations, frame, fromReplica).pipe(
-          Effect.map((reply) => { if (reply !== undefined) slots.push(peer, reply) }),
+        return answerCommand(config, operations, command, fromReplica).pipe(
+          Effect.map((reply) => slots.push(peer, reply)),
           Effect.tapErrorCause(() => Effect.sync(() => drops.count("internal-error"))),
           Effect.tapErrorCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
           Effect.ensuring(Effect.sync(() => { inWork -= 1 })),

@@ -10,7 +10,7 @@
  * @module
  */
 import { type Rpc as RpcModule, type RpcGroup as RpcGroupModule, RpcSchema } from "@effect/rpc"
-import { Context, Schema, type Effect, type Stream } from "effect"
+import { Context, Effect, Exit, Schema, type Stream } from "effect"
 
 export { Rpc, RpcGroup } from "@effect/rpc"
 
@@ -70,6 +70,33 @@ export const callsOf = <Rpcs extends RpcModule.Any>(
 ): ReadonlyArray<{ readonly name: string; readonly isStream: boolean; readonly isOneWay: boolean }> =>
   [...(group.requests as unknown as ReadonlyMap<string, RpcModule.AnyWithProps>).values()].map(({ _tag, annotations, successSchema }) =>
     ({ name: _tag, isStream: RpcSchema.isStreamSchema(successSchema), isOneWay: Context.get(annotations, OneWay) }))
+
+/** How a mount makes a call at once, beside the call that waits to be run. */
+export interface Prompt<Payload, A, E> {
+  readonly now: (payload: Payload) => Effect.Effect<A, E>
+}
+
+/**
+ * Makes a call at once if its mount can, else gives the call.
+ * @returns an `Exit` when the call has ended, otherwise what is left of it, which the caller runs
+ */
+export const callNow = <Payload, A, E>(
+  call: ((payload: Payload) => Effect.Effect<A, E>) & Partial<Prompt<Payload, A, E>>, payload: Payload
+): Effect.Effect<A, E> => (call.now ?? call)(payload)
+
+/** A call that can be made at once. @param make  makes it, and gives what is left of it */
+export const promptCall = <Payload, A, E>(
+  make: (payload: Payload) => Effect.Effect<A, E>
+): ((payload: Payload) => Effect.Effect<A, E>) & Prompt<Payload, A, E> => {
+  const now = (payload: Payload): Effect.Effect<A, E> => {
+    try {
+      return make(payload)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+  return Object.assign((payload: Payload) => Effect.suspend(() => make(payload)), { now })
+}
 
 /** The name under which the mount puts the caller's name into the headers of a call. */
 export const CALLER_HEADER = "funion-caller"

@@ -13,7 +13,7 @@
 import { Headers } from "@effect/platform"
 import { Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
 import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, type Scope, Stream } from "effect"
-import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, type MountError } from "./actor.ts"
+import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, type MountError, promptCall } from "./actor.ts"
 import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
 import { bytesIn, type Tap } from "./call-tap.ts"
 import { reportCrash } from "./crash-report.ts"
@@ -209,7 +209,7 @@ const clientOf = <Rpcs extends Rpc.Any>(connection: Connection, group: RpcGroup.
     if (rpc.middlewares.size > 0) throw new RangeError(`call ${rpc._tag} has middleware`)
     calls[rpc._tag] = RpcSchema.isStreamSchema(rpc.successSchema)
       ? (payload) => Stream.suspend(() => callStream(connection, rpc._tag, constructed(rpc, payload)))
-      : (payload) => Effect.suspend(() => callOnce(connection, rpc._tag, constructed(rpc, payload)))
+      : promptCall((payload) => callOnce(connection, rpc._tag, constructed(rpc, payload)))
   }
   return calls as Client<Rpcs>
 }

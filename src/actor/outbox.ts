@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, Fiber, Runtime, type Scope } from "effect"
 import { makeTimer } from "./timer.ts"
 
 export interface OutboxConfig<E> {
@@ -20,6 +20,7 @@ export interface OutboxConfig<E> {
   readonly slackMs: number
   /** Time in which the first of a batch waits for others, in milliseconds; default 0. */
   readonly gatherMs?: number
+  /** Begins the call for a batch; gives what is left of it, an `Exit` if nothing is. */
   readonly send: (batch: ReadonlyArray<Uint8Array>) => Effect.Effect<unknown, E>
   readonly onLost: (packets: number) => void
 }
@@ -36,25 +37,19 @@ interface Waiting {
   readonly sinceMs: number
 }
 
-/** Starts the sender in the caller's scope. */
+/** Opens an outbox for as long as the caller's scope. */
 export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const timer = yield* makeTimer
+    const runtime = yield* Effect.runtime<never>()
     const { batchLimit, capacity, gatherMs = 0, slackMs } = config
     const waiting: Array<Waiting> = []
-    let wake: (() => void) | undefined
+    /** The call that is not over yet. */
+    let call: Fiber.RuntimeFiber<unknown, E> | undefined
     let stopGathering: (() => void) | undefined
+    let isClosed = false
     const lose = (packets: number): void => { if (packets > 0) config.onLost(packets) }
-    /** Until something waits. What is offered before the sender's fiber runs again leaves in the same batch. */
-    const filled = Effect.async<void>((resume) => {
-      wake = () => {
-        wake = undefined
-        stopGathering?.()
-        stopGathering = undefined
-        resume(Effect.void)
-      }
-    })
     const nextBatch = (): ReadonlyArray<Uint8Array> => {
       const nowMs = clock.unsafeCurrentTimeMillis()
       const taken = waiting.splice(0, batchLimit)
@@ -63,21 +58,47 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       lose(taken.length - batch.length)
       return batch
     }
-    const sendNext = Effect.suspend(() => {
-      const batch = nextBatch()
-      if (batch.length === 0) return Effect.void
-      return Effect.catchAllCause(Effect.suspend(() => config.send(batch)), () => Effect.sync(() => lose(batch.length)))
-    })
-    const body = (): Effect.Effect<unknown> => (waiting.length === 0 ? filled : sendNext)
-    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body, step: () => undefined }))
-    yield* Effect.addFinalizer(() => Effect.sync(() => stopGathering?.()))
+    const begin = (batch: ReadonlyArray<Uint8Array>): Effect.Effect<unknown, E> => {
+      try {
+        return config.send(batch)
+      } catch (defect) {
+        return Exit.die(defect)
+      }
+    }
+    /** Sends what waits, call after call, until one of them takes time. */
+    const send = (): void => {
+      stopGathering?.()
+      stopGathering = undefined
+      while (waiting.length > 0 && call === undefined && !isClosed) {
+        const batch = nextBatch()
+        if (batch.length === 0) continue
+        const begun = begin(batch)
+        if (Exit.isExit(begun)) {
+          if (Exit.isFailure(begun)) lose(batch.length)
+          continue
+        }
+        const fiber = Runtime.runFork(runtime, begun)
+        call = fiber
+        fiber.addObserver((exit) => {
+          call = undefined
+          if (isClosed) return
+          if (Exit.isFailure(exit)) lose(batch.length)
+          send()
+        })
+      }
+    }
+    yield* Effect.addFinalizer(() => Effect.suspend(() => {
+      isClosed = true
+      stopGathering?.()
+      return call === undefined ? Effect.void : Fiber.interrupt(call)
+    }))
     return {
       offer: (packet) => {
         if (waiting.length >= capacity) return false
         waiting.push({ packet, sinceMs: clock.unsafeCurrentTimeMillis() })
-        if (wake === undefined) return true
-        if (gatherMs === 0 || waiting.length >= batchLimit) wake()
-        else stopGathering ??= timer(() => wake?.(), gatherMs)
+        if (call !== undefined) return true
+        if (gatherMs === 0 || waiting.length >= batchLimit) send()
+        else stopGathering ??= timer(send, gatherMs)
         return true
       },
       waiting: () => waiting.length

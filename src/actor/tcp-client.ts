@@ -10,7 +10,7 @@
  */
 import type { Rpc } from "@effect/rpc"
 import { Chunk, Effect, Either, Exit, Mailbox, Option, Stream } from "effect"
-import { ActorUnavailable, CallTimedOut, type Client, type MountError } from "./actor.ts"
+import { ActorUnavailable, CallTimedOut, type Client, type MountError, promptCall } from "./actor.ts"
 import type { CallDeadlines } from "./call-deadlines.ts"
 import type { CallCodec } from "./tcp-call-codec.ts"
 import type { FromResponder, Refusal } from "./tcp-envelope.ts"
@@ -105,11 +105,20 @@ const start = (
   return { opened, route, cancel: () => { if (close()) route.cancel(opened) } }
 }
 
-const callOnce = (context: ClientContext, call: string, codec: CallCodec, payload: unknown): Effect.Effect<unknown, unknown> =>
-  Effect.async<unknown, unknown>((resume) => {
-    const started = start(context, call, codec, payload, () => false, resume)
+/** Puts a call on its way now; a one-way call that could leave at once has ended. */
+const callOnce = (context: ClientContext, call: string, codec: CallCodec, payload: unknown): Effect.Effect<unknown, unknown> => {
+  let end: Exit.Exit<unknown, unknown> | undefined
+  let tell: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined
+  const started = start(context, call, codec, payload, () => false, (exit) => {
+    end = exit
+    tell?.(exit)
+  })
+  return end ?? Effect.async<unknown, unknown>((resume) => {
+    tell = resume
+    if (end !== undefined) resume(end)
     return Effect.sync(() => started?.cancel())
   })
+}
 
 const callStream = (context: ClientContext, call: string, codec: CallCodec, payload: unknown): Stream.Stream<unknown, unknown> =>
   Stream.unwrapScoped(Effect.gen(function*() {
@@ -150,7 +159,7 @@ export const tcpClient = <Rpcs extends Rpc.Any>(context: ClientContext): Client<
   for (const [call, codec] of context.codecs) {
     calls[call] = codec.isStream
       ? (payload) => Stream.suspend(() => callStream(context, call, codec, codec.encodePayload(payload)))
-      : (payload) => Effect.suspend(() => callOnce(context, call, codec, codec.encodePayload(payload)))
+      : promptCall((payload) => callOnce(context, call, codec, codec.encodePayload(payload)))
   }
   return calls as Client<Rpcs>
 }

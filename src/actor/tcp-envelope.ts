@@ -21,6 +21,7 @@
  *
  * @module
  */
+import { zeroed } from "../bytes/allocate.ts"
 import { packPlain, unpackPlain } from "./tcp-msgpack.ts"
 
 /** Why a call was not answered: the reasons of `ActorUnavailable`, and the responder's own limit. */
@@ -58,7 +59,7 @@ const fieldsOf = (envelope: Envelope): ReadonlyArray<unknown> => {
 /** Length and message. Throws when a field is not plain. */
 export const encodeEnvelope = (envelope: Envelope): Uint8Array => {
   const bytes = packPlain([KINDS.indexOf(envelope._tag), envelope.id, ...fieldsOf(envelope)], LENGTH_BYTES)
-  new DataView(bytes.buffer).setUint32(0, bytes.length - LENGTH_BYTES)
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, bytes.length - LENGTH_BYTES)
   return bytes
 }
 
@@ -131,7 +132,7 @@ export class MessageAssembler {
   }
 
   #finish(): Uint8Array {
-    const message = new Uint8Array(this.#length)
+    const message = zeroed(this.#length)
     let at = 0
     for (const piece of this.#pieces) {
       message.set(piece, at)
@@ -172,7 +173,7 @@ export class Outgoing {
   /** The next body of at most `bodyBytes`, or nothing. */
   take(bodyBytes: number): Uint8Array | undefined {
     if (this.#bytes === 0) return undefined
-    const body = new Uint8Array(Math.min(bodyBytes, this.#bytes))
+    const body = zeroed(Math.min(bodyBytes, this.#bytes))
     let filled = 0
     while (filled < body.length) {
       const message = this.#messages[this.#next] as Uint8Array

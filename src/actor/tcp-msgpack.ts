@@ -10,6 +10,7 @@
  * @module
  */
 import { Packr } from "msgpackr"
+import { zeroed } from "../bytes/allocate.ts"
 
 /** Lists and maps inside each other. */
 const DEPTH_LIMIT = 16
@@ -21,7 +22,7 @@ const packr = new Packr({ useRecords: false, mapsAsObjects: true, moreTypes: fal
 /** The bytes of a plain value, in fresh memory behind `headBytes` zero bytes. Throws for values that are not plain. */
 export const packPlain = (value: unknown, headBytes = 0): Uint8Array => {
   const packed = packr.pack(value)
-  const bytes = new Uint8Array(headBytes + packed.length)
+  const bytes = zeroed(headBytes + packed.length)
   bytes.set(packed, headBytes)
   return bytes
 }

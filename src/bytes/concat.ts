@@ -6,10 +6,12 @@
  *
  * @module
  */
+import { zeroed } from "./allocate.ts"
+
 export const concatBytes = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   let total = 0
   for (const part of parts) total += part.length
-  const joined = new Uint8Array(total)
+  const joined = zeroed(total)
   let offset = 0
   for (const part of parts) {
     joined.set(part, offset)

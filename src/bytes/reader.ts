@@ -9,6 +9,7 @@
  * @module
  */
 import { Either } from "effect"
+import { copied } from "./allocate.ts"
 import { DecodeError, type DecodeReason } from "./decode-error.ts"
 import { isAllZero } from "./equal.ts"
 
@@ -94,7 +95,7 @@ export class ByteReader {
   /** A copy of the next bytes; after a failure zeros of that length when it is at most `byteLimit`, else nothing. */
   bytes(byteLength: number, byteLimit = 4096): Uint8Array {
     const at = this.#take(byteLength)
-    return at < 0 ? new Uint8Array(byteLength <= byteLimit ? Math.max(byteLength, 0) : 0) : this.#bytes.slice(at, at + byteLength)
+    return at < 0 ? new Uint8Array(byteLength <= byteLimit ? Math.max(byteLength, 0) : 0) : copied(this.#bytes, at, at + byteLength)
   }
 
   /** A copy of all that is left. */

@@ -7,14 +7,16 @@
  *
  * @module
  */
+import { zeroed } from "./allocate.ts"
+
 export class ByteWriter {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   #offset = 0
 
   constructor(byteLength: number) {
-    this.#bytes = new Uint8Array(byteLength)
-    this.#view = new DataView(this.#bytes.buffer)
+    this.#bytes = zeroed(byteLength)
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, byteLength)
   }
 
   u8(value: number): this {

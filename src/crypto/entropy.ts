@@ -10,6 +10,7 @@
  */
 import { Chunk, Context, Effect, Random } from "effect"
 import { createCipheriv, createHash, randomFillSync } from "node:crypto"
+import { zeroed } from "../bytes/allocate.ts"
 
 /** Gives that many fresh random bytes; the memory belongs to the caller. */
 export type Entropy = (byteCount: number) => Uint8Array
@@ -21,7 +22,7 @@ const pooled = (refill: (pool: Uint8Array) => void): Entropy => {
   const pool = new Uint8Array(POOL_BYTES)
   let used = POOL_BYTES
   return (byteCount) => {
-    const bytes = new Uint8Array(byteCount)
+    const bytes = zeroed(byteCount)
     for (let at = 0; at < byteCount;) {
       if (used === POOL_BYTES) {
         refill(pool)

@@ -29,4 +29,7 @@ export const linkServices: Effect.Effect<LinkServices, never, LinkRequirements> 
 const TWO_32 = 2 ** 32
 
 /** Uniform in [0, 1), in steps of 2^-32: for jitter. */
-export const uniformFrom = (entropy: Entropy): number => new DataView(entropy(4).buffer).getUint32(0) / TWO_32
+export const uniformFrom = (entropy: Entropy): number => {
+  const bytes = entropy(4)
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / TWO_32
+}

@@ -20,6 +20,7 @@
  * @module
  */
 import { Data, Either } from "effect"
+import { zeroed } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { epochAt } from "../params/epoch.ts"
@@ -225,5 +226,5 @@ export const composeLoop = (
     forward: (draw) => chooseLoopForwardPath(document, plan.home, plan.serviceNode, draw),
     back: (draw) => chooseLoopReturnPath(document, plan.home, draw)
   }
-  return composeOver(crypto, geometry, params, ways, { ...plan, userPayload: new Uint8Array(geometry.userPayloadBytes) }, entropy, uniform)
+  return composeOver(crypto, geometry, params, ways, { ...plan, userPayload: zeroed(geometry.userPayloadBytes) }, entropy, uniform)
 }

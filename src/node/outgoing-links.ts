@@ -9,7 +9,7 @@
  * @module
  */
 import { Effect, Option, Scope } from "effect"
-import { RpcGroup } from "../actor/actor.ts"
+import { callNow, RpcGroup } from "../actor/actor.ts"
 import { Mount } from "../actor/mount.ts"
 import { makeOutbox, type Outbox } from "../actor/outbox.ts"
 import { Forward, PACKETS_PER_BATCH } from "../actor/packet-link.ts"
@@ -84,7 +84,7 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
           batchLimit: PACKETS_PER_BATCH,
           gatherMs: GATHER_MS,
           slackMs: config.sendSlackMs,
-          send: (packets) => client.Forward({ packets }),
+          send: (packets) => callNow(client.Forward, { packets }),
           onLost: (packets) => config.drops.count("outgoing-failed", packets)
         })
         outboxes.set(name, outbox)

@@ -85,6 +85,9 @@ class Inbound<R> {
   readonly #waiting: Array<Waiting> = []
   readonly #returned: Array<Returned> = []
   #wake: (() => void) | undefined
+  /** What the packet served last has left to do. */
+  #rest: Effect.Effect<void, never, R> | undefined
+  #isServing = false
   #burst = 0
   #burstMs = 0
   #opened = 0
@@ -111,7 +114,7 @@ class Inbound<R> {
       else if (this.#waiting.length >= inboundCapacity) drops.count("inbound-queue-full")
       else this.#waiting.push({ packet, origin, receivedAtMs })
     }
-    this.wake()
+    if (this.#wake !== undefined && !this.#isServing) this.#serveNow()
   }
 
   /** Looks for work again. */
@@ -119,8 +122,29 @@ class Inbound<R> {
     this.#wake?.()
   }
 
+  /** What comes in while nothing waits is served on the spot, as far as a burst goes; the fiber is woken for the rest. */
+  #serveNow(): void {
+    if (this.#config.pool?.isUp() === true) return this.wake()
+    const nowMs = this.#nowMs()
+    if (nowMs > this.#burstMs) {
+      this.#burst = 0
+      this.#burstMs = nowMs
+    }
+    this.#isServing = true
+    try {
+      this.#rest = this.#processBurst(nowMs)
+    } catch {
+      this.#config.drops.count("internal-error")
+    }
+    this.#isServing = false
+    if (this.#rest !== undefined || this.#waiting.length > 0) this.wake()
+  }
+
   /** What is to be done next; a step takes no longer than a burst, or a batch that others have unwrapped. */
   step(): Effect.Effect<void, never, R> {
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== undefined) return rest
     const returned = this.#returned.shift()
     if (returned !== undefined) return this.#routeAll(returned)
     if (this.#waiting.length === 0) return this.#idle
@@ -132,7 +156,7 @@ class Inbound<R> {
       this.#burstMs = nowMs
       return Effect.zipRight(giveWay, Effect.sync(() => { this.#burstMs = this.#nowMs() }))
     }
-    return this.#processBurst(nowMs)
+    return this.#processBurst(nowMs) ?? Effect.void
   }
 
   readonly #idle = Effect.async<void>((resume) => {
@@ -147,7 +171,7 @@ class Inbound<R> {
   }
 
   /** Packet after packet until the burst is over, or until one of them leaves something to do. */
-  #processBurst(nowMs: number): Effect.Effect<void, never, R> {
+  #processBurst(nowMs: number): Effect.Effect<void, never, R> | undefined {
     const candidates = this.#candidates(nowMs)
     const privateKeys = candidates.map(({ privateKey }) => privateKey)
     while (this.#waiting.length > 0 && this.#burst < BURST_LIMIT && this.#nowMs() <= this.#burstMs) {
@@ -155,7 +179,7 @@ class Inbound<R> {
       const rest = this.#processOne(nowMs, candidates, privateKeys)
       if (rest !== undefined) return rest
     }
-    return Effect.void
+    return undefined
   }
 
   #processOne(nowMs: number, candidates: ReadonlyArray<MixKey>, privateKeys: ReadonlyArray<MixPrivateKey>): Effect.Effect<void, never, R> | undefined {

@@ -9,6 +9,7 @@
  * @module
  */
 import { Clock, Data, Effect, Either, Random } from "effect"
+import { zeroed } from "../bytes/allocate.ts"
 import { toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
@@ -99,7 +100,7 @@ export const makeComposer = (port: Pick<PacketPortService, "gateway" | "queueId"
           const echo = seen.echoes[echoIndex]
           return echo === undefined
             ? Effect.fail(new ComposeFailed({ reason: "no-service-node" }))
-            : compose(seen, echo.node, echo.recipient, new Uint8Array(seen.geometry.userPayloadBytes))
+            : compose(seen, echo.node, echo.recipient, zeroed(seen.geometry.userPayloadBytes))
         })
       )
     }

@@ -11,6 +11,7 @@
  * @module
  */
 import { Clock, Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
+import { copied } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
 import { type HeartbeatWatch, makeHeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
@@ -175,7 +176,7 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
   return {
     exchange: (request) =>
       Effect.acquireUseRelease(begin, (exchange) => Effect.raceFirst(Deferred.await(exchange.reply), repeat(exchange, request)), end).pipe(
-        Effect.zipWith(limits.userPayloadBytes, (reply, limitBytes) => reply.slice(0, Option.getOrUndefined(limitBytes))),
+        Effect.zipWith(limits.userPayloadBytes, (reply, limitBytes) => copied(reply, 0, Option.getOrElse(limitBytes, () => reply.length))),
         places.withPermits(1)
       ),
     counters: Effect.sync(() => ({ sent: sender.counts.sent, received: counts.received, decoys: sender.counts.decoys })),

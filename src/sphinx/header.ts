@@ -10,6 +10,7 @@
  * @module
  */
 import { Either } from "effect"
+import { zeroed } from "../bytes/allocate.ts"
 import { concatBytes } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
@@ -64,7 +65,7 @@ interface HopStream {
 
 /** Key streams and paddings of all hops, hop 0 first. */
 const hopStreams = (crypto: CryptoBackend, geometry: Geometry, secrets: ReadonlyArray<HopSecret>): ReadonlyArray<HopStream> => {
-  const zeros = new Uint8Array(geometry.routingInfoBytes + geometry.perHopBytes)
+  const zeros = zeroed(geometry.routingInfoBytes + geometry.perHopBytes)
   const streams: Array<HopStream> = []
   for (const [hopIndex, { keys }] of secrets.entries()) {
     const keystream = crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, zeros)

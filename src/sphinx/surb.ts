@@ -16,6 +16,7 @@
  * @module
  */
 import { Either } from "effect"
+import { copied, zeroed } from "../bytes/allocate.ts"
 import { isAllZero } from "../bytes/equal.ts"
 import { concatBytes } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
@@ -108,7 +109,7 @@ export const useSurb = (
   const idOffset = geometry.headerBytes
   const keyOffset = idOffset + NODE_ID_BYTES
   const ivOffset = keyOffset + SPRP_KEY_BYTES
-  const padded = new Uint8Array(PAYLOAD_TAG_BYTES + geometry.forwardPayloadBytes)
+  const padded = zeroed(PAYLOAD_TAG_BYTES + geometry.forwardPayloadBytes)
   padded.set(payload, PAYLOAD_TAG_BYTES)
   const enciphered = crypto.sprpEncipher(surb.subarray(keyOffset, ivOffset), surb.subarray(ivOffset), padded)
   return Either.right({
@@ -134,5 +135,5 @@ export const openSurbReply = (crypto: CryptoBackend, keys: Uint8Array, payload: 
     const permute = i < entryCount - 1 ? crypto.sprpEncipher : crypto.sprpDecipher
     text = permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), text)
   }
-  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(text.slice(PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
+  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(copied(text, PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
 }

@@ -10,6 +10,7 @@
  * @module
  */
 import { Either } from "effect"
+import { copied, zeroed } from "../bytes/allocate.ts"
 import { constantTimeEqual, isAllZero } from "../bytes/equal.ts"
 import type { CryptoBackend, XWingPrivateKey } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
@@ -132,7 +133,7 @@ const nextElement = (
 
 /** A packet with its header, and zeros in place of the payload. */
 const packetWithHeader = (geometry: Geometry, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode): Uint8Array => {
-  const packet = new Uint8Array(geometry.packetBytes)
+  const packet = zeroed(geometry.packetBytes)
   packet.set(element, VERSION_BYTES)
   packet.set(routingInfo.subarray(geometry.perHopBytes), VERSION_BYTES + geometry.elementBytes)
   packet.set(mac, geometry.headerBytes - MAC_BYTES)
@@ -166,7 +167,7 @@ const peel = (
   const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
   if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
-  return Either.right({ replayTag, commands, next: undefined, payload: payload.slice(PAYLOAD_TAG_BYTES) })
+  return Either.right({ replayTag, commands, next: undefined, payload: copied(payload, PAYLOAD_TAG_BYTES) })
 }
 
 interface Opened {

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { copied, zeroed } from "../../bytes/allocate.ts"
 import { constantTimeEqual, isAllZero } from "../../bytes/equal.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { absorb, maskWithState, squeezeInto } from "../word-hash.ts"
@@ -27,7 +28,7 @@ const TAG_BYTES = 16
 
 const hash = (seed: number, outputBytes: number, parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   absorb(seed, parts)
-  const output = new Uint8Array(outputBytes)
+  const output = zeroed(outputBytes)
   squeezeInto(output)
   return output
 }
@@ -85,7 +86,7 @@ const maskHead = (key: Uint8Array, iv: Uint8Array, block: Uint8Array): void => {
 }
 
 const wideBlock: CryptoBackend["sprpEncipher"] = (key, iv, data) => {
-  const block = data.slice()
+  const block = copied(data)
   maskHead(key, iv, block)
   return block
 }
@@ -97,7 +98,7 @@ const tagOf = (suite: number, key: Uint8Array, nonce: Uint8Array, aad: Uint8Arra
 }
 
 const seal = (suite: number): CryptoBackend["aes256GcmSivSeal"] => (key, nonce, aad, plaintext) => {
-  const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+  const sealed = zeroed(plaintext.length + TAG_BYTES)
   sealed.set(plaintext)
   sealed.set(tagOf(suite, key, nonce, aad, plaintext), plaintext.length)
   return sealed
@@ -106,7 +107,7 @@ const seal = (suite: number): CryptoBackend["aes256GcmSivSeal"] => (key, nonce, 
 const open = (suite: number): CryptoBackend["aes256GcmSivOpen"] => (key, nonce, aad, sealed) => {
   const end = sealed.length - TAG_BYTES
   if (end < 0) return undefined
-  const plaintext = sealed.slice(0, end)
+  const plaintext = copied(sealed, 0, end)
   return constantTimeEqual(tagOf(suite, key, nonce, aad, plaintext), sealed.subarray(end)) ? plaintext : undefined
 }
 
@@ -203,7 +204,7 @@ export const elidedBackend: CryptoBackend = {
   aes256Ctr: (key, iv, data) => {
     requireLength("AES key", key, 32)
     requireLength("AES IV", iv, 16)
-    const output = data.slice()
+    const output = copied(data)
     absorb(SEEDS.ctr, [key, iv])
     maskWithState(output)
     return output

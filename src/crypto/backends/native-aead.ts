@@ -8,6 +8,7 @@
  * @module
  */
 import { createCipheriv } from "node:crypto"
+import { copied, zeroed } from "../../bytes/allocate.ts"
 import { constantTimeEqual } from "../../bytes/equal.ts"
 import type { CryptoBackend } from "../backend.ts"
 import type { Polyval } from "../wasm/polyval-engine.ts"
@@ -28,7 +29,7 @@ const aesEcb = (key: Uint8Array): AesEcb => {
 
 /** The two keys of one nonce: for POLYVAL (16 bytes) and for AES (32 bytes). Six blocks, of which the first halves count, in one call. */
 const deriveKeys = (key: Uint8Array, nonce: Uint8Array): { readonly hashKey: Uint8Array; readonly aes: AesEcb } => {
-  const blocks = new Uint8Array(6 * 16)
+  const blocks = zeroed(6 * 16)
   for (let i = 0; i < 6; i++) {
     blocks[16 * i] = i
     blocks.set(nonce, 16 * i + 4)
@@ -59,16 +60,16 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
 /** The blocks to encipher for `byteCount` bytes: the counter is the first four bytes of the tag, little-endian, modulo 2^32. */
 const counterBlocks = (tag: Uint8Array, byteCount: number): Uint8Array => {
-  const blocks = new Uint8Array(16 * Math.ceil(byteCount / 16))
+  const blocks = zeroed(16 * Math.ceil(byteCount / 16))
   const view = new DataView(tag.buffer, tag.byteOffset, 16)
   const start = view.getUint32(0, true)
   const [w1, w2, w3] = [view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true) | 0x80000000]
   if (!LITTLE_ENDIAN) {
-    const counters = new DataView(blocks.buffer)
+    const counters = new DataView(blocks.buffer, blocks.byteOffset, blocks.length)
     for (let at = 0; at < blocks.length; at += 16) [start + at / 16, w1, w2, w3].forEach((word, i) => counters.setInt32(at + 4 * i, word, true))
     return blocks
   }
-  const words = new Int32Array(blocks.buffer)
+  const words = new Int32Array(blocks.buffer, blocks.byteOffset, blocks.length / 4)
   for (let i = 0, counter = start; i < words.length; i += 4, counter++) {
     words[i] = counter
     words[i + 1] = w1
@@ -101,7 +102,7 @@ const gcmSiv = (polyval: Polyval): Pick<CryptoBackend, "aes256GcmSivSeal" | "aes
     checkAead(key, nonce)
     const { hashKey, aes } = deriveKeys(key, nonce)
     const tag = gcmSivTag(polyval, hashKey, aes, nonce, aad, plaintext)
-    const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    const sealed = zeroed(plaintext.length + TAG_BYTES)
     sealed.set(plaintext)
     applyKeystream(aes, tag, sealed, plaintext.length)
     sealed.set(tag, plaintext.length)
@@ -111,7 +112,7 @@ const gcmSiv = (polyval: Polyval): Pick<CryptoBackend, "aes256GcmSivSeal" | "aes
     checkAead(key, nonce)
     if (sealed.length < TAG_BYTES) return undefined
     const { hashKey, aes } = deriveKeys(key, nonce)
-    const plaintext = sealed.slice(0, sealed.length - TAG_BYTES)
+    const plaintext = copied(sealed, 0, sealed.length - TAG_BYTES)
     const tag = sealed.subarray(sealed.length - TAG_BYTES)
     applyKeystream(aes, tag, plaintext, plaintext.length)
     if (constantTimeEqual(gcmSivTag(polyval, hashKey, aes, nonce, aad, plaintext), tag)) return plaintext
@@ -141,14 +142,14 @@ export const nativeCiphers = (sodium: Sodium, polyval: Polyval): Ciphers => ({
   },
   chacha20Poly1305Seal: (key, nonce, aad, plaintext) => {
     checkAead(key, nonce)
-    const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    const sealed = zeroed(plaintext.length + TAG_BYTES)
     sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plaintext, aad.length === 0 ? null : aad, null, nonce, key)
     return sealed
   },
   chacha20Poly1305Open: (key, nonce, aad, sealed) => {
     checkAead(key, nonce)
     if (sealed.length < TAG_BYTES) return undefined
-    const plaintext = new Uint8Array(sealed.length - TAG_BYTES)
+    const plaintext = zeroed(sealed.length - TAG_BYTES)
     try {
       sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, aad.length === 0 ? null : aad, nonce, key)
       return plaintext

@@ -10,6 +10,7 @@
  */
 import { blake2b } from "@noble/hashes/blake2.js"
 import { createHash, createHmac } from "node:crypto"
+import { copied, zeroed } from "../../bytes/allocate.ts"
 import { concatBytes } from "../../bytes/concat.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { sodiumSha512_256 } from "./sodium-sha512-256.ts"
@@ -102,9 +103,9 @@ class Hmac {
     this.#prepare(prk)
     const inner = this.#innerFor(this.#digestBytes + info.length + 1)
     inner.set(info, this.#blockBytes + this.#digestBytes)
-    const output = new Uint8Array(count * this.#digestBytes)
+    const output = zeroed(count * this.#digestBytes)
     // The first block has no T in front of it: its message starts where info starts.
-    const first = new Uint8Array(this.#blockBytes + info.length + 1)
+    const first = zeroed(this.#blockBytes + info.length + 1)
     first.set(inner.subarray(0, this.#blockBytes))
     first.set(info, this.#blockBytes)
     first[first.length - 1] = 1
@@ -119,7 +120,7 @@ class Hmac {
     first.fill(0)
     this.#wipe()
     if (output.length === outputBytes) return output
-    const cut = output.slice(0, outputBytes)
+    const cut = copied(output, 0, outputBytes)
     output.fill(0)
     return cut
   }

@@ -8,6 +8,7 @@
  * @module
  */
 import * as nodeCrypto from "node:crypto"
+import { zeroed } from "../../bytes/allocate.ts"
 import { constantTimeEqual } from "../../bytes/equal.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { requireLength } from "./length.ts"
@@ -52,7 +53,7 @@ const overNode = ({ createCipheriv, createDecipheriv }: NodeCiphers): GcmSiv => 
     checkLengths(key, nonce)
     const cipher = createCipheriv(CIPHER, key, nonce, OPTIONS)
     cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+    const sealed = zeroed(plaintext.length + TAG_BYTES)
     sealed.set(cipher.update(plaintext))
     cipher.final()
     sealed.set(cipher.getAuthTag(), plaintext.length)

@@ -11,6 +11,7 @@
  * @module
  */
 import { createHash } from "node:crypto"
+import { zeroed } from "../../bytes/allocate.ts"
 import { sprpDecipher, sprpDecipherInto, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { requireLength } from "../backends/length.ts"
@@ -77,7 +78,7 @@ class AezMachine implements Sprp {
   }
 
   #runFresh(key: Uint8Array, iv: Uint8Array, data: Uint8Array, inverse: 0 | 1): Uint8Array {
-    const output = new Uint8Array(data.length)
+    const output = zeroed(data.length)
     this.#run(key, iv, data, inverse, output)
     return output
   }

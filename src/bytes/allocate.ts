@@ -1,0 +1,41 @@
+/**
+ * Memory for byte strings that live for a moment: cut from slabs, because a fresh `Uint8Array` of more than 64 bytes costs some ten times as much.
+ *
+ * Contract: `zeroed` and `copied` give byte strings that nobody else writes to, zero-filled where they are not a copy. Their `buffer` is shared with others:
+ * whoever makes a view of it minds the offset, and whoever sends one to a thread copies it first. A string keeps its slab of 64 KiB alive: what is to be
+ * kept for long, in numbers, is copied with `slice`. No part of a slab is given out twice.
+ * Knows nothing of: what the bytes are.
+ * Source: V8 keeps typed arrays of at most 64 bytes on its heap; others cost an allocation, a finalizer and the collector's attention; departures: none.
+ *
+ * @module
+ */
+
+/** Longest byte string that V8 keeps on its own heap. */
+const ON_HEAP_BYTES = 64
+const SLAB_BYTES = 65_536
+/** Longer ones get memory of their own. */
+const LONGEST_CUT_BYTES = 16_384
+
+let slab = new ArrayBuffer(0)
+let at = 0
+
+/** `byteLength` zeros. */
+export const zeroed = (byteLength: number): Uint8Array => {
+  if (!(byteLength > ON_HEAP_BYTES && byteLength <= LONGEST_CUT_BYTES)) return new Uint8Array(byteLength)
+  if (at + byteLength > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_BYTES)
+    at = 0
+  }
+  const cut = new Uint8Array(slab, at, byteLength)
+  // the next one begins at a multiple of eight, for who reads words
+  at = (at + byteLength + 7) & ~7
+  return cut
+}
+
+/** A copy of a byte string, or of a part of it as `subarray` would give it. */
+export const copied = (bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array => {
+  const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+  const copy = zeroed(part.length)
+  copy.set(part)
+  return copy
+}
