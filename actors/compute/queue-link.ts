@@ -11,7 +11,7 @@
  * @module
  */
 import { Effect, Either, Queue, Random, Stream, type Scope } from "effect"
-import type { Client, RpcGroup } from "../../src/actor/actor.ts"
+import { callNow, type Client, type RpcGroup } from "../../src/actor/actor.ts"
 import { makeOutbox } from "../../src/actor/outbox.ts"
 import { decodeQueueFrame, encodeQueueFrame, type QueueFrame } from "../../src/inference/queue-frame.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
@@ -43,18 +43,19 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
     const { client, params } = config
     const { userPayloadBytes } = config.geometry
     const endpoint = recipientId(config.endpoint)
-    const answers = yield* Queue.dropping<Uint8Array>(ANSWER_CAPACITY)
+    const answers: Array<Uint8Array> = []
     const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
     const outbox = yield* makeOutbox({
       capacity: OUTBOX_CAPACITY,
       batchLimit: 1,
       slackMs: params.sendSlackMs,
-      send: (batch) => Effect.forEach(batch, (frame) => client.QueueAnswer({ endpoint, frame }), { discard: true }),
+      send: ([frame = decoy]) => callNow(client.QueueAnswer, { endpoint, frame }),
       onLost: () => undefined
     })
-    const onTick = Effect.map(Queue.poll(answers), (frame) => {
-      outbox.offer(frame._tag === "Some" ? frame.value : decoy)
-    })
+    const onTick = (): undefined => {
+      outbox.offer(answers.shift() ?? decoy)
+      return undefined
+    }
     const dispatches = yield* Queue.dropping<Deliver>(DISPATCH_CAPACITY)
     const onFrame = (bytes: Uint8Array): Effect.Effect<void> =>
       Effect.sync(() => {
@@ -64,7 +65,8 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
     const decide = Effect.gen(function*() {
       const { dispatch, queryId } = yield* Queue.take(dispatches)
       const reply = yield* config.answer(dispatch)
-      if (reply !== undefined) yield* Queue.offer(answers, encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
+      if (reply === undefined || answers.length >= ANSWER_CAPACITY) return
+      answers.push(encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
     })
     const listen = Effect.gen(function*() {
       let pauseMs = FIRST_PAUSE_MS

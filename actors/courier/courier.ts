@@ -93,30 +93,30 @@ const filled = (reply: Uint8Array, totalBytes: number): Uint8Array => {
 }
 
 /** Names, once per kind, frames that a newer replica may send. */
-const noteOdd = ({ oddCommands }: Memory, name: string, frame: Uint8Array): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const kind = frame[0] ?? 0
-    if (oddCommands.has(kind)) return Effect.void
-    oddCommands.add(kind)
-    return Effect.annotateLogs(Effect.logWarning("a replica sent what is no command here"), { actor: name, kind })
-  })
+const noteOdd = ({ oddCommands }: Memory, name: string, frame: Uint8Array): Effect.Effect<void> | undefined => {
+  const kind = frame[0] ?? 0
+  if (oddCommands.has(kind)) return undefined
+  oddCommands.add(kind)
+  return Effect.annotateLogs(Effect.logWarning("a replica sent what is no command here"), { actor: name, kind })
+}
 
 /** Files a reply frame under its envelope; a replica speaks for itself alone, and in replies of the one length or empty ones. */
-const record = ({ identity, pigeonhole }: CourierConfig, memory: Memory, from: number, frame: Uint8Array): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
-    const command = decodeLinkFrame(frame, pigeonhole)
-    if (command === undefined) return noteOdd(memory, identity.name, frame)
-    if (command._tag !== "ReplicaMessageReply" || command.replicaId !== from) return Effect.void
-    const { envelopeHash: hash, errorCode, reply } = command
-    const isEarlyFailure = reply.length === 0 && errorCode !== REPLICA_ERROR.success
-    if (!isEarlyFailure && reply.length !== pigeonhole.envelopeReplyBytes) return Effect.void
-    memory.silence.heard(from)
-    // kept for minutes: in memory of its own
-    const answer = { errorCode, payload: reply.slice() }
-    memory.cache.record(hash, from, answer, nowMs)
-    memory.waiters.deliver(hash, from, answer)
-    return Effect.void
-  })
+const record = (
+  { identity, pigeonhole }: CourierConfig, memory: Memory, from: number, frame: Uint8Array, nowMs: number
+): Effect.Effect<void> | undefined => {
+  const command = decodeLinkFrame(frame, pigeonhole)
+  if (command === undefined) return noteOdd(memory, identity.name, frame)
+  if (command._tag !== "ReplicaMessageReply" || command.replicaId !== from) return undefined
+  const { envelopeHash: hash, errorCode, reply } = command
+  const isEarlyFailure = reply.length === 0 && errorCode !== REPLICA_ERROR.success
+  if (!isEarlyFailure && reply.length !== pigeonhole.envelopeReplyBytes) return undefined
+  memory.silence.heard(from)
+  // kept for minutes: in memory of its own
+  const answer = { errorCode, payload: reply.slice() }
+  memory.cache.record(hash, from, answer, nowMs)
+  memory.waiters.deliver(hash, from, answer)
+  return undefined
+}
 
 /** The document in force, or the last one there was, for the gap after an epoch's change. */
 const lastDocument = (pki: PkiViewService): Effect.Effect<Document | undefined> => {
@@ -140,6 +140,7 @@ const sweep = (name: string, { cache, silence }: Memory, copies: Copies, documen
 export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
+    const clock = yield* Effect.clock
     const document = lastDocument(yield* PkiView)
     const name = config.identity.name
     const { pigeonhole } = config
@@ -153,7 +154,7 @@ export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =
       connect: (replica) =>
         Effect.map(mount.connect(name, replica, Replica), (client) => (frame: Uint8Array) =>
           Effect.map(client.CourierCommand({ frame }), (reply) => reply.frame)),
-      onReply: (replicaId, frame) => record(config, memory, replicaId, frame)
+      onReply: (replicaId, frame) => record(config, memory, replicaId, frame, clock.unsafeCurrentTimeMillis())
     })
     const drops = new DropCounters()
     yield* showMetric("dropped_packets_total", () => drops.readings())

@@ -183,7 +183,7 @@ const makeFellows = (config: ReplicaConfig) =>
           Effect.map(client.ReplicaCommand({ frame }), (reply) => reply.frame)),
       onReply: (replicaId, frame) => {
         const command = decodeLinkFrame(frame, config.pigeonhole)
-        return command?._tag !== "ReplicaMessageReply" ? Effect.void : Effect.zipRight(
+        return command?._tag !== "ReplicaMessageReply" ? undefined : Effect.zipRight(
           proxy.answered(command.envelopeHash, command.reply), copies.answered(replicaId, command.envelopeHash, command.errorCode))
       },
       onFailed: (replicaId) => Effect.zipRight(proxy.lost(replicaId), copies.lost(replicaId))

@@ -146,10 +146,11 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       yield* Effect.addFinalizer(() => Effect.map(Queue.takeAll(frames), (unread) => {
         config.drops.count("reader-lost", [...unread].filter((frame) => frame !== decoy).length)
       }))
-      const tick = Effect.sync(() => {
+      const tick = (): undefined => {
         const isBehind = frames.unsafeSize().pipe(Option.exists((waiting) => waiting >= READER_CAPACITY))
         if (!isBehind && superseded === reader) Queue.unsafeOffer(frames, book.next() ?? decoy)
-      })
+        return undefined
+      }
       yield* Effect.forkScoped(poissonTicks(lambdaRPerMs, tick, { sendSlackMs }))
       return Stream.fromQueue(frames, { maxChunkSize: 1 }).pipe(Stream.interruptWhenDeferred(superseded))
     }))

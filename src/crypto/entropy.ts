@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Chunk, Context, Effect, Random } from "effect"
+import { Chunk, Context, Effect, Random, Runtime } from "effect"
 import { createCipheriv, createHash, randomFillSync } from "node:crypto"
 import { zeroed } from "../bytes/allocate.ts"
 
@@ -109,13 +109,30 @@ const shuffled = <A>(entropy: Entropy, elements: Iterable<A>): Chunk.Chunk<A> =>
   return Chunk.unsafeFromArray(items)
 }
 
+/** A `Random` that also draws at once. */
+export interface PromptRandom extends Random.Random {
+  readonly unsafeNext: () => number
+}
+
+const isPrompt = (random: Random.Random): random is PromptRandom => "unsafeNext" in random
+
+/** Draws of the `Random` in force, uniform in [0, 1), for who cannot wait for an effect. */
+export const promptUniform: Effect.Effect<() => number> = Effect.gen(function*() {
+  const random = yield* Effect.random
+  if (isPrompt(random)) return random.unsafeNext
+  const runtime = yield* Effect.runtime<never>()
+  return () => Runtime.runSync(runtime, random.next)
+})
+
 /**
  * Effect's `Random` service over an entropy source. `next` is uniform on multiples of 2^-53 in [0, 1); integers are without bias; `nextInt` is in
  * 0 .. 2^53 - 1; `nextIntBetween` includes `min` and excludes `max`; `shuffle` gives every order with equal probability.
  */
-export const randomFromEntropy = (entropy: Entropy): Random.Random => {
-  const next = Effect.sync(() => bits53(entropy) / TWO_53)
+export const randomFromEntropy = (entropy: Entropy): PromptRandom => {
+  const unsafeNext = (): number => bits53(entropy) / TWO_53
+  const next = Effect.sync(unsafeNext)
   return {
+    unsafeNext,
     [Random.RandomTypeId]: Random.RandomTypeId,
     next,
     nextBoolean: Effect.sync(() => ((entropy(1)[0] as number) & 1) === 1),

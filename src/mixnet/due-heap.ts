@@ -59,32 +59,31 @@ export class DueHeap<A> {
   }
 
   #rise(from: number): void {
+    const slots = this.#slots
+    const slot = slots[from] as Slot<A>
     let index = from
     while (index > 0) {
-      const parent = (index - 1) >> 1
-      if (!this.#swapUnlessOrdered(parent, index)) return
-      index = parent
+      const parentIndex = (index - 1) >> 1
+      const parent = slots[parentIndex] as Slot<A>
+      if (!before(slot, parent)) break
+      slots[index] = parent
+      index = parentIndex
     }
+    slots[index] = slot
   }
 
   #sink(from: number): void {
+    const slots = this.#slots
+    const slot = slots[from] as Slot<A>
     let index = from
-    while (true) {
-      const left = 2 * index + 1
-      const [a, b] = [this.#slots[left], this.#slots[left + 1]]
-      if (a === undefined) return
-      const child = b !== undefined && before(b, a) ? left + 1 : left
-      if (!this.#swapUnlessOrdered(index, child)) return
-      index = child
+    for (let left = 2 * index + 1; left < slots.length; left = 2 * index + 1) {
+      const right = left + 1
+      const childIndex = right < slots.length && before(slots[right] as Slot<A>, slots[left] as Slot<A>) ? right : left
+      const child = slots[childIndex] as Slot<A>
+      if (!before(child, slot)) break
+      slots[index] = child
+      index = childIndex
     }
-  }
-
-  /** Swaps parent and child when the child comes first; tells whether it did. */
-  #swapUnlessOrdered(parent: number, child: number): boolean {
-    const [a, b] = [this.#slots[parent], this.#slots[child]]
-    if (a === undefined || b === undefined || !before(b, a)) return false
-    this.#slots[parent] = b
-    this.#slots[child] = a
-    return true
+    slots[index] = slot
   }
 }

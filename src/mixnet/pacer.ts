@@ -10,43 +10,151 @@
  *
  * @module
  */
-import { Duration, Effect } from "effect"
+import { Cause, Effect, Exit, Fiber, Runtime } from "effect"
+import { makeTimer, type Timer } from "../actor/timer.ts"
+import { promptUniform } from "../crypto/entropy.ts"
 import { CLOCK_GRAIN_MS, sampleExponentialMs } from "./delay.ts"
 
-export interface PacerOptions {
+/** Ticks that are served in one turn of the event loop, at most. */
+const TICKS_PER_TURN = 64
+
+/** What a stream is to be now. */
+export interface Pace {
+  /** Ticks per millisecond, above zero. */
+  readonly ratePerMs: number
   /** Longest lateness at which a tick is still served, in milliseconds. */
   readonly sendSlackMs: number
+}
+
+/** A tick's work: what it leaves to do, if anything, the next tick waits for. */
+export type OnTick<E, R> = () => Effect.Effect<void, E, R> | undefined
+
+export interface PacerOptions<E, R> {
+  /** Asked at the beginning and after every tick; a new pace begins then. Undefined: no ticks for now. */
+  readonly pace: () => Pace | undefined
+  /** Until `pace` is asked again while there is none, in milliseconds. */
+  readonly lookMs: number
+  readonly onTick: OnTick<E, R>
   /** Told of every dropped tick. */
-  readonly onDropped?: () => void
+  readonly onDropped?: (() => void) | undefined
+}
+
+interface Around<R> {
+  readonly nowMs: () => number
+  readonly timer: Timer
+  readonly uniform: () => number
+  readonly runtime: Runtime.Runtime<R>
+}
+
+/** One stream of ticks; it lives on timers and has a fiber only while a tick's work goes on. */
+class TickStream<E, R> {
+  readonly #options: PacerOptions<E, R>
+  readonly #around: Around<R>
+  readonly #end: (cause: Cause.Cause<E>) => void
+  #pace: Pace | undefined
+  #dueMs = 0
+  #callOff: (() => void) | undefined
+  #work: Fiber.RuntimeFiber<void, E> | undefined
+  #isStopped = false
+
+  constructor(options: PacerOptions<E, R>, around: Around<R>, end: (cause: Cause.Cause<E>) => void) {
+    this.#options = options
+    this.#around = around
+    this.#end = end
+  }
+
+  start(): void {
+    this.#guarded(() => {
+      if (this.#draw()) this.#serve()
+    })
+  }
+
+  readonly stop = Effect.suspend(() => {
+    this.#isStopped = true
+    this.#callOff?.()
+    return this.#work === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.#work))
+  })
+
+  /** Asks for the pace and draws the next tick; false, and another look later, while there is none. */
+  #draw(): boolean {
+    const pace = this.#options.pace()
+    const isAsBefore = pace?.ratePerMs === this.#pace?.ratePerMs && pace?.sendSlackMs === this.#pace?.sendSlackMs
+    this.#pace = pace
+    if (pace === undefined) {
+      this.#wait(() => this.start(), this.#options.lookMs)
+      return false
+    }
+    const { nowMs, uniform } = this.#around
+    if (!isAsBefore) this.#dueMs = nowMs()
+    this.#dueMs += sampleExponentialMs(uniform(), pace.ratePerMs)
+    return true
+  }
+
+  /** Serves the ticks that are due, and waits for the one that is not. */
+  #serve(): void {
+    for (let served = 0; !this.#isStopped; served++) {
+      const waitMs = this.#dueMs - this.#around.nowMs()
+      if (waitMs > CLOCK_GRAIN_MS || served === TICKS_PER_TURN) return this.#wait(() => this.#guarded(() => this.#serve()), Math.max(0, waitMs))
+      if (-waitMs > (this.#pace?.sendSlackMs ?? 0)) this.#options.onDropped?.()
+      else if (this.#isAtWork(this.#options.onTick())) return
+      if (!this.#draw()) return
+    }
+  }
+
+  /** True when a tick has something left to do; the stream goes on after it. */
+  #isAtWork(left: Effect.Effect<void, E, R> | undefined): boolean {
+    if (left === undefined) return false
+    const fiber = Runtime.runFork(this.#around.runtime, left)
+    this.#work = fiber
+    fiber.addObserver((exit) => {
+      this.#work = undefined
+      if (this.#isStopped) return
+      if (Exit.isFailure(exit)) this.#fail(exit.cause)
+      else this.start()
+    })
+    return true
+  }
+
+  #wait(task: () => void, delayMs: number): void {
+    if (!this.#isStopped) this.#callOff = this.#around.timer(task, delayMs)
+  }
+
+  #fail(cause: Cause.Cause<E>): void {
+    this.#isStopped = true
+    this.#end(cause)
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.#fail(Cause.die(defect))
+    }
+  }
 }
 
 /**
- * Runs `onTick` on the ticks of one Poisson stream for ever; the first gap starts now. A tick that takes long delays the next ones (see Contract).
- * @param ratePerMs  ticks per millisecond, positive
- * @errors those of `onTick`, which end the stream
+ * Ticks for ever.
+ * @errors what the work of a tick fails with, or dies of
  */
-export const poissonTicks = <E, R>(ratePerMs: number, onTick: Effect.Effect<void, E, R>, options: PacerOptions): Effect.Effect<never, E, R> => {
-  if (!(ratePerMs > 0)) throw new RangeError("a tick rate must be positive")
-  return Effect.flatMap(Effect.all([Effect.clock, Effect.random]), ([clock, random]) => {
-    const nowMs = (): number => clock.unsafeCurrentTimeMillis()
-    const sleepUntil = (instantMs: number): Effect.Effect<void> => clock.sleep(Duration.millis(instantMs - nowMs()))
-    let dueMs = nowMs()
-    /** Whether the gap before the tick is drawn. */
-    let isDrawn = false
-    const draw = Effect.map(random.next, (uniform) => {
-      dueMs += sampleExponentialMs(uniform, ratePerMs)
-      isDrawn = true
-    })
-    /** One step: the draw, a sleep (which may end too early), or the tick. Ticks are many, and a loop of steps is the cheapest loop that Effect has. */
-    const step = (): Effect.Effect<void, E, R> => {
-      if (!isDrawn) return draw
-      const lateMs = nowMs() - dueMs
-      if (-lateMs > CLOCK_GRAIN_MS) return sleepUntil(dueMs)
-      isDrawn = false
-      if (lateMs <= options.sendSlackMs) return onTick
-      options.onDropped?.()
-      return Effect.void
+export const paced = <E = never, R = never>(options: PacerOptions<E, R>): Effect.Effect<never, E, R> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const around = {
+      nowMs: () => clock.unsafeCurrentTimeMillis(), timer: yield* makeTimer, uniform: yield* promptUniform, runtime: yield* Effect.runtime<R>()
     }
-    return Effect.zipRight(Effect.whileLoop({ while: () => true, body: step, step: () => undefined }), Effect.never)
+    return yield* Effect.async<never, E>((resume) => {
+      const stream = new TickStream(options, around, (cause) => resume(Exit.failCause(cause)))
+      stream.start()
+      return stream.stop
+    })
   })
+
+/** Ticks of one rate, for ever. A rate that is not positive is a mistake of ours. */
+export const poissonTicks = <E = never, R = never>(
+  ratePerMs: number, onTick: OnTick<E, R>, { onDropped, sendSlackMs }: { readonly sendSlackMs: number; readonly onDropped?: () => void }
+): Effect.Effect<never, E, R> => {
+  if (!(ratePerMs > 0)) throw new RangeError("a tick rate must be positive")
+  const pace = { ratePerMs, sendSlackMs }
+  return paced({ pace: () => pace, lookMs: 0, onTick, onDropped })
 }

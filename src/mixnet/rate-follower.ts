@@ -8,43 +8,39 @@
  *
  * @module
  */
-import { Data, Effect, Schedule } from "effect"
+import type { Effect } from "effect"
 import type { MixnetParams } from "../params/mixnet-params.ts"
-import type { NoDocument } from "../pki/pki-view.ts"
-import { poissonTicks } from "./pacer.ts"
+import { paced } from "./pacer.ts"
 
 /** Wait between two looks for a document, or for a rate above zero. */
 const LOOK_PERIOD_MS = 1000
 
 export interface RateFollower {
-  readonly params: Effect.Effect<MixnetParams, NoDocument>
+  /** Parameters of the newest document; undefined while there is none. */
+  readonly params: () => MixnetParams | undefined
   /** Ticks per millisecond. */
   readonly rateOf: (params: MixnetParams) => number
-  /** Runs on every tick that is served in time, with the newest parameters known. */
-  readonly onTick: (params: MixnetParams) => Effect.Effect<void>
+  /** Runs on every tick that is served in time, with the newest parameters known; what it leaves to do, the next tick waits for. */
+  readonly onTick: (params: MixnetParams) => Effect.Effect<void> | undefined
   /** Told of every tick that came more than `sendSlackMs` late and was dropped. */
   readonly onLate: () => void
 }
 
-class RateChanged extends Data.TaggedError("RateChanged")<{ readonly params: MixnetParams }> {}
-
-/** Waits for a document as long as there is none. */
-const awaitParams = (params: RateFollower["params"]): Effect.Effect<MixnetParams> =>
-  Effect.orDie(Effect.retry(params, Schedule.spaced(LOOK_PERIOD_MS)))
-
 /** Runs the stream; never ends. */
 export const followRate = ({ onLate, onTick, params, rateOf }: RateFollower): Effect.Effect<never> => {
-  const runFrom = (started: MixnetParams): Effect.Effect<never> => {
-    const ratePerMs = rateOf(started)
-    if (!(ratePerMs > 0)) return Effect.sleep(LOOK_PERIOD_MS).pipe(Effect.zipRight(awaitParams(params)), Effect.flatMap(runFrom))
-    const tick = Effect.gen(function* () {
-      const newest = yield* Effect.orElseSucceed(params, () => started)
-      yield* onTick(newest)
-      if (rateOf(newest) !== ratePerMs || newest.sendSlackMs !== started.sendSlackMs) yield* new RateChanged({ params: newest })
-    })
-    return Effect.catchTag(poissonTicks(ratePerMs, tick, { sendSlackMs: started.sendSlackMs, onDropped: onLate }), "RateChanged", (changed) =>
-      runFrom(changed.params)
-    )
+  let newest: MixnetParams | undefined
+  const pace = () => {
+    newest = params() ?? newest
+    const ratePerMs = newest === undefined ? 0 : rateOf(newest)
+    return newest !== undefined && ratePerMs > 0 ? { ratePerMs, sendSlackMs: newest.sendSlackMs } : undefined
   }
-  return Effect.flatMap(awaitParams(params), runFrom)
+  return paced({
+    pace,
+    lookMs: LOOK_PERIOD_MS,
+    onTick: () => {
+      newest = params() ?? newest
+      return newest === undefined ? undefined : onTick(newest)
+    },
+    onDropped: onLate
+  })
 }

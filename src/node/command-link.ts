@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, Fiber, FiberSet, Runtime, type Scope } from "effect"
 import { poissonTicks } from "../mixnet/pacer.ts"
 
 export interface CommandLinkConfig<E> {
@@ -20,7 +20,8 @@ export interface CommandLinkConfig<E> {
   readonly decoy: Uint8Array
   /** Sends one frame and gives the peer's reply frame. */
   readonly call: (frame: Uint8Array) => Effect.Effect<Uint8Array, E>
-  readonly onReply: (frame: Uint8Array) => Effect.Effect<void>
+  /** Gives what is left to do with a reply. */
+  readonly onReply: (frame: Uint8Array) => Effect.Effect<void> | undefined
   /** Told of every call that failed or died, a decoy's too: what the peer was asked before may stay unanswered. */
   readonly onFailed?: Effect.Effect<void>
 }
@@ -48,25 +49,37 @@ interface Queued {
 /** Starts the link in the caller's scope. */
 export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<CommandLink, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const scope = yield* Effect.scope
+    const runtime = yield* Effect.runtime<never>()
     const queue: Array<Queued> = []
-    let inFlight = 0
+    const calls = new Set<Fiber.RuntimeFiber<Uint8Array, E>>()
+    const follow = yield* FiberSet.makeRuntime<never>()
     let stalled = 0
-    const putBack = (command: Queued | undefined) =>
-      Effect.suspend(() => {
-        if (command !== undefined && !command.once && queue.length < config.capacity) queue.unshift(command)
-        return config.onFailed ?? Effect.void
+    let isClosed = false
+    /** What comes after a call that ended, if anything. */
+    const settle = (command: Queued | undefined, exit: Exit.Exit<Uint8Array, E>): Effect.Effect<void> | undefined => {
+      if (Exit.isSuccess(exit)) return config.onReply(exit.value)
+      if (command !== undefined && !command.once && queue.length < config.capacity) queue.unshift(command)
+      return config.onFailed
+    }
+    const tick = (): undefined => {
+      if (calls.size >= IN_FLIGHT_LIMIT) {
+        stalled += 1
+        return undefined
+      }
+      const command = queue.shift()
+      const fiber = Runtime.runFork(runtime, Effect.suspend(() => config.call(command?.frame ?? config.decoy)))
+      calls.add(fiber)
+      fiber.addObserver((exit) => {
+        calls.delete(fiber)
+        const rest = isClosed ? undefined : settle(command, exit)
+        if (rest !== undefined) follow(rest)
       })
-    const settle = (command: Queued | undefined) =>
-      Effect.suspend(() => config.call(command?.frame ?? config.decoy)).pipe(
-        Effect.matchCauseEffect({ onFailure: () => putBack(command), onSuccess: config.onReply }),
-        Effect.ensuring(Effect.sync(() => { inFlight -= 1 }))
-      )
-    const tick = Effect.suspend(() => {
-      if (inFlight >= IN_FLIGHT_LIMIT) return Effect.sync(() => { stalled += 1 })
-      inFlight += 1
-      return Effect.asVoid(Effect.forkIn(settle(queue.shift()), scope))
-    })
+      return undefined
+    }
+    yield* Effect.addFinalizer(() => Effect.suspend(() => {
+      isClosed = true
+      return Fiber.interruptAll([...calls])
+    }))
     yield* Effect.forkScoped(poissonTicks(config.ratePerMs, tick, { sendSlackMs: config.sendSlackMs }))
     return {
       offer: (frame, once = false) => {

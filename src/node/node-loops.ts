@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option, type Scope } from "effect"
+import { Effect, Either, type Scope } from "effect"
 import { forkLoop } from "../actor/loop.ts"
 import { showMetric } from "../actor/meter.ts"
 import { constantTimeEqual, isAllZero } from "../bytes/equal.ts"
@@ -69,6 +69,7 @@ export const makeNodeLoops = (config: NodeLoopsConfig): Effect.Effect<NodeLoops,
   Effect.gen(function*() {
     const { crypto, geometry, identity, links } = config
     const pki = yield* PkiView
+    const clock = yield* Effect.clock
     const entropy = yield* EntropySource
     const uniform = uniformFrom(entropy)
     const recipient = RecipientId.unsafe(entropy(RECIPIENT_BYTES))
@@ -91,24 +92,26 @@ export const makeNodeLoops = (config: NodeLoopsConfig): Effect.Effect<NodeLoops,
       if (ready !== undefined) zeroize(ready.loop.surbKeys)
       ready = undefined
     }
-    const send = (loop: ComposedRequest, params: MixnetParams, nowMs: number): Effect.Effect<void> => {
+    const send = (loop: ComposedRequest, params: MixnetParams, nowMs: number): Effect.Effect<void> | undefined => {
       const [firstHop] = loop.route.forward
-      if (firstHop === undefined) return Effect.void
+      if (firstHop === undefined) return undefined
       watch.sent({ ...loop, keys: loop.surbKeys }, params, nowMs)
-      return links.send(firstHop, loop.packet)
+      return links.post([{ nodeId: firstHop, packet: loop.packet }])
     }
-    const tick = Effect.gen(function*() {
-      const nowMs = yield* Clock.currentTimeMillis
-      const current = yield* Effect.option(pki.current)
-      if (Option.isNone(current)) return void (unsent += 1)
-      const document = current.value
-      if (ready?.document !== document || ready.epoch !== epochAt(document.params, nowMs)) discard()
-      const now = ready ?? compose(document, nowMs)
+    const tick = (): Effect.Effect<void> | undefined => {
+      const nowMs = clock.unsafeCurrentTimeMillis()
+      const document = pki.held()
+      if (document === undefined || ready?.document !== document || ready.epoch !== epochAt(document.params, nowMs)) discard()
+      const now = document === undefined ? undefined : ready ?? compose(document, nowMs)
       ready = undefined
-      if (now === undefined) unsent += 1
-      else yield* send(now.loop, document.params, nowMs)
+      if (document === undefined || now === undefined) {
+        unsent += 1
+        return undefined
+      }
+      const rest = send(now.loop, document.params, nowMs)
       ready = compose(document, nowMs)
-    })
+      return rest
+    }
 
     const consume: NodeLoops["consume"] = ({ payload, recipient: wanted, surbId }, receivedAtMs) => {
       if (surbId === undefined || !constantTimeEqual(wanted, recipient)) return false
@@ -124,9 +127,9 @@ export const makeNodeLoops = (config: NodeLoopsConfig): Effect.Effect<NodeLoops,
     yield* showMetric("suspects", watch.suspectCount)
     yield* showMetric("paused", () => (watch.isPaused() ? 1 : 0))
     yield* forkLoop("loops", identity.name, followRate({
-      params: Effect.map(pki.current, ({ params }) => params),
+      params: () => pki.held()?.params,
       rateOf: config.rateOf,
-      onTick: () => tick,
+      onTick: tick,
       onLate: () => { unsent += 1 }
     }))
     return { consume, watch }

@@ -38,7 +38,7 @@ export interface ReplicaLinksConfig<E> extends Pick<NetworkSetting, "params"> {
   /** The replicas listed now, without the caller itself. */
   readonly replicas: Effect.Effect<ReadonlyArray<ListedReplica>>
   readonly connect: (name: string) => Effect.Effect<(frame: Uint8Array) => Effect.Effect<Uint8Array, E>, never, Scope.Scope>
-  readonly onReply: (replicaId: number, frame: Uint8Array) => Effect.Effect<void>
+  readonly onReply: (replicaId: number, frame: Uint8Array) => Effect.Effect<void> | undefined
   /** Told of every failed call to a replica. */
   readonly onFailed?: (replicaId: number) => Effect.Effect<void>
 }
@@ -82,7 +82,7 @@ export const makeReplicaLinks = <E>(config: ReplicaLinksConfig<E>): Effect.Effec
         decoy,
         call,
         onReply: (frame) => config.onReply(replicaId, frame),
-        onFailed: config.onFailed?.(replicaId) ?? Effect.void
+        ...(config.onFailed === undefined ? {} : { onFailed: config.onFailed(replicaId) })
       }))
     const open = (replica: ListedReplica) =>
       Effect.gen(function*() {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Clock, Data, Effect, Either, Random } from "effect"
+import { Data, Effect, Either } from "effect"
 import { zeroed } from "../bytes/allocate.ts"
 import { toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
@@ -33,11 +33,19 @@ export class ComposeFailed extends Data.TaggedError("ComposeFailed")<{
   readonly reason: "no-document" | "no-service-node" | "no-path"
 }> {}
 
+/** A packet that is made, or will be. */
+export type Composing = Either.Either<ComposedPacket, ComposeFailed> | Effect.Effect<ComposedPacket, ComposeFailed>
+
+/** True when nothing has to be waited for. */
+export const isMade = (composing: Composing): composing is Either.Either<ComposedPacket, ComposeFailed> => Either.isEither(composing)
+
 export interface Composer {
   /** Parameters of the current document. */
   readonly params: Effect.Effect<MixnetParams, NoDocument>
-  readonly request: (request: PacketRequest) => Effect.Effect<ComposedPacket, ComposeFailed>
-  readonly decoy: Effect.Effect<ComposedPacket, ComposeFailed>
+  /** The same at once; undefined while there is none. */
+  readonly paramsNow: () => MixnetParams | undefined
+  readonly request: (request: PacketRequest) => Composing
+  readonly decoy: () => Composing
 }
 
 /** What is derived once per document. */
@@ -60,48 +68,39 @@ export const makeComposer = (port: Pick<PacketPortService, "gateway" | "queueId"
   Effect.gen(function* () {
     const crypto = yield* Crypto
     const pki = yield* PkiView
+    const clock = yield* Effect.clock
     const entropy = yield* EntropySource
     const uniform = uniformFrom(entropy)
     let latest: DocumentView | undefined
 
-    const view: Effect.Effect<DocumentView, ComposeFailed> = pki.current.pipe(
-      Effect.mapError(() => new ComposeFailed({ reason: "no-document" })),
-      Effect.flatMap((document) => {
-        if (latest?.document !== document) latest = viewOf(crypto, document)
-        return latest === undefined ? Effect.fail(new ComposeFailed({ reason: "no-document" })) : Effect.succeed(latest)
-      })
-    )
+    const view = (): DocumentView | undefined => {
+      const document = pki.held()
+      if (document !== undefined && latest?.document !== document) latest = viewOf(crypto, document)
+      return document === undefined ? undefined : latest
+    }
+    const failed = (reason: ComposeFailed["reason"]): Either.Either<never, ComposeFailed> => Either.left(new ComposeFailed({ reason }))
 
-    const compose = ({ document, geometry }: DocumentView, serviceNode: NodeDescriptor, recipient: RecipientId, userPayload: Uint8Array) =>
-      Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
-        Either.mapLeft(
-          composeRequest(
-            crypto,
-            geometry,
-            document,
-            document.params,
-            { nowMs, gateway: port.gateway, serviceNode, recipient, replyRecipient: port.queueId, userPayload },
-            entropy,
-            uniform
-          ),
-          () => new ComposeFailed({ reason: "no-path" })
-        )
-      )
-
+    const compose = ({ document, geometry }: DocumentView, serviceNode: NodeDescriptor, recipient: RecipientId, userPayload: Uint8Array) => {
+      const plan = { nowMs: clock.unsafeCurrentTimeMillis(), gateway: port.gateway, serviceNode, recipient, replyRecipient: port.queueId, userPayload }
+      const composed = composeRequest(crypto, geometry, document, document.params, plan, entropy, uniform)
+      return Either.isRight(composed) ? Either.right(composed.right) : failed("no-path")
+    }
+    const request = ({ payload, recipient, serviceNode }: PacketRequest): Either.Either<ComposedPacket, ComposeFailed> => {
+      const seen = view()
+      if (seen === undefined) return failed("no-document")
+      const node = seen.serviceNodes.get(toHex(serviceNode))
+      return node === undefined ? failed("no-service-node") : compose(seen, node, recipient, payload)
+    }
+    const decoy = (): Either.Either<ComposedPacket, ComposeFailed> => {
+      const seen = view()
+      if (seen === undefined) return failed("no-document")
+      const echo = seen.echoes[Math.floor(uniform() * seen.echoes.length)]
+      return echo === undefined ? failed("no-service-node") : compose(seen, echo.node, echo.recipient, zeroed(seen.geometry.userPayloadBytes))
+    }
     return {
       params: Effect.map(pki.current, ({ params }) => params),
-      request: ({ payload, recipient, serviceNode }) =>
-        Effect.flatMap(view, (seen) => {
-          const node = seen.serviceNodes.get(toHex(serviceNode))
-          return node === undefined ? Effect.fail(new ComposeFailed({ reason: "no-service-node" })) : compose(seen, node, recipient, payload)
-        }),
-      decoy: Effect.flatMap(view, (seen) =>
-        Effect.flatMap(Random.nextIntBetween(0, seen.echoes.length), (echoIndex) => {
-          const echo = seen.echoes[echoIndex]
-          return echo === undefined
-            ? Effect.fail(new ComposeFailed({ reason: "no-service-node" }))
-            : compose(seen, echo.node, echo.recipient, zeroed(seen.geometry.userPayloadBytes))
-        })
-      )
+      paramsNow: () => pki.held()?.params,
+      request,
+      decoy
     }
   })

@@ -10,9 +10,9 @@
  *
  * @module
  */
-import { Clock, Deferred, Effect, Either } from "effect"
+import { Deferred, Effect, Either, Exit } from "effect"
 import { zeroize } from "../crypto/zeroize.ts"
-import type { ComposedPacket, Composer } from "./composer.ts"
+import { type ComposedPacket, type ComposeFailed, type Composer, isMade } from "./composer.ts"
 import type { Transmission, TransmissionQueue } from "./transmission-queue.ts"
 
 /** Wait after a packet could not be composed. */
@@ -31,12 +31,12 @@ export interface OutletOptions<Owner> {
   /** True while no transmission may leave. */
   readonly isHeld?: () => boolean
   /** Told of every transmission that no longer waits in the queue. */
-  readonly onLeftQueue: (transmission: Transmission<Owner>) => Effect.Effect<void>
+  readonly onLeftQueue: (transmission: Transmission<Owner>) => void
 }
 
 export interface Outlet<Owner> {
-  /** Fills the outlet, unless it is full or waits after a failure. */
-  readonly prepare: Effect.Effect<void>
+  /** Fills the outlet, unless it is full or waits after a failure; gives what is left to do where composing takes time. */
+  readonly prepare: () => Effect.Effect<void> | undefined
   /** Takes the packet that is ready. */
   readonly take: () => Prepared<Owner> | undefined
   /** Replaces the packet that is ready when it carries `transmission`. */
@@ -79,49 +79,65 @@ class Slot<Owner> {
   }
 }
 
+/** What a composer is at work for: a transmission, from the queue or kept back from a hold, or a decoy. */
+interface Task<Owner> {
+  readonly transmission: Transmission<Owner> | undefined
+  readonly isKept: boolean
+}
+
 export const makeOutlet = <Owner>(options: OutletOptions<Owner>): Effect.Effect<Outlet<Owner>> =>
   Effect.gen(function* () {
     const { composer, isHeld = () => false, onLeftQueue, queue } = options
-    const composing = yield* Effect.makeSemaphore(1)
+    const clock = yield* Effect.clock
     const slot = new Slot<Owner>()
     let retryAtMs = 0
-    let closed = false
+    let isClosed = false
+    /** While composing goes on nothing else is begun: it ends with a full outlet, or goes on by itself. */
+    let isComposing = false
 
-    /** One attempt; true when the outlet is full or has to wait. */
-    const attempt = (nowMs: number) =>
-      Effect.gen(function* () {
-        const kept = isHeld() ? undefined : slot.takeKept()
-        const transmission = isHeld() ? undefined : kept ?? queue?.take()
-        const leaveQueue = (left: Transmission<Owner>) => (left === kept ? Effect.void : onLeftQueue(left))
-        const composed = yield* Effect.either(transmission === undefined ? composer.decoy : composer.request(transmission.request))
-        if (transmission?.withdrawn === true || closed) {
-          if (Either.isRight(composed)) zeroize(composed.right.surbKeys)
-          if (transmission !== undefined) yield* leaveQueue(transmission)
-          return closed
+    const nextTask = (): Task<Owner> => {
+      if (isHeld()) return { transmission: undefined, isKept: false }
+      const kept = slot.takeKept()
+      return { transmission: kept ?? queue?.take(), isKept: kept !== undefined }
+    }
+    const finish = ({ isKept, transmission }: Task<Owner>, composed: Either.Either<ComposedPacket, ComposeFailed>, nowMs: number): void => {
+      const leave = (): void => { if (transmission !== undefined && !isKept) onLeftQueue(transmission) }
+      if (transmission?.withdrawn === true || isClosed) {
+        if (Either.isRight(composed)) zeroize(composed.right.surbKeys)
+        return leave()
+      }
+      if (Either.isRight(composed)) {
+        slot.prepared = { composed: composed.right, transmission }
+        leave()
+        if (isHeld()) slot.keepBack()
+        return
+      }
+      if (transmission !== undefined && composed.left.reason !== "no-document") {
+        leave()
+        Deferred.unsafeDone(transmission.settled, Exit.succeed({ _tag: "NotComposed" }))
+        return
+      }
+      if (isKept) slot.kept = transmission
+      else if (transmission !== undefined) queue?.putBack(transmission)
+      retryAtMs = nowMs + COMPOSE_RETRY_MS
+    }
+    const prepare = (): Effect.Effect<void> | undefined => {
+      if (isComposing) return undefined
+      const nowMs = clock.unsafeCurrentTimeMillis()
+      while (!isClosed && slot.prepared === undefined && nowMs >= retryAtMs) {
+        const task = nextTask()
+        const made = task.transmission === undefined ? composer.decoy() : composer.request(task.transmission.request)
+        if (!isMade(made)) {
+          isComposing = true
+          return Effect.flatMap(Effect.ensuring(Effect.either(made), Effect.sync(() => { isComposing = false })), (composed) => {
+            finish(task, composed, nowMs)
+            return prepare() ?? Effect.void
+          })
         }
-        if (Either.isRight(composed)) {
-          slot.prepared = { composed: composed.right, transmission }
-          if (transmission !== undefined) yield* leaveQueue(transmission)
-          return !isHeld() || !slot.keepBack()
-        }
-        if (transmission !== undefined && composed.left.reason !== "no-document") {
-          yield* leaveQueue(transmission)
-          yield* Deferred.succeed(transmission.settled, { _tag: "NotComposed" })
-          return false
-        }
-        if (kept !== undefined) slot.kept = kept
-        else if (transmission !== undefined) queue?.putBack(transmission)
-        retryAtMs = nowMs + COMPOSE_RETRY_MS
-        return true
-      })
-
-    const prepare = composing.withPermits(1)(
-      Effect.gen(function* () {
-        const nowMs = yield* Clock.currentTimeMillis
-        let settled = closed || slot.prepared !== undefined || nowMs < retryAtMs
-        while (!settled) settled = yield* attempt(nowMs)
-      })
-    )
+        finish(task, made, nowMs)
+      }
+      return undefined
+    }
 
     return {
       prepare,
@@ -131,11 +147,11 @@ export const makeOutlet = <Owner>(options: OutletOptions<Owner>): Effect.Effect<
           if (transmission === slot.kept) slot.kept = undefined
           if (transmission !== slot.prepared?.transmission) return Effect.void
           slot.drop()
-          return prepare
+          return prepare() ?? Effect.void
         }),
-      hold: Effect.suspend(() => (slot.keepBack() ? prepare : Effect.void)),
+      hold: Effect.suspend(() => (slot.keepBack() ? prepare() : undefined) ?? Effect.void),
       discard: () => {
-        closed = true
+        isClosed = true
         slot.drop()
       }
     }

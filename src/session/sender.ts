@@ -58,6 +58,36 @@ export interface SenderOptions<Owner extends object> {
   readonly send: (packet: Uint8Array) => boolean
 }
 
+/** A number of places; who comes when all are taken waits for one, first come, first served. */
+class Places {
+  readonly #waiting = new Set<() => void>()
+  #free: number
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  readonly take: Effect.Effect<void> = Effect.async((resume) => {
+    const enter = (): void => {
+      this.#waiting.delete(enter)
+      this.#free -= 1
+      resume(Effect.void)
+    }
+    if (this.#free > 0 && this.#waiting.size === 0) {
+      enter()
+      return
+    }
+    this.#waiting.add(enter)
+    return Effect.sync(() => this.#waiting.delete(enter))
+  })
+
+  release(): void {
+    this.#free += 1
+    const [next] = this.#waiting
+    if (this.#free > 0) next?.()
+  }
+}
+
 /** Makes the sender of one session; its `run` starts the schedule. */
 export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -65,8 +95,8 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
     const counts: SenderCounts = { sent: 0, decoys: 0, emptyTicks: 0, lateTicks: 0, portDrops: 0 }
     const clock = yield* Effect.clock
     const queue = new TransmissionQueue<Owner>()
-    const backlog = yield* Effect.makeSemaphore(BACKLOG_COUNT)
-    const onLeftQueue = (transmission: Transmission<Owner>) => (transmission.lane === "fresh" ? Effect.asVoid(backlog.release(1)) : Effect.void)
+    const backlog = new Places(BACKLOG_COUNT)
+    const onLeftQueue = ({ lane }: Transmission<Owner>): void => { if (lane === "fresh") backlog.release() }
     const requests = yield* makeOutlet<Owner>({ composer, queue, onLeftQueue, isHeld: watch.isPaused })
     const loops = yield* makeOutlet<Owner>({ composer, onLeftQueue })
 
@@ -88,20 +118,21 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
       if (!options.send(packet)) counts.portDrops++
     }
 
-    const onTick = (outlet: Outlet<Owner>) => (params: MixnetParams) =>
-      Effect.suspend(() => {
-        const prepared = outlet.take()
-        if (prepared === undefined) counts.emptyTicks++
-        else emit(prepared, clock.unsafeCurrentTimeMillis(), params)
-        return outlet.prepare
-      })
+    const onTick = (outlet: Outlet<Owner>) => (params: MixnetParams) => {
+      const prepared = outlet.take()
+      if (prepared === undefined) counts.emptyTicks++
+      else emit(prepared, clock.unsafeCurrentTimeMillis(), params)
+      return outlet.prepare()
+    }
     const stream = (outlet: Outlet<Owner>, rateOf: (params: MixnetParams) => number) =>
-      Effect.zipRight(outlet.prepare, followRate({ params: composer.params, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ }))
+      Effect.zipRight(Effect.suspend(() => outlet.prepare() ?? Effect.void), followRate({ params: composer.paramsNow, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ }))
 
     const withdraw = (transmission: Transmission<Owner>) =>
       Effect.suspend(() => {
         transmission.withdrawn = true
-        return queue.remove(transmission) ? onLeftQueue(transmission) : requests.withdraw(transmission)
+        if (!queue.remove(transmission)) return requests.withdraw(transmission)
+        onLeftQueue(transmission)
+        return Effect.void
       })
 
     return {
@@ -110,7 +141,7 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
       transmit: (request, owner, lane) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
-            if (lane === "fresh") yield* restore(backlog.take(1))
+            if (lane === "fresh") yield* restore(backlog.take)
             const settled = yield* Deferred.make<TransmissionOutcome>()
             const transmission: Transmission<Owner> = { request, owner, lane, settled, withdrawn: false }
             queue.offer(transmission)

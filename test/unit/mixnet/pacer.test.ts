@@ -36,7 +36,7 @@ const serve = (untilMs: number, work: (index: number) => number): Run => {
     const workMs = work(servedMs.length - 1)
     return workMs > 0 ? Effect.sleep(workMs) : Effect.void
   })
-  const ticks = poissonTicks(RATE_PER_MS, onTick, { sendSlackMs: SEND_SLACK_MS, onDropped: () => dropped++ })
+  const ticks = poissonTicks(RATE_PER_MS, () => onTick, { sendSlackMs: SEND_SLACK_MS, onDropped: () => dropped++ })
   runVirtual(seeded(Effect.race(ticks, Effect.sleep(untilMs))))
   return { servedMs, dropped }
 }
@@ -99,10 +99,10 @@ describe("slow ticks", () => {
 
 describe("streams of ticks", () => {
   it("end with the error of a tick", () => {
-    const ticks = poissonTicks(RATE_PER_MS, Effect.fail("planted"), { sendSlackMs: SEND_SLACK_MS })
+    const ticks = poissonTicks(RATE_PER_MS, () => Effect.fail("planted"), { sendSlackMs: SEND_SLACK_MS })
     expect(runVirtual(seeded(Effect.flip(ticks)))).toBe("planted")
   })
   it("refuse a rate that is not positive", () => {
-    for (const rate of [0, -1, Number.NaN]) expect(() => poissonTicks(rate, Effect.void, { sendSlackMs: 1 })).toThrow(RangeError)
+    for (const rate of [0, -1, Number.NaN]) expect(() => poissonTicks(rate, () => undefined, { sendSlackMs: 1 })).toThrow(RangeError)
   })
 })

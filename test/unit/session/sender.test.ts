@@ -78,7 +78,8 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
       const composer: Composer = {
         params: Effect.suspend(() => (bench.hasDocument ? Effect.succeed(tinyParams) : Effect.fail(new NoDocument()))),
         request: ({ payload }) => composed(payload[0] ?? 0),
-        decoy: composed(0)
+        decoy: () => composed(0),
+        paramsNow: () => (bench.hasDocument ? tinyParams : undefined)
       }
       const departures: Array<Departure> = []
       const ledger = new SurbLedger<Owner>()
@@ -174,9 +175,10 @@ describe("the schedule", () => {
       const composer: Composer = {
         params: Effect.succeed(tinyParams),
         request: () => Effect.fail(new ComposeFailed({ reason: "no-path" })),
-        decoy: Effect.sync(() => ({
+        decoy: () => Effect.succeed({
           packet: new Uint8Array(1), surbId: SurbId.unsafe(new Uint8Array(16)), surbKeys: new Uint8Array(64), etaMs: 1, route: { forward: [], back: [] }
-        }))
+        }),
+        paramsNow: () => tinyParams
       }
       let room = 64
       const sender = yield* makeSender<Owner>({ composer, ledger: new SurbLedger<Owner>(), watch: makeWatch(), send: () => room-- > 0 })
