@@ -13,6 +13,7 @@ import { Clock, Effect, Either, Option } from "effect"
 import { zeroed } from "../../src/bytes/allocate.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
+import { callNow, mapped } from "../../src/actor/actor.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -153,7 +154,7 @@ export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =
       replicas: Effect.map(document, (seen) => seen?.replicas ?? []),
       connect: (replica) =>
         Effect.map(mount.connect(name, replica, Replica), (client) => (frame: Uint8Array) =>
-          Effect.map(client.CourierCommand({ frame }), (reply) => reply.frame)),
+          mapped(callNow(client.CourierCommand, { frame }), (reply) => reply.frame)),
       onReply: (replicaId, frame) => record(config, memory, replicaId, frame, clock.unsafeCurrentTimeMillis())
     })
     const drops = new DropCounters()

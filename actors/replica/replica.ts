@@ -8,13 +8,14 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option } from "effect"
-import { callerOf } from "../../src/actor/actor.ts"
+import { Clock, Effect, Either, Exit, FiberSet, Option } from "effect"
+import { callerOf, callNow, later, mapped } from "../../src/actor/actor.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { EntropySource, type Entropy } from "../../src/crypto/entropy.ts"
+import { makeTimer } from "../../src/actor/timer.ts"
+import { EntropySource, promptUniform, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
 import { DropCounters } from "../../src/mixnet/drop-counters.ts"
 import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.ts"
@@ -180,7 +181,7 @@ const makeFellows = (config: ReplicaConfig) =>
       })),
       connect: (fellow) =>
         Effect.map(mount.connect(name, fellow, Replica), (client) => (frame: Uint8Array) =>
-          Effect.map(client.ReplicaCommand({ frame }), (reply) => reply.frame)),
+          mapped(callNow(client.ReplicaCommand, { frame }), (reply) => reply.frame)),
       onReply: (replicaId, frame) => {
         const command = decodeLinkFrame(frame, config.pigeonhole)
         return command?._tag !== "ReplicaMessageReply" ? undefined : Effect.zipRight(
@@ -212,7 +213,6 @@ const countedTable = (table: BoxTable) => {
 export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const mount = yield* Mount
-    const scope = yield* Effect.scope
     const { proxy, replication } = yield* makeFellows(config)
     const store = new Store({ crypto: config.crypto, table: yield* countedTable(config.table), boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
     const operations: OperationsConfig = { ...config, store, proxy, replication }
@@ -221,23 +221,27 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const drops = new DropCounters()
     yield* showMetric("dropped_packets_total", () => drops.readings())
     yield* showMetric("queued", () => ({ work: inWork }))
-    const work = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
-      Effect.suspend(() => {
-        const command = workIn(config, frame, fromReplica)
-        if (command === undefined) return Effect.void
-        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => drops.count("service-queue-full"))
-        inWork += 1
-        return answerCommand(config, operations, command, fromReplica).pipe(
-          Effect.map((reply) => slots.push(peer, reply)),
-          Effect.tapErrorCause(() => Effect.sync(() => drops.count("internal-error"))),
-          Effect.tapErrorCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
-          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
-          Effect.forkIn(scope)
-        )
-      })
     const pki = yield* PkiView
-    const answer = (peer: string, frame: Uint8Array, fromReplica: boolean) =>
-      Effect.zipRight(Effect.provideService(work(peer, frame, fromReplica), PkiView, pki), Effect.map(slots.take(peer), (reply) => ({ frame: reply })))
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const work = (peer: string, command: Work, fromReplica: boolean): void => {
+      if (inWork >= IN_WORK_LIMIT) return drops.count("service-queue-full")
+      inWork += 1
+      fork(answerCommand(config, operations, command, fromReplica).pipe(
+        Effect.map((reply) => slots.push(peer, reply)),
+        Effect.tapErrorCause(() => Effect.sync(() => drops.count("internal-error"))),
+        Effect.catchAllCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
+        Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
+        Effect.provideService(PkiView, pki)
+      ))
+    }
+    const uniform = yield* promptUniform
+    const timer = yield* makeTimer
+    /** The reply is drawn and waited for in the same way whatever the command is. */
+    const answer = (peer: string, frame: Uint8Array, fromReplica: boolean): Effect.Effect<{ readonly frame: Uint8Array }> => {
+      const command = workIn(config, frame, fromReplica)
+      if (command !== undefined) work(peer, command, fromReplica)
+      return later((done) => timer(() => done(Exit.succeed({ frame: slots.next(peer) })), slots.delayMs(uniform())))
+    }
     yield* forkLoop("publication", config.identity.name, publish(config))
     yield* forkLoop("housekeeping", config.identity.name, housekeeping(config))
     yield* makeBalance({ ...config, name: config.identity.name, replication })

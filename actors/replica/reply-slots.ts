@@ -43,9 +43,19 @@ export class ReplySlots {
   /** The frame that answers one command of `peer`. */
   take(peer: string): Effect.Effect<Uint8Array> {
     return Random.next.pipe(
-      Effect.flatMap((u) => Effect.sleep(u * this.#longestDelayMs)),
-      Effect.map(() => this.#shift(peer) ?? this.#decoy)
+      Effect.flatMap((u) => Effect.sleep(this.delayMs(u))),
+      Effect.map(() => this.next(peer))
     )
+  }
+
+  /** How long a reply is to wait, for a number uniform in [0, 1). */
+  delayMs(u: number): number {
+    return u * this.#longestDelayMs
+  }
+
+  /** The frame that goes to `peer` now. */
+  next(peer: string): Uint8Array {
+    return this.#shift(peer) ?? this.#decoy
   }
 
   #shift(peer: string): Uint8Array | undefined {

@@ -71,6 +71,21 @@ export const callsOf = <Rpcs extends RpcModule.Any>(
   [...(group.requests as unknown as ReadonlyMap<string, RpcModule.AnyWithProps>).values()].map(({ _tag, annotations, successSchema }) =>
     ({ name: _tag, isStream: RpcSchema.isStreamSchema(successSchema), isOneWay: Context.get(annotations, OneWay) }))
 
+/** An effect that only waits: who has no fiber to run it in begins it, and is called back. */
+export interface Later<A, E = never> extends Effect.Effect<A, E> {
+  /** @param done  told the end, once, unless what `begin` gives has called it off before */
+  readonly begin: (done: (exit: Exit.Exit<A, E>) => void) => () => void
+}
+
+export const later = <A, E = never>(begin: Later<A, E>["begin"]): Later<A, E> =>
+  Object.assign(Effect.async<A, E>((resume) => Effect.sync(begin(resume))), { begin })
+
+export const isLater = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Later<A, E> => "begin" in effect
+
+/** What an effect gives, made into something else; what only waits still does. */
+export const mapped = <A, B, E>(effect: Effect.Effect<A, E>, change: (value: A) => B): Effect.Effect<B, E> =>
+  isLater(effect) ? later((done) => effect.begin((exit) => done(Exit.map(exit, change)))) : Effect.map(effect, change)
+
 /** How a mount makes a call at once, beside the call that waits to be run. */
 export interface Prompt<Payload, A, E> {
   readonly now: (payload: Payload) => Effect.Effect<A, E>

@@ -13,7 +13,7 @@
 import { Headers } from "@effect/platform"
 import { Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
 import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, type Scope, Stream } from "effect"
-import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, type MountError, promptCall } from "./actor.ts"
+import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, isLater, later, type MountError, promptCall } from "./actor.ts"
 import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
 import { bytesIn, type Tap } from "./call-tap.ts"
 import { reportCrash } from "./crash-report.ts"
@@ -111,6 +111,17 @@ const answerOf = <A>(connection: Connection, call: string, handler: Handler, exi
 /** `answered` says that the handler itself ended with a value or a declared error, so that a reply crosses. */
 type Done = (exit: Exit.Exit<unknown, unknown>, answered: boolean) => void
 
+/** Runs a handler's effect in a fiber of its actor. @returns interrupts it */
+const runIn = (host: Host, handler: Handler, effect: Effect.Effect<unknown, unknown>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): () => void => {
+  const fiber = Runtime.runFork(handler.runtime, effect)
+  host.fibers.add(fiber)
+  fiber.addObserver((exit) => {
+    host.fibers.delete(fiber)
+    onEnd(exit)
+  })
+  return () => fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
 /**
  * Starts a handler's effect for one call. `done` is told the end once, from wherever it comes: the handler, the actor's or the connection's
  * closing, the time limit. The function returned ends the call silently, for callers that are gone.
@@ -124,7 +135,7 @@ const start = (
   done: Done
 ): () => void => {
   let open = true
-  let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  let stop: (() => void) | undefined
   const close = (): boolean => {
     if (!open) return false
     open = false
@@ -134,7 +145,7 @@ const start = (
     return true
   }
   const cancel = (): void => {
-    if (close()) fiber?.unsafeInterruptAsFork(FiberId.none)
+    if (close()) stop?.()
   }
   const pending = {
     deadlineMs: timed ? connection.deadlines.fromNow() : Number.POSITIVE_INFINITY,
@@ -148,14 +159,11 @@ const start = (
   host.pending.add(pending)
   connection.pending.add(pending)
   if (timed) connection.deadlines.add(pending)
-  const running = Runtime.runFork(handler.runtime, effect)
-  fiber = running
-  host.fibers.add(running)
-  running.addObserver((exit) => {
-    host.fibers.delete(running)
+  const onEnd = (exit: Exit.Exit<unknown, unknown>): void => {
     if (close()) done(answerOf(connection, call, handler, exit), answered(exit))
-  })
-  if (!open) running.unsafeInterruptAsFork(FiberId.none)
+  }
+  stop = isLater(effect) ? effect.begin(onEnd) : runIn(host, handler, effect, onEnd)
+  if (!open) stop()
   return cancel
 }
 
@@ -171,8 +179,7 @@ const callOnce = (connection: Connection, call: string, payload: unknown): Effec
   connection.observe(call, "request", payload)
   const effect = effectOf(handler, payload, connection)
   if (Exit.isExit(effect)) return ended(answerOf(connection, call, handler, effect), answered(effect))
-  return Effect.async<unknown, unknown>((resume) =>
-    Effect.sync(start(connection, call, target, effect, true, (exit, crossed) => resume(ended(exit, crossed)))))
+  return later((done) => start(connection, call, target, effect, true, (exit, crossed) => done(ended(exit, crossed))))
 }
 
 const callStream = (connection: Connection, call: string, payload: unknown): Stream.Stream<unknown, unknown> =>

@@ -10,7 +10,7 @@
  */
 import type { Rpc } from "@effect/rpc"
 import { Chunk, Effect, Either, Exit, Mailbox, Option, Stream } from "effect"
-import { ActorUnavailable, CallTimedOut, type Client, type MountError, promptCall } from "./actor.ts"
+import { ActorUnavailable, CallTimedOut, type Client, later, type MountError, promptCall } from "./actor.ts"
 import type { CallDeadlines } from "./call-deadlines.ts"
 import type { CallCodec } from "./tcp-call-codec.ts"
 import type { FromResponder, Refusal } from "./tcp-envelope.ts"
@@ -113,10 +113,10 @@ const callOnce = (context: ClientContext, call: string, codec: CallCodec, payloa
     end = exit
     tell?.(exit)
   })
-  return end ?? Effect.async<unknown, unknown>((resume) => {
-    tell = resume
-    if (end !== undefined) resume(end)
-    return Effect.sync(() => started?.cancel())
+  return end ?? later((done) => {
+    tell = done
+    if (end !== undefined) done(end)
+    return () => started?.cancel()
   })
 }
 

@@ -25,7 +25,7 @@ import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
-import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
+import { listedNodeId, type NodeDescriptor } from "../pki/descriptor.ts"
 import { SURB_ID_BYTES, SurbId, type Geometry, type NodeId, type RecipientId } from "../sphinx/geometry.ts"
 import { createPacket, encodeForwardPayload, type PathHop } from "../sphinx/packet.ts"
 import type { RoutingCommand } from "../sphinx/routing-command.ts"
@@ -150,7 +150,7 @@ const chooseRoute = (params: MixnetParams, ways: Ways, nowMs: number, uniform: U
 /** The hops as Sphinx wants them; `lastCommands` stand behind the last hop's delay, if it has one. */
 const pathOf = (crypto: CryptoBackend, { hops }: TimedPath, lastCommands: ReadonlyArray<RoutingCommand>): Array<PathHop> =>
   hops.map(({ delayMs, node, publicKey }, hopIndex) => ({
-    nodeId: nodeIdOf(crypto, node.identityKey),
+    nodeId: listedNodeId(crypto, node),
     publicKey,
     commands: [
       ...(delayMs > 0 ? [{ _tag: "NodeDelay", delayMs } as const] : []),

@@ -13,7 +13,7 @@ import { constantTimeEqual } from "../bytes/equal.ts"
 import { ByteReader } from "../bytes/reader.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
-import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
+import { listedNodeId, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
 import type { NodeId } from "../sphinx/geometry.ts"
 
@@ -27,7 +27,10 @@ export type PathView = Pick<Document, "mixLayers" | "gateways">
 export type Uniform = () => number
 
 /** Such numbers, made of an entropy source. */
-export const uniformFrom = (entropy: Entropy): Uniform => () => Number(new ByteReader("random bits", entropy(8)).u64() >> 11n) / 2 ** 53
+export const uniformFrom = (entropy: Entropy): Uniform => () => {
+  const reader = new ByteReader("random bits", entropy(8))
+  return (reader.u32() * 2 ** 21 + (reader.u32() >>> 11)) / 2 ** 53
+}
 
 /**
  * One mix per layer from `fromLayer` to the one before `endLayer`, in this order; default: all. Draws one number per layer.
@@ -47,7 +50,7 @@ export const chooseMixes = (
 
 /** The gateway with this node id. @errors PathImpossible `unknown-gateway` */
 export const findGateway = (crypto: CryptoBackend, view: PathView, gateway: NodeId): Either.Either<NodeDescriptor, PathImpossible> => {
-  const found = view.gateways.find(({ identityKey }) => constantTimeEqual(nodeIdOf(crypto, identityKey), gateway))
+  const found = view.gateways.find((node) => constantTimeEqual(listedNodeId(crypto, node), gateway))
   return found === undefined ? Either.left(new PathImpossible({ reason: "unknown-gateway" })) : Either.right(found)
 }
 

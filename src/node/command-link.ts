@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { Effect, Exit, Fiber, FiberSet, Runtime, type Scope } from "effect"
+import { Effect, Exit, FiberId, FiberSet, Runtime, type Scope } from "effect"
+import { isLater } from "../actor/actor.ts"
 import { poissonTicks } from "../mixnet/pacer.ts"
 
 export interface CommandLinkConfig<E> {
@@ -18,7 +19,7 @@ export interface CommandLinkConfig<E> {
   /** Commands that may wait. */
   readonly capacity: number
   readonly decoy: Uint8Array
-  /** Sends one frame and gives the peer's reply frame. */
+  /** Begins to send one frame; gives what is left of that, up to the peer's reply frame. */
   readonly call: (frame: Uint8Array) => Effect.Effect<Uint8Array, E>
   /** Gives what is left to do with a reply. */
   readonly onReply: (frame: Uint8Array) => Effect.Effect<void> | undefined
@@ -51,10 +52,17 @@ export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
     const queue: Array<Queued> = []
-    const calls = new Set<Fiber.RuntimeFiber<Uint8Array, E>>()
+    const calls = new Set<() => void>()
     const follow = yield* FiberSet.makeRuntime<never>()
     let stalled = 0
-    let isClosed = false
+    /** Makes a call; without a fiber where it only waits. */
+    const begin = (frame: Uint8Array, ended: (exit: Exit.Exit<Uint8Array, E>) => void): () => void => {
+      const call = config.call(frame)
+      if (isLater(call)) return call.begin(ended)
+      const fiber = Runtime.runFork(runtime, call)
+      fiber.addObserver(ended)
+      return () => fiber.unsafeInterruptAsFork(FiberId.none)
+    }
     /** What comes after a call that ended, if anything. */
     const settle = (command: Queued | undefined, exit: Exit.Exit<Uint8Array, E>): Effect.Effect<void> | undefined => {
       if (Exit.isSuccess(exit)) return config.onReply(exit.value)
@@ -67,18 +75,21 @@ export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<
         return undefined
       }
       const command = queue.shift()
-      const fiber = Runtime.runFork(runtime, Effect.suspend(() => config.call(command?.frame ?? config.decoy)))
-      calls.add(fiber)
-      fiber.addObserver((exit) => {
-        calls.delete(fiber)
-        const rest = isClosed ? undefined : settle(command, exit)
+      let stop = (): void => undefined
+      const callOff = (): void => stop()
+      calls.add(callOff)
+      const ended = (exit: Exit.Exit<Uint8Array, E>): void => {
+        if (!calls.delete(callOff)) return
+        const rest = settle(command, exit)
         if (rest !== undefined) follow(rest)
-      })
+      }
+      stop = begin(command?.frame ?? config.decoy, ended)
       return undefined
     }
-    yield* Effect.addFinalizer(() => Effect.suspend(() => {
-      isClosed = true
-      return Fiber.interruptAll([...calls])
+    yield* Effect.addFinalizer(() => Effect.sync(() => {
+      const open = [...calls]
+      calls.clear()
+      for (const callOff of open) callOff()
     }))
     yield* Effect.forkScoped(poissonTicks(config.ratePerMs, tick, { sendSlackMs: config.sendSlackMs }))
     return {

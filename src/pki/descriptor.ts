@@ -124,6 +124,18 @@ export const COMPUTE_DESCRIPTOR_VERSION = 1
 /** Node id, replica id hash or service id of an identity key: H256. */
 export const nodeIdOf = (crypto: CryptoBackend, identityKey: Uint8Array): NodeId => NodeId.unsafe(crypto.blake2b256(identityKey))
 
+/** By backend, since not all hash alike. */
+const listedIds = new WeakMap<CryptoBackend, WeakMap<object, NodeId>>()
+
+/** The node id of a descriptor, hashed once in its life: routes are drawn for every packet. */
+export const listedNodeId = (crypto: CryptoBackend, descriptor: { readonly identityKey: Uint8Array }): NodeId => {
+  const ids = listedIds.get(crypto) ?? new WeakMap<object, NodeId>()
+  listedIds.set(crypto, ids)
+  const id = ids.get(descriptor) ?? nodeIdOf(crypto, descriptor.identityKey)
+  ids.set(descriptor, id)
+  return id
+}
+
 const SIGNED_FIELDS = ["body", "signature"]
 const NODE_FIELDS = ["kind", "name", "role", "epoch", "identityKey", "mixLayer", "mixKeys", "services", "linkKey", "addresses"]
 const SERVICE_FIELDS = ["capability", "endpoint"]

@@ -125,7 +125,10 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
       return outlet.prepare()
     }
     const stream = (outlet: Outlet<Owner>, rateOf: (params: MixnetParams) => number) =>
-      Effect.zipRight(Effect.suspend(() => outlet.prepare() ?? Effect.void), followRate({ params: composer.paramsNow, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ }))
+      Effect.zipRight(
+        Effect.suspend(() => outlet.prepare() ?? Effect.void),
+        followRate({ params: composer.paramsNow, rateOf, onTick: onTick(outlet), onLate: () => void counts.lateTicks++ })
+      )
 
     const withdraw = (transmission: Transmission<Owner>) =>
       Effect.suspend(() => {

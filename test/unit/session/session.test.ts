@@ -231,7 +231,7 @@ describe("replies", () => {
 })
 
 describe("documents", () => {
-  it("C2: without a document nothing leaves but the one packet of each stream that was ready; once there is one again the request goes out within the retry period", () => {
+  it("C2: without a document nothing leaves but what was ready; once there is one again the request goes out within the retry period", () => {
     const { departures, reply, startedAtMs } = inNetwork({}, (network, session) =>
       Effect.gen(function* () {
         const document = network.document
