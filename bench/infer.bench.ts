@@ -19,7 +19,7 @@
  *
  * @module
  */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Logger } from "effect"
 import { launch, type Network } from "../actors/launch.ts"
 import { infer } from "../actors/session-api.ts"
 import type { ModelInput } from "../src/model/client-codec.ts"
@@ -105,7 +105,10 @@ const run = ({ crypto, small }: BenchOptions): Promise<ReadonlyArray<BenchRow>> 
     const network = yield* launch(topology, { backend: crypto.name === "native" ? "native" : "reference" })
     return yield* Effect.forEach(cases, ({ input, model }) =>
       Effect.map(Effect.replicateEffect(runOnce(network, model, input), small ? 1 : RUN_COUNT), (runs) => rowOf(model, runs)))
-  })))
+  })).pipe(
+    // standard output is the table's, or one JSON object
+    Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+  ))
 }
 
 export const inferBench: Bench = {
