@@ -18,7 +18,8 @@ import type { Topology } from "../../src/topology/topology.ts"
 import { validateTopology } from "../../src/topology/validate.ts"
 
 /** Checks what the lab has put together; a topology that cannot run is a mistake of the lab's. */
-const checked = (topology: Topology): Topology => Either.getOrThrow(validateTopology(topology)).topology
+const checked = (topology: Topology): Topology =>
+  Either.getOrThrowWith(validateTopology(topology), ({ field, message }) => new RangeError(`${topology.name}: ${field ?? "topology"}: ${message}`)).topology
 
 const HOUR_MS = 3_600_000
 
@@ -46,10 +47,12 @@ export interface MixingChoice {
   readonly clients: number
   readonly mixesPerLayer: number
   readonly params?: Partial<MixnetParams>
+  /** Default: one whose cover fits the default rates. */
+  readonly service?: ComputeChoice
 }
 
 /** Three layers of mixes and many clients: for entropy, matching and tracing. */
-export const mixingNetwork = ({ clients, mixesPerLayer, params }: MixingChoice): Topology =>
+export const mixingNetwork = ({ clients, mixesPerLayer, params, service = IDLE_SERVICE }: MixingChoice): Topology =>
   checked(network({
     name: "lab-mixing",
     params: { ...mixingParams, ...params },
@@ -57,7 +60,7 @@ export const mixingNetwork = ({ clients, mixesPerLayer, params }: MixingChoice):
     mixLayers: [mixesPerLayer, mixesPerLayer, mixesPerLayer],
     serviceNodes: [{ couriers: 1 }, { couriers: 1 }],
     replicas: 4,
-    computes: [IDLE_SERVICE],
+    computes: [service],
     clients
   }))
 

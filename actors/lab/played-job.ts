@@ -56,7 +56,7 @@ const read = (network: Network, { receiver }: JobRequest, ticket: Uint8Array) =>
     const client = yield* network.client(receiver)
     let overflow = 0
     const outcome = yield* client.Fetch({ ticket }).pipe(
-      Stream.runForEach((event) => Effect.sync(() => { if (event._tag === "Answered") overflow = event.overflow })),
+      Stream.runForEach((event) => Effect.sync(() => { if (event._tag === "Answered" || event._tag === "EdgePassed") overflow = event.overflow })),
       Effect.as<JobOutcome>("answer"),
       Effect.catchAll((error: InferenceFailed | MountError) =>
         Effect.succeed<JobOutcome>(error._tag === "InferenceFailed" && error.reason === "job-failed" ? "failure" : "lost"))

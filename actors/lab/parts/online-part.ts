@@ -24,6 +24,8 @@ const CLIENTS = 16
 /** The first clients never stop. */
 const ALWAYS = 8
 const ROUND_MS = 30_000
+/** A packet every five seconds says who is online for little time of the machine's; the service's cover needs as long a quantum. */
+const SLOW_QUANTUM_MS = 600_000
 /** Share of rounds in which a client that comes and goes is there, and in which the thing happens to a person. */
 const PRESENCE = 0.7
 const EVENT_SHARE = 0.3
@@ -81,7 +83,12 @@ const asRow = (on: Disclosure, off: Disclosure, rounds: number, seed: number): R
 
 export const onlinePart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
   const rounds = ROUNDS[scale]
-  const topology = mixingNetwork({ clients: CLIENTS, mixesPerLayer: 1, params: { lambdaPPerMs: 0.0002, lambdaLPerMs: 0.0001, lambdaMPerMs: 0.00001 } })
+  const topology = mixingNetwork({
+    clients: CLIENTS,
+    mixesPerLayer: 1,
+    params: { lambdaPPerMs: 0.0002, lambdaLPerMs: 0.0001, lambdaMPerMs: 0.00001, lambdaGPerMs: 0.00001, quantumMs: SLOW_QUANTUM_MS },
+    service: { sessions: 4, deadlinesMs: [2 * SLOW_QUANTUM_MS, 4 * SLOW_QUANTUM_MS], models: [{ id: "affine", profiles: [0] }] }
+  })
   const names = topology.clients.map(({ name }) => name)
   const draw = seededDraws(seed)
   const recording = await recordWorld({ topology, seed, keeps: ({ call }) => call === "Submit" }, ({ network }) => Effect.gen(function*() {

@@ -117,8 +117,8 @@ describe("AEZ in WebAssembly, against the tables", () => {
       const [first, second] = [aez.sprpDecipher(key, iv, view), aez.sprpDecipher(key, iv, view)]
       expect(first).toEqual(sprpDecipher(key, iv, view))
       expect(Object.getPrototypeOf(first)).toBe(Uint8Array.prototype)
-      expect(first.buffer).not.toBe(second.buffer)
-      expect(first.buffer.byteLength).toBe(333)
+      second.fill(0)
+      expect(first).toEqual(sprpDecipher(key, iv, view))
     }
   })
 

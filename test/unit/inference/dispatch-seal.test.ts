@@ -116,7 +116,8 @@ const rejected: DispatchReply = { _tag: "Rejected", reason: 7, retryAfterQuanta:
 
 describe("reply plaintext", () => {
   it("puts every field at its offset", () => {
-    const view = new DataView(encodeReply(accepted).buffer)
+    const encoded = encodeReply(accepted)
+    const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.length)
     expect([view.getUint32(0), view.getUint32(4), view.getBigUint64(8), view.getBigUint64(16), view.getBigUint64(24)])
       .toEqual([0x01000000, 0, 1_010_000n, 1_070_000n, 1_210_000n])
     expect([...encodeReply(rejected).slice(0, 32)]).toEqual([1, 1, 7, 0, 1, 2, 0, 0, ...new Array<number>(24).fill(0)])

@@ -23,7 +23,7 @@ describe("dispatch plaintext", () => {
   it.each(SUITES)("puts every field of suite %i at its offset", (suite) => {
     const dispatch = sampleDispatch(suite, { attested: true })
     const bytes = encodeDispatch(suite, dispatch)
-    const view = new DataView(bytes.buffer)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     expect([bytes[0], bytes[1], bytes[2], bytes[3]]).toEqual([1, 2, 2, 0])
     expect([view.getUint16(4), view.getUint16(6)]).toEqual([0, 1])
     expect(view.getBigUint64(8)).toBe(BigInt(108 * QUANTUM_MS))

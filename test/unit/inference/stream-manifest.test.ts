@@ -38,7 +38,7 @@ const patched = (bytes: Uint8Array, offset: number, size: number, value: number)
 
 describe("manifest layout", () => {
   it("puts every field at its offset", () => {
-    const view = new DataView(input.buffer)
+    const view = new DataView(input.buffer, input.byteOffset, input.length)
     expect(input.length).toBe(BOX_BYTES)
     expect([...input.slice(0, 8)]).toEqual([0x66, 0x54, 0x4d, 0x31, 1, 0, 1, 2])
     expect([view.getUint32(8), view.getUint32(12), view.getUint32(16)]).toEqual([10, 10, 0])

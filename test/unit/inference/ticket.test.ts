@@ -19,7 +19,7 @@ describe("ticket", () => {
     const bytes = encodeTicket(ticket)
     expect(bytes.length).toBe(256)
     expect([...bytes.slice(0, 8)]).toEqual([1, 2, 3, 0, 1, 2, 0, 0])
-    expect(new DataView(bytes.buffer).getBigUint64(8)).toBe(1_700_000_010_000n)
+    expect(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(8)).toBe(1_700_000_010_000n)
     for (const [start, end, value] of [[16, 152, 1], [152, 168, 2], [168, 200, 3], [200, 232, 4], [232, 256, 0]] as const) {
       expect(bytes.slice(start, end)).toEqual(new Uint8Array(end - start).fill(value))
     }
