@@ -8,6 +8,7 @@
  * @module
  */
 import { Effect, Either } from "effect"
+import { machineClock } from "../src/actor/timer.ts"
 import { Mount } from "../src/actor/mount.ts"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
@@ -55,6 +56,6 @@ const serve = (message: Extract<ToMixProcess, { type: "start" }>): Effect.Effect
   }))
 
 process.once("message", (message: ToMixProcess) => {
-  if (message.type === "start") Effect.runFork(serve(message))
+  if (message.type === "start") Effect.runFork(Effect.withClock(serve(message), machineClock))
 })
 process.on("disconnect", () => process.exit(0))

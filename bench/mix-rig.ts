@@ -12,7 +12,7 @@
 import { Clock, Effect, Either, Option, type Scope } from "effect"
 import { mix } from "../actors/mix/mix.ts"
 import { Mix } from "../actors/mix/protocol.ts"
-import { RpcGroup } from "../src/actor/actor.ts"
+import { callNow, RpcGroup } from "../src/actor/actor.ts"
 import { Mount, type MountService } from "../src/actor/mount.ts"
 import { Forward, PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
 import { makeOutbox } from "../src/actor/outbox.ts"
@@ -151,7 +151,7 @@ export const startTraffic = (senderMount: MountService, receiverMount: MountServ
     const client = yield* senderMount.connect(SENDER, MIX, Mix)
     const outbox = yield* makeOutbox({
       capacity: 2 * IN_FLIGHT, batchLimit: PACKETS_PER_BATCH, slackMs: 10_000,
-      send: (packets) => client.Forward({ packets }), onLost: () => { throw new RangeError("the bench lost packets") }
+      send: (packets) => callNow(client.Forward, { packets }), onLost: () => { throw new RangeError("the bench lost packets") }
     })
     const finished = yield* Effect.makeLatch(false)
     let waiting: ReadonlyArray<Uint8Array> = []

@@ -16,6 +16,7 @@
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Context, Effect, Layer, type Scope } from "effect"
+import { machineClock } from "../src/actor/timer.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
 import type { CryptoBackend } from "../src/crypto/backend.ts"
@@ -167,7 +168,8 @@ const withThreads = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow,
 
 const run = ({ crypto, small }: BenchOptions): Promise<ReadonlyArray<BenchRow>> => {
   const plan = small ? SMALL : FULL
-  return Effect.runPromise(Effect.forEach([inMemory, overTcp, withThreads], (row) => Effect.scoped(row(crypto, plan))))
+  const rows = Effect.forEach([inMemory, overTcp, withThreads], (row) => Effect.scoped(row(crypto, plan)))
+  return Effect.runPromise(Effect.withClock(rows, machineClock))
 }
 
 export const mixBench: Bench = {

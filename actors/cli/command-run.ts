@@ -13,6 +13,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Cause, Console, Effect, Either, Exit, Logger, LogLevel, Option } from "effect"
+import { machineClock } from "../../src/actor/timer.ts"
 import { sortArguments, withoutMarks } from "./argument-list.ts"
 import { CliFailure, failed, INTERRUPTED_STATUS, misused, thrownMessage } from "./cli-failure.ts"
 import { runCommandLine } from "./command-tree.ts"
@@ -50,7 +51,8 @@ const program = (args: ReadonlyArray<string>): Effect.Effect<number> =>
         const { exitStatus, message } = failureOf(cause)
         return Effect.as(printAside(`funion: ${message}\n`), exitStatus)
       }
-    }))
+    })),
+    Effect.withClock(machineClock)
   )
 
 /** Runs the program. @param args  without program and script @returns the exit status, when nothing is left running */

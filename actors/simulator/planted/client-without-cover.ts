@@ -45,9 +45,14 @@ export const clientWithoutCover: Variant = (life, { around, lifeWith, stock }) =
   }
   const mount = bentMount(around.mount, { served: () => Effect.succeed(watchBusiness(business)) })
   const onView = (view: DirectoryView): void => {
-    const { current } = view
-    const bent: { current: DirectoryView["current"] } = view
-    bent.current = Effect.map(current, (document) => (business.isBusy ? bareOf(document) : document))
+    const { current, held } = view
+    const bent: { current: DirectoryView["current"]; held: DirectoryView["held"] } = view
+    const bend = (document: Document): Document => (business.isBusy ? bareOf(document) : document)
+    bent.current = Effect.map(current, bend)
+    bent.held = () => {
+      const document = held()
+      return document === undefined ? undefined : bend(document)
+    }
   }
   return lifeWith({ ...around, mount, onView }, stock)
 }

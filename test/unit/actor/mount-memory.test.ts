@@ -7,8 +7,8 @@
  * @module
  */
 import { expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Random, Schema, type Scope, Stream, TestClock } from "effect"
-import { ActorUnavailable, CallTimedOut, Frame, Frames, Rpc, RpcGroup } from "../../../src/actor/actor.ts"
+import { Effect, Exit, Fiber, Layer, Random, Schema, type Scope, Stream, TestClock } from "effect"
+import { ActorUnavailable, callNow, CallTimedOut, Frame, Frames, isLater, later, mapped, Rpc, RpcGroup } from "../../../src/actor/actor.ts"
 import type { TapEvent } from "../../../src/actor/call-tap.ts"
 import { Mount } from "../../../src/actor/mount.ts"
 import { layerMountMemory } from "../../../src/actor/mount-memory.ts"
@@ -131,3 +131,61 @@ it.scoped("two layers are two separate networks", () =>
     const desk = yield* Effect.flatMap(Mount, (mount) => mount.connect("alice", "desk", Desk)).pipe(Effect.provide(two))
     expect(yield* Effect.flip(desk.Draw())).toBeInstanceOf(ActorUnavailable)
   }))
+
+/** An actor that answers at once, later without a fiber, and never. */
+class Clerk extends RpcGroup.make(
+  Rpc.make("AtOnce", { success: Schema.Number }),
+  Rpc.make("Throws", {}),
+  Rpc.make("Later", { success: Schema.Number }),
+  Rpc.make("Never", { success: Schema.Number })
+) {}
+
+const onClerk = <A, E>(body: (clerk: { readonly ring: () => void; readonly calledOff: () => number }) => Effect.Effect<A, E, Mount | Scope.Scope>) => {
+  const rings: Array<() => void> = []
+  let calledOff = 0
+  const live = Clerk.toLayer(Clerk.of({
+    AtOnce: () => Exit.succeed(1),
+    Throws: (): Effect.Effect<void> => { throw new Error("planted") },
+    Later: () => later<number>((done) => {
+      rings.push(() => done(Exit.succeed(2)))
+      return () => { calledOff += 1 }
+    }),
+    Never: () => later<number>(() => () => { calledOff += 1 })
+  }))
+  return Effect.zipRight(Effect.flatMap(Mount, (mount) => mount.serve("clerk", Clerk, live)),
+    body({ ring: () => rings.shift()?.(), calledOff: () => calledOff })).pipe(Effect.provide(layerMountMemory()))
+}
+
+it.scoped("a call of which the answer is there at once has ended when it is made, and one that throws has crashed", () =>
+  onClerk(() => Effect.gen(function*() {
+    const clerk = yield* (yield* Mount).connect("alice", "clerk", Clerk)
+    expect(callNow(clerk.AtOnce, undefined)).toEqual(Exit.succeed(1))
+    expect(yield* clerk.AtOnce()).toBe(1)
+    expect(callNow(clerk.Throws, undefined)).toEqual(Exit.fail(new ActorUnavailable({ actor: "clerk", reason: "crashed" })))
+  })))
+
+it.scoped("a call that only waits is begun without a fiber and called back once; interrupted, it is called off at the actor", () =>
+  onClerk(({ calledOff, ring }) => Effect.gen(function*() {
+    const clerk = yield* (yield* Mount).connect("alice", "clerk", Clerk)
+    const call = mapped(callNow(clerk.Later, undefined), (value) => value * 10)
+    const ends: Array<Exit.Exit<number, unknown>> = []
+    expect(isLater(call)).toBe(true)
+    if (isLater(call)) call.begin((exit) => ends.push(exit))
+    ring()
+    expect(ends).toEqual([Exit.succeed(20)])
+    const waiting = yield* Effect.fork(clerk.Later())
+    yield* Effect.yieldNow()
+    yield* Fiber.interrupt(waiting)
+    expect(calledOff()).toBe(1)
+    ring()
+    expect(ends).toHaveLength(1)
+  })))
+
+it.scoped("a call that only waits ends by its time limit, and is called off at the actor", () =>
+  onClerk(({ calledOff }) => Effect.gen(function*() {
+    const clerk = yield* (yield* Mount).connect("alice", "clerk", Clerk, { limitMs: 50 })
+    const waiting = yield* Effect.fork(Effect.flip(clerk.Never()))
+    yield* TestClock.adjust(51)
+    expect(yield* Fiber.join(waiting)).toEqual(new CallTimedOut({ actor: "clerk", call: "Never" }))
+    expect(calledOff()).toBe(1)
+  })))
