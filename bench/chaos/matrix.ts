@@ -58,7 +58,7 @@ export interface ChaosChoice {
   readonly tell: (line: string) => void
 }
 
-const LIMITS = { acceptMs: 90_000, answerMs: 120_000 }
+const LIMITS = { acceptMs: 90_000, answerMs: 150_000 }
 const START_LIMIT_MS = 120_000
 const RECOVERY_LIMIT_MS = 120_000
 /** Between jobs while nothing else is waited for. */
@@ -68,7 +68,11 @@ const OPERATOR_PORTS = 500
 const BEHIND_PROXY = 400
 
 /** Brisk enough for a job every ten seconds, sparing enough for two cores that start processes all the time. */
-const PARAMS: MixnetParams = { ...tinyParams, lambdaPPerMs: 0.018, lambdaLPerMs: 0.001, lambdaRPerMs: 0.015, quantumMs: 1000, answerMs: 400 }
+const PARAMS: MixnetParams = {
+  ...tinyParams, lambdaPPerMs: 0.014, lambdaLPerMs: 0.001, lambdaMPerMs: 0.0005, lambdaGPerMs: 0.0005, lambdaRPerMs: 0.012, quantumMs: 1500, answerMs: 500
+}
+/** The last one is further than a process takes to be found dead, started and listed again, also where processes crowd two cores. */
+const DEADLINES_MS = [4500, 12_000, 30_000, 75_000]
 
 /** As many actors as the shipped topologies have, one of them behind a proxy, and one model. */
 const arenaTopology = (firstPort: number): Topology => {
@@ -80,8 +84,8 @@ const arenaTopology = (firstPort: number): Topology => {
       name: "here", host: "127.0.0.1", firstPort, actors: ["authorities", "gateways", "mixes", "serviceNodes", "couriers", "replicas", "computes", "clients"]
     }],
     computes: [{
-      deadlinesMs: [3000, 6000, 10_000, 20_000],
-      releaseWindowMs: 1000,
+      deadlinesMs: DEADLINES_MS,
+      releaseWindowMs: 1500,
       profiles: [{ id: 0, inputClass: 0, outputClass: 0, bucket: 1, staged: false, jobsPerQuantum: 1, coverJobs: 0 }],
       workers: 1,
       maxComputeMs: 700,
