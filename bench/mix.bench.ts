@@ -16,6 +16,7 @@
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Context, Effect, Layer, type Scope } from "effect"
+import { CROWDED_FLAGS } from "../actors/node-flags.ts"
 import { machineClock } from "../src/actor/timer.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"
@@ -35,8 +36,8 @@ interface Plan {
   readonly warmUpRounds: number
   readonly rounds: number
 }
-/** A round lasts some 40 ms: long against the grain of processor time; the engine's compiler is done after some thousand packets. */
-const FULL: Plan = { packetsPerRound: 384, warmUpRounds: 12, rounds: 25 }
+/** A round lasts some 80 ms: long against the grain of processor time; the engine's compiler is done after some twenty thousand packets. */
+const FULL: Plan = { packetsPerRound: 768, warmUpRounds: 36, rounds: 15 }
 const SMALL: Plan = { packetsPerRound: 64, warmUpRounds: 0, rounds: 1 }
 
 /** One round's microseconds of candidate and floor, per packet. */
@@ -92,7 +93,7 @@ const ask = (child: ChildProcess, message: ToMixProcess): Effect.Effect<number> 
   })
 
 const mixProcess = Effect.acquireRelease(
-  Effect.sync(() => fork(fileURLToPath(new URL("./mix-process.js", import.meta.url)), { execArgv: [] })),
+  Effect.sync(() => fork(fileURLToPath(new URL("./mix-process.js", import.meta.url)), { execArgv: [...CROWDED_FLAGS] })),
   (child) => Effect.sync(() => { child.kill() })
 )
 

@@ -21,6 +21,9 @@ export class CliFailure extends Data.TaggedError("CliFailure")<{
 /** The command could not do its work. */
 export const failed = (message: string): CliFailure => new CliFailure({ message: oneLine(message), exitStatus: 1 })
 
+/** Another process has said what was wrong. */
+export const saidAlready = (status: number): CliFailure => new CliFailure({ message: "", exitStatus: status === 2 ? 2 : 1 })
+
 /** The command line itself is wrong. */
 export const misused = (message: string): CliFailure => new CliFailure({ message: oneLine(message), exitStatus: 2 })
 

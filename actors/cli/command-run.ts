@@ -49,7 +49,7 @@ const program = (args: ReadonlyArray<string>): Effect.Effect<number> =>
       onFailure: (cause) => {
         if (Cause.isInterrupted(cause)) return Effect.interrupt
         const { exitStatus, message } = failureOf(cause)
-        return Effect.as(printAside(`funion: ${message}\n`), exitStatus)
+        return Effect.as(message === "" ? Effect.void : printAside(`funion: ${message}\n`), exitStatus)
       }
     })),
     Effect.withClock(machineClock)

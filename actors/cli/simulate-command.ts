@@ -8,12 +8,15 @@
  * @module
  */
 import { Clock, Effect } from "effect"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import type { Scenario } from "../../src/simulation/fault-plan.ts"
 import type { Verdict } from "../../src/simulation/checkers/checker.ts"
 import type { Topology } from "../../src/topology/topology.ts"
+import { ALONE_FLAGS, CROWDED_FLAGS } from "../node-flags.ts"
 import { calmFor, lasting, simulate, type SimulationReport } from "../simulator/simulation.ts"
 import type { SimulationBackend } from "../simulator/simulation-backend.ts"
-import { type CliFailure, failed, thrownMessage } from "./cli-failure.ts"
+import { type CliFailure, failed, saidAlready, thrownMessage } from "./cli-failure.ts"
 import { printLine } from "./output.ts"
 import { loadScenario } from "./scenario-file.ts"
 import { runSeeds } from "./simulate-seeds.ts"
@@ -96,6 +99,21 @@ const scenarioFor = ({ faults, hours }: SimulateRequest, topology: Topology): Ef
     ? Effect.succeed(calmFor(topology, (hours ?? HOURS_DEFAULT) * HOUR_MS))
     : Effect.map(loadScenario(faults), (scenario) => (hours === undefined ? scenario : lasting(scenario, hours * HOUR_MS)))
 
+const PROGRAM = fileURLToPath(new URL("../../../bin/funion.mjs", import.meta.url))
+
+const isFlagged = (): boolean => [...ALONE_FLAGS, ...CROWDED_FLAGS].some((flag) => process.execArgv.includes(flag))
+
+/** The same command in a process with the memory that a simulation wants, which Node does not let a process give itself. */
+const relaunch: Effect.Effect<void, CliFailure> = Effect.flatMap(
+  Effect.async<number>((resume) => {
+    const child = spawn(process.execPath, [...ALONE_FLAGS, PROGRAM, ...process.argv.slice(2)], { stdio: "inherit" })
+    child.once("error", () => resume(Effect.succeed(1)))
+    child.once("exit", (status) => resume(Effect.succeed(status ?? 1)))
+    return Effect.sync(() => { child.kill("SIGTERM") })
+  }),
+  (status) => (status === 0 ? Effect.void : Effect.fail(saidAlready(status)))
+)
+
 const runOne = (request: SimulateRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
     const { topology } = yield* loadTopology(request.topology)
@@ -114,7 +132,7 @@ const runOne = (request: SimulateRequest): Effect.Effect<void, CliFailure> =>
 /** Runs one simulation, or one for each of many seeds, and says what came of it. */
 export const runSimulate = (request: SimulateRequest): Effect.Effect<void, CliFailure> => {
   const { faults, json, seeds } = request
-  if (seeds === undefined) return runOne(request)
+  if (seeds === undefined) return isFlagged() ? runOne(request) : relaunch
   const checked = Effect.zipRight(loadTopology(request.topology), faults === undefined ? Effect.void : loadScenario(faults))
   return Effect.zipRight(checked, runSeeds({ ...seeds, words: wordsOf(request), faults, json }))
 }

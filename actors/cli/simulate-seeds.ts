@@ -17,6 +17,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { renderScenario, type Scenario, scenarioOf } from "../../src/simulation/fault-plan.ts"
 import { shrink } from "../../src/simulation/shrink.ts"
+import { CROWDED_FLAGS } from "../node-flags.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { printAside, printLine } from "./output.ts"
 
@@ -57,7 +58,7 @@ const reportOf = (seed: number, stdout: string, stderr: string): SeedReport => {
 /** One run in a process of its own; ends with the scope. */
 const runOne = (words: ReadonlyArray<string>, seed: number, faults: string | undefined): Effect.Effect<SeedReport> =>
   Effect.async<SeedReport>((resume) => {
-    const args = [PROGRAM, "simulate", ...words, "--seed", String(seed), ...(faults === undefined ? [] : ["--faults", faults]), "--json"]
+    const args = [...CROWDED_FLAGS, PROGRAM, "simulate", ...words, "--seed", String(seed), ...(faults === undefined ? [] : ["--faults", faults]), "--json"]
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
     const heard = { stdout: "", stderr: "" }
     child.stdout.setEncoding("utf8").on("data", (text: string) => { heard.stdout += text })

@@ -19,6 +19,7 @@ import { selectBackend } from "../../src/crypto/select-backend.ts"
 import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { processesOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { makeMissingKeyFiles } from "../key-file.ts"
+import { CROWDED_FLAGS } from "../node-flags.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { KEYS_DIRECTORY, openAccess } from "./network-access.ts"
 import { printAside } from "./output.ts"
@@ -49,7 +50,7 @@ interface ChildSetting {
 }
 
 const spawnActor = (name: string, role: Role, { backend, directory, heartbeat, keys, topologyFile }: ChildSetting): ChildProcess => {
-  const args = [PROGRAM, "run", "--role", role, "--name", name, "--keys", keys, "--topology", topologyFile, "--dir", join(directory, name)]
+  const args = [...CROWDED_FLAGS, PROGRAM, "run", "--role", role, "--name", name, "--keys", keys, "--topology", topologyFile, "--dir", join(directory, name)]
   // a group of its own: Ctrl-C in a terminal reaches this process alone, which then ends the others in order
   const choices = [...(backend === undefined ? [] : ["--backend", backend]), ...(heartbeat === undefined ? [] : ["--heartbeat", heartbeat])]
   return spawn(process.execPath, [...args, ...choices], { stdio: ["ignore", "ignore", "pipe"], detached: true })

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
 import { never } from "../../src/anonymity/gate.ts"
+import { THREAD_YOUNG_GENERATION_MB } from "../node-flags.ts"
 import { emptyPart, type LabPart, type LabScale } from "./lab-part.ts"
 import type { FromLabThread, ToLabThread } from "./lab-worker.ts"
 import { PARTS } from "./part-list.ts"
@@ -37,7 +38,7 @@ const failedPart = (name: string, message: string): LabPart =>
   ({ ...emptyPart(name), gates: [never({ name: `${name}/run`, meaning: `the part did not run: ${message}` }, 1, 1)] })
 
 const openThread: Effect.Effect<Worker, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => new Worker(program, { execArgv: [] })),
+  Effect.sync(() => new Worker(program, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: THREAD_YOUNG_GENERATION_MB } })),
   (worker) => Effect.promise(() => worker.terminate())
 )
 

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Effect, Exit, Fiber, Runtime, type Scope } from "effect"
+import { Effect, Exit, Fiber, FiberRef, Runtime, type Scope } from "effect"
 import { makeTimer } from "./timer.ts"
 
 export interface OutboxConfig<E> {
@@ -42,12 +42,15 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const timer = yield* makeTimer
+    const scheduler = yield* FiberRef.get(FiberRef.currentScheduler)
     const runtime = yield* Effect.runtime<never>()
     const { batchLimit, capacity, gatherMs = 0, slackMs } = config
     const waiting: Array<Waiting> = []
     /** The call that is not over yet. */
     let call: Fiber.RuntimeFiber<unknown, E> | undefined
     let stopGathering: (() => void) | undefined
+    /** Whether a sending is ordered for when everybody who runs now has had their say: what they offer leaves in one batch. */
+    let isOrdered = false
     let isClosed = false
     const lose = (packets: number): void => { if (packets > 0) config.onLost(packets) }
     const nextBatch = (): ReadonlyArray<Uint8Array> => {
@@ -69,6 +72,7 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
     const send = (): void => {
       stopGathering?.()
       stopGathering = undefined
+      isOrdered = false
       while (waiting.length > 0 && call === undefined && !isClosed) {
         const batch = nextBatch()
         if (batch.length === 0) continue
@@ -96,8 +100,11 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       offer: (packet) => {
         if (waiting.length >= capacity) return false
         waiting.push({ packet, sinceMs: clock.unsafeCurrentTimeMillis() })
-        if (call !== undefined) return true
-        if (gatherMs === 0 || waiting.length >= batchLimit) send()
+        if (call !== undefined || isOrdered) return true
+        if (gatherMs === 0) {
+          isOrdered = true
+          scheduler.scheduleTask(send, 0)
+        } else if (waiting.length >= batchLimit) send()
         else stopGathering ??= timer(send, gatherMs)
         return true
       },

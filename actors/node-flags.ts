@@ -1,0 +1,20 @@
+/**
+ * How Node is started for processes of this package that move many packets.
+ *
+ * Contract: plain data.
+ * Source: bench/README.md (mix/tcp with and without); departures: none.
+ *
+ * @module
+ */
+
+/** Packets are garbage soon: a large young generation is collected seldom, and nearly nothing in it is left. */
+const LARGE_YOUNG_GENERATION = "--max-semi-space-size=64"
+
+/** For a process among others: collecting in several threads costs more processor time than it saves when the other cores are taken. */
+export const CROWDED_FLAGS: ReadonlyArray<string> = [LARGE_YOUNG_GENERATION, "--single-threaded-gc"]
+
+/** For a process that has the machine to itself. */
+export const ALONE_FLAGS: ReadonlyArray<string> = [LARGE_YOUNG_GENERATION]
+
+/** The same for a thread, in MiB: three semi-spaces. */
+export const THREAD_YOUNG_GENERATION_MB = 192
