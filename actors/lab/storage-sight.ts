@@ -44,5 +44,9 @@ export const sightOf = (events: ReadonlyArray<StorageEvent>): StorageSight => {
   return { writtenMs, looks }
 }
 
-/** The first time that somebody asked for a box and found it. */
-export const firstReadMs = ({ looks }: StorageSight, boxId: string): number | undefined => looks.get(boxId)?.find(({ found }) => found)?.instantMs
+/**
+ * The first time that somebody asked for a box and found it.
+ * @param fromMs  earlier looks do not count: a box that is written again, by a sender who has not heard of the first time, is found by the replica that looks
+ */
+export const firstReadMs = ({ looks }: StorageSight, boxId: string, fromMs = 0): number | undefined =>
+  looks.get(boxId)?.find(({ found, instantMs }) => found && instantMs >= fromMs)?.instantMs

@@ -119,7 +119,9 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
   const { jobs, sight } = setting
   const ended = jobs.filter(({ outcome }) => outcome !== "lost")
   const batches = batchesOf(ended)
-  const read = neighbourGames(batches.map((batch) => batch.map((job) => job.boxes.input)), (boxId) => firstReadMs(sight, boxId), draw)
+  const acceptedMs = new Map(ended.flatMap((job) => job.boxes.input.map((boxId) => [boxId, job.acceptedAtMs] as const)))
+  const readMs = (boxId: string): number | undefined => firstReadMs(sight, boxId, acceptedMs.get(boxId) ?? 0)
+  const read = neighbourGames(batches.map((batch) => batch.map((job) => job.boxes.input)), readMs, draw)
   const written = neighbourGames(batches.map((batch) => batch.map((job) => outputBoxes(job).slice(1))), (boxId) => sight.writtenMs.get(boxId), draw)
   const answered = ended.filter(({ outcome }) => outcome === "answer")
   const failed = ended.filter(({ outcome }) => outcome === "failure")

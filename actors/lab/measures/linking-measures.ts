@@ -35,7 +35,7 @@ const answerBoxes = (job: PlayedJob): ReadonlyArray<string> => job.boxes.output[
 /** What replicas know of an input: when it was uploaded, and when the service read it. */
 const inputFeatures = (sight: StorageSight, job: PlayedJob): ReadonlyArray<number> => [
   ...spreadOf(job.boxes.input.flatMap((boxId) => sight.writtenMs.get(boxId) ?? []), job.acceptedAtMs),
-  ...spreadOf(job.boxes.input.flatMap((boxId) => firstReadMs(sight, boxId) ?? []), job.acceptedAtMs)
+  ...spreadOf(job.boxes.input.flatMap((boxId) => firstReadMs(sight, boxId, job.acceptedAtMs) ?? []), job.acceptedAtMs)
 ]
 
 /** What replicas know of an answer: when the service wrote it. When it was read says who read it, and is the reader's own time. */
