@@ -16,7 +16,7 @@
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { CROWDED_FLAGS } from "../actors/node-flags.ts"
+import { CROWDED_FLAGS } from "../src/actor/node-flags.ts"
 import { machineClock } from "../src/actor/timer.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { layerMountMemory } from "../src/actor/mount-memory.ts"

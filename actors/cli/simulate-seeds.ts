@@ -17,7 +17,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { renderScenario, type Scenario, scenarioOf } from "../../src/simulation/fault-plan.ts"
 import { shrink } from "../../src/simulation/shrink.ts"
-import { CROWDED_FLAGS } from "../node-flags.ts"
+import { CROWDED_FLAGS } from "../../src/actor/node-flags.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { printAside, printLine } from "./output.ts"
 

@@ -39,8 +39,9 @@ export class PacketCounts {
     if (sender !== undefined) sender.left += 1
   }
 
-  /** A faulty link lost packets, or carried them twice. */
+  /** A faulty link lost packets, or carried them twice. Items of a stream have crossed, once each, before the link does anything to them. */
   strayed(event: LinkFaultEvent): void {
+    if (event.direction === "item") return
     const sender = this.#senderOf(event)
     if (sender === undefined) return
     if (event.what === "lost") sender.strayed += event.count

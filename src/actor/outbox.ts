@@ -37,6 +37,15 @@ interface Waiting {
   readonly sinceMs: number
 }
 
+/** Begins a call; a defect of who makes it is the call's. */
+const begin = <E>({ send }: OutboxConfig<E>, batch: ReadonlyArray<Uint8Array>): Effect.Effect<unknown, E> => {
+  try {
+    return send(batch)
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
 /** Opens an outbox for as long as the caller's scope. */
 export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -53,6 +62,7 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
     let isOrdered = false
     let isClosed = false
     const lose = (packets: number): void => { if (packets > 0) config.onLost(packets) }
+
     const nextBatch = (): ReadonlyArray<Uint8Array> => {
       const nowMs = clock.unsafeCurrentTimeMillis()
       const taken = waiting.splice(0, batchLimit)
@@ -60,13 +70,6 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       for (const { packet, sinceMs } of taken) if (nowMs - sinceMs <= slackMs) batch.push(packet)
       lose(taken.length - batch.length)
       return batch
-    }
-    const begin = (batch: ReadonlyArray<Uint8Array>): Effect.Effect<unknown, E> => {
-      try {
-        return config.send(batch)
-      } catch (defect) {
-        return Exit.die(defect)
-      }
     }
     /** Sends what waits, call after call, until one of them takes time. */
     const send = (): void => {
@@ -76,7 +79,7 @@ export const makeOutbox = <E>(config: OutboxConfig<E>): Effect.Effect<Outbox, ne
       while (waiting.length > 0 && call === undefined && !isClosed) {
         const batch = nextBatch()
         if (batch.length === 0) continue
-        const begun = begin(batch)
+        const begun = begin(config, batch)
         if (Exit.isExit(begun)) {
           if (Exit.isFailure(begun)) lose(batch.length)
           continue

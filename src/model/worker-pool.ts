@@ -63,7 +63,7 @@ interface Pool {
   closed: boolean
 }
 
-const START_LIMIT_MS = 60_000
+const START_LIMIT_MS = 300_000
 const FIRST_PAUSE_MS = 100
 const LAST_PAUSE_MS = 5_000
 

@@ -28,7 +28,8 @@ interface Printed {
 describe("the bench command", () => {
   it.each(Object.entries(ROWS))("%s prints one JSON object of the documented form", async (name, ids) => {
     const { stderr, stdout } = await promisify(execFile)(process.execPath, [join(ROOT, "dist/bench/main.js"), name, "--small", "--json"])
-    expect(stderr).toBe("")
+    // a machine that is too busy for its network is told so, in lines of a log
+    expect(stderr.split("\n").filter((line) => !line.startsWith("timestamp="))).toEqual([""])
     const printed = JSON.parse(stdout) as Printed
     expect(Object.keys(printed)).toEqual(["results", "machine"])
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
