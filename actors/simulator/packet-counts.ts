@@ -55,6 +55,7 @@ export class PacketCounts {
     return {
       node, came, left, strayed, crashed,
       dropped: sum("dropped_packets_total"),
+      uncertain: sum("dropped_packets_total", ["outgoing-failed"]),
       inside: sum("queued", PACKET_QUEUES),
       born: sum("loops_total", ["sent"]),
       ended: sum("loops_total", ["timely", "late"]),

@@ -21,6 +21,8 @@ export interface PacketBalance {
   /** Sent by the node, but lost (above zero) or doubled (below) by a faulty link. */
   readonly strayed: number
   readonly dropped: number
+  /** Among `dropped`: calls that failed after they had set out, so that their packets may have crossed all the same. */
+  readonly uncertain: number
   readonly inside: number
   /** Packets of its own that the node sent, and those of its own that came back to it. */
   readonly born: number
@@ -37,7 +39,7 @@ export const missingOf = ({ born, came, dropped, ended, inside, left, strayed }:
 export const accountingVerdict = (balances: ReadonlyArray<PacketBalance>): Verdict => {
   const findings = balances.flatMap((balance) => {
     const missing = missingOf(balance)
-    if (missing < 0) return [`${balance.node}: ${-missing} packets out of nowhere`]
+    if (missing < -balance.uncertain) return [`${balance.node}: ${-missing} packets out of nowhere`]
     return missing > balance.givenUp && !balance.crashed ? [`${balance.node}: ${missing} packets are gone and were not counted`] : []
   })
   const sum = (of: (balance: PacketBalance) => number): number => balances.reduce((total, balance) => total + of(balance), 0)
