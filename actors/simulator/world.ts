@@ -18,7 +18,7 @@ import { Mount, type MountService } from "../../src/actor/mount.ts"
 import { layerMountMemory } from "../../src/actor/mount-memory.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { Crypto } from "../../src/crypto/crypto-service.ts"
-import { randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
+import { EntropySource, randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
 import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { layerStandIn } from "../../src/model/stand-in-host.ts"
@@ -194,7 +194,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({
       network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
-    })
+    }).pipe(Effect.provideService(EntropySource, entropyOf("body")))
     return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
   }).pipe(
     Effect.scoped,
