@@ -239,8 +239,13 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     /** The reply is drawn and waited for in the same way whatever the command is. */
     const answer = (peer: string, frame: Uint8Array, fromReplica: boolean): Effect.Effect<{ readonly frame: Uint8Array }> => {
       const command = workIn(config, frame, fromReplica)
-      if (command !== undefined) work(peer, command, fromReplica)
-      return later((done) => timer(() => done(Exit.succeed({ frame: slots.next(peer) })), slots.delayMs(uniform())))
+      const taken = slots.takeBy(peer, timer, uniform)
+      return later((done) => {
+        // the time of the reply runs before the work begins: what the work takes must not show in it
+        const callOff = taken.begin((exit) => done(Exit.map(exit, (reply) => ({ frame: reply }))))
+        if (command !== undefined) work(peer, command, fromReplica)
+        return callOff
+      })
     }
     yield* forkLoop("publication", config.identity.name, publish(config))
     yield* forkLoop("housekeeping", config.identity.name, housekeeping(config))

@@ -8,7 +8,10 @@
  *
  * @module
  */
-import { Effect, Random } from "effect"
+import { Effect, Exit } from "effect"
+import { later, type Later } from "../../src/actor/actor.ts"
+import { makeTimer, type Timer } from "../../src/actor/timer.ts"
+import { promptUniform } from "../../src/crypto/entropy.ts"
 
 /** Replies that may wait for one peer. */
 export const READY_LIMIT = 256
@@ -42,20 +45,12 @@ export class ReplySlots {
 
   /** The frame that answers one command of `peer`. */
   take(peer: string): Effect.Effect<Uint8Array> {
-    return Random.next.pipe(
-      Effect.flatMap((u) => Effect.sleep(this.delayMs(u))),
-      Effect.map(() => this.next(peer))
-    )
+    return Effect.flatMap(Effect.all([makeTimer, promptUniform]), ([timer, uniform]) => this.takeBy(peer, timer, uniform))
   }
 
-  /** How long a reply is to wait, for a number uniform in [0, 1). */
-  delayMs(u: number): number {
-    return u * this.#longestDelayMs
-  }
-
-  /** The frame that goes to `peer` now. */
-  next(peer: string): Uint8Array {
-    return this.#shift(peer) ?? this.#decoy
+  /** As `take`, with a timer and draws at hand. */
+  takeBy(peer: string, timer: Timer, uniform: () => number): Later<Uint8Array> {
+    return later((done) => timer(() => done(Exit.succeed(this.#shift(peer) ?? this.#decoy)), uniform() * this.#longestDelayMs))
   }
 
   #shift(peer: string): Uint8Array | undefined {
