@@ -78,7 +78,8 @@ class Places {
       return
     }
     this.#waiting.add(enter)
-    return Effect.sync(() => this.#waiting.delete(enter))
+    // interrupted after a place was given and before it was taken: it goes to the next
+    return Effect.sync(() => { if (!this.#waiting.delete(enter)) this.release() })
   })
 
   release(): void {
