@@ -91,14 +91,19 @@ const shrinkReport = (request: SeedsRequest, report: SeedReport): Effect.Effect<
       Effect.sync(() => mkdtempSync(join(tmpdir(), "funion-shrink-"))), (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
     )
     const wanted = checkersOf(report)
-    const path = join(folder, "candidate.json")
     // a candidate says itself how long it runs
     const words = request.words.filter((word, index) => word !== "--hours" && request.words[index - 1] !== "--hours")
-    const fails = (candidate: Scenario): Promise<boolean> => {
-      writeFileSync(path, renderScenario(candidate))
-      return Effect.runPromise(Effect.map(runOne(words, report.seed, path), (again) => [...checkersOf(again)].some((checker) => wanted.has(checker))))
-    }
-    const { runCount, scenario } = yield* Effect.promise(() => shrink(settled, fails, SHRINK_RUNS))
+    const describe = ({ faults, jobs, runMs }: Scenario): string => `${faults.length} faults, ${jobs} jobs, ${(runMs / 1000).toFixed(0)} s`
+    const fails = (candidate: Scenario, number: number): Effect.Effect<boolean> =>
+      Effect.gen(function*() {
+        const path = join(folder, `candidate-${number}.json`)
+        writeFileSync(path, renderScenario(candidate))
+        const again = yield* runOne(words, report.seed, path)
+        const isSame = [...checkersOf(again)].some((checker) => wanted.has(checker))
+        yield* printAside(`  ${number} of at most ${SHRINK_RUNS}: ${describe(candidate)}: ${isSame ? "fails too" : "does not fail so"}\n`)
+        return isSame
+      })
+    const { runCount, scenario } = yield* shrink(settled, fails, { runs: SHRINK_RUNS, atOnce: Math.max(1, availableParallelism()) })
     const file = `${scenario.name}-seed-${report.seed}.json`
     writeFileSync(file, renderScenario(scenario))
     return { file, scenario, runs: runCount, repeat: `npx funion simulate ${words.join(" ")} --seed ${report.seed} --faults ./${file}` }
@@ -111,12 +116,12 @@ export const runSeeds = (request: SeedsRequest): Effect.Effect<void, CliFailure>
     const seeds = Array.from({ length: last - first + 1 }, (_, index) => first + index)
     const reports = yield* Effect.forEach(
       seeds,
-      (seed) => Effect.tap(runOne(words, seed, faults), (report) => (json ? Effect.void : printLine(lineOf(report)))),
+      (seed) => Effect.tap(runOne(words, seed, faults), (report) => (json ? printAside(`${lineOf(report)}\n`) : printLine(lineOf(report)))),
       { concurrency: Math.max(1, availableParallelism()) }
     )
     const bad = reports.filter(({ verdict }) => verdict !== "pass")
     const [worst] = bad
-    if (worst !== undefined && !json) yield* printAside(`looking for the shortest scenario that fails under seed ${worst.seed}\n`)
+    if (worst !== undefined) yield* printAside(`looking for the shortest scenario that fails under seed ${worst.seed}\n`)
     const shrunk = worst === undefined ? undefined : yield* Effect.scoped(shrinkReport(request, worst))
     const summary = `${reports.length - bad.length} passed, ${bad.length} failed`
     yield* printLine(json

@@ -2,12 +2,14 @@
  * The shortest scenario that still fails: tries smaller ones, keeps those that fail as well.
  *
  * Contract: every candidate is a valid scenario, and the result is one for which `fails` said yes, or the one given. Ends when no step makes it smaller, or
- * when the budget of runs is spent. The steps, in rounds: fewer faults (halves, then one by one), fewer jobs, a shorter run, shorter windows.
+ * when the budget of runs is spent. The steps, in rounds: a shorter run (which makes all later ones cheaper), fewer faults (halves, then
+ * one by one), fewer jobs, shorter windows.
  * Knows nothing of: what failing is, seeds.
  * Source: delta debugging (Zeller); issue 5, part 1; departures: none.
  *
  * @module
  */
+import { Effect } from "effect"
 import type { Fault, Scenario } from "./fault-plan.ts"
 
 /** Windows and runs are not cut to less. */
@@ -52,29 +54,42 @@ const shorterWindows = (scenario: Scenario): ReadonlyArray<Scenario> =>
     ...scenario, faults: scenario.faults.map((other, place) => (place === index ? half : other))
   })))
 
-const STEPS = [fewerFaults, fewerJobs, shorterRuns, shorterWindows]
+const STEPS = [shorterRuns, fewerFaults, fewerJobs, shorterWindows]
+
+export interface ShrinkBudget {
+  /** Most runs. */
+  readonly runs: number
+  /** Candidates that run side by side; the result is the same for any number unless the budget ends it. */
+  readonly atOnce: number
+}
 
 /**
  * @param scenario  one that fails
- * @param fails  runs a candidate; true when it fails in the same way
- * @param budget  most runs
+ * @param fails  runs a candidate, with its number from 1; true when it fails in the same way
  */
-export const shrink = async (scenario: Scenario, fails: (candidate: Scenario) => Promise<boolean>, budget: number): Promise<Shrunk> => {
-  let smallest = scenario
-  let runCount = 0
-  const step = async (candidatesOf: (scenario: Scenario) => ReadonlyArray<Scenario>): Promise<boolean> => {
-    for (const candidate of candidatesOf(smallest)) {
-      if (runCount >= budget) return false
-      runCount += 1
-      if (!(await fails(candidate))) continue
-      smallest = candidate
-      return true
+export const shrink = <R>(
+  scenario: Scenario, fails: (candidate: Scenario, number: number) => Effect.Effect<boolean, never, R>, budget: ShrinkBudget
+): Effect.Effect<Shrunk, never, R> =>
+  Effect.gen(function*() {
+    let smallest = scenario
+    let runCount = 0
+    const step = (candidates: ReadonlyArray<Scenario>) =>
+      Effect.gen(function*() {
+        for (let at = 0; at < candidates.length && runCount < budget.runs;) {
+          const batch = candidates.slice(at, at + Math.min(budget.atOnce, budget.runs - runCount))
+          const failed = yield* Effect.forEach(batch, (candidate, index) => fails(candidate, runCount + 1 + index), { concurrency: "unbounded" })
+          at += batch.length
+          runCount += batch.length
+          const first = batch.find((_, index) => failed[index])
+          if (first === undefined) continue
+          smallest = first
+          return true
+        }
+        return false
+      })
+    for (let changed = true; changed && runCount < budget.runs;) {
+      changed = false
+      for (const candidatesOf of STEPS) while (yield* step(candidatesOf(smallest))) changed = true
     }
-    return false
-  }
-  for (let changed = true; changed && runCount < budget;) {
-    changed = false
-    for (const candidatesOf of STEPS) while (await step(candidatesOf)) changed = true
-  }
-  return { scenario: { ...smallest, name: `${scenario.name}-shrunk` }, runCount }
-}
+    return { scenario: { ...smallest, name: `${scenario.name}-shrunk` }, runCount }
+  })

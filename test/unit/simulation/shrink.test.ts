@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Either } from "effect"
+import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { seededEntropy } from "../../../src/crypto/entropy.ts"
 import { parseScenario, renderScenario, type Fault, type Scenario } from "../../../src/simulation/fault-plan.ts"
@@ -19,10 +19,15 @@ const hits = ({ faults }: Scenario, index: number, atMs: number): boolean =>
 
 describe("shrinking", () => {
   it("keeps the two faults that are needed, in windows around the instant that matters, with as many jobs and as long as needed", async () => {
-    const fails = async (candidate: Scenario): Promise<boolean> =>
+    const fails = (candidate: Scenario): boolean =>
       hits(candidate, 2, 30_000) && hits(candidate, 7, 40_000) && candidate.jobs >= 3 && candidate.runMs > 50_000
-    const { runCount, scenario: least } = await shrink(scenario, fails, 500)
-    expect(await fails(least)).toBe(true)
+    const numbers: Array<number> = []
+    const shrunkBy = (atOnce: number) =>
+      Effect.runPromise(shrink(scenario, (candidate, number) => Effect.sync(() => (numbers.push(number), fails(candidate))), { runs: 500, atOnce }))
+    const { runCount, scenario: least } = await shrunkBy(1)
+    expect(numbers).toEqual(Array.from({ length: runCount }, (_, index) => index + 1))
+    expect((await shrunkBy(3)).scenario).toEqual(least)
+    expect(fails(least)).toBe(true)
     expect(least.faults).toHaveLength(2)
     expect(Math.max(...least.faults.map(({ fromMs, untilMs }) => untilMs - fromMs))).toBeLessThan(100)
     expect(least.jobs).toBe(3)
@@ -32,8 +37,10 @@ describe("shrinking", () => {
   })
 
   it("stops at its budget with what has failed so far", async () => {
-    const { runCount, scenario: left } = await shrink(scenario, async ({ faults }) => faults.length > 0, 3)
-    expect(runCount).toBe(3)
+    const { runCount, scenario: left } = await Effect.runPromise(
+      shrink(scenario, ({ faults }) => Effect.succeed(faults.length > 0), { runs: 9, atOnce: 2 })
+    )
+    expect(runCount).toBe(9)
     expect(left.faults.length).toBeGreaterThan(0)
     expect(left.faults.length).toBeLessThan(9)
   })
