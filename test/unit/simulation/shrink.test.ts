@@ -38,9 +38,9 @@ describe("shrinking", () => {
 
   it("stops at its budget with what has failed so far", async () => {
     const { runCount, scenario: left } = await Effect.runPromise(
-      shrink(scenario, ({ faults }) => Effect.succeed(faults.length > 0), { runs: 9, atOnce: 2 })
+      shrink(scenario, ({ faults }) => Effect.succeed(faults.length > 0), { runs: 16, atOnce: 2 })
     )
-    expect(runCount).toBe(9)
+    expect(runCount).toBe(16)
     expect(left.faults.length).toBeGreaterThan(0)
     expect(left.faults.length).toBeLessThan(9)
   })
