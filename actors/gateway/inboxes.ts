@@ -65,8 +65,10 @@ export class Inboxes {
     const inbox = this.#inboxes.get(toHex(queueId))
     if (inbox === undefined) return "unknown-recipient"
     if (inbox.messages.length >= INBOX_CAPACITY) return "inbox-full"
-    inbox.messages.push(message)
-    inbox.reader?.wake?.()
+    const wake = inbox.reader?.wake
+    // a message that waits is a copy: what came in is a piece of a larger slab, which would wait with it
+    inbox.messages.push(wake === undefined ? message.slice() : message)
+    wake?.()
     return "delivered"
   }
 

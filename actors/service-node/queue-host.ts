@@ -86,7 +86,7 @@ class Book {
 
   answer(id: string, reply: Uint8Array): void {
     const entry = this.#outstanding.get(id)
-    if (entry !== undefined) entry.reply ??= reply
+    if (entry !== undefined) entry.reply ??= reply.slice()
   }
 
   /** The service's word on a dispatch, which is settled with it. */

@@ -145,7 +145,9 @@ const receiveIdentity = (transcript: NoiseTranscript, own: HandshakeIdentity, se
 const checked = (shown: ShownPeer, check: PeerCheck): HandshakePeer | undefined => {
   const { auth, linkKey } = shown
   const name = check({ additionalData: auth.additionalData, linkKey })
-  return name === undefined ? undefined : { name, linkKey, additionalData: auth.additionalData, unixTimeS: auth.unixTimeS }
+  if (name === undefined) return undefined
+  // copies: the peer lives as long as the link, and what was opened is a piece of a larger slab
+  return { name, linkKey: linkKey.slice(), additionalData: auth.additionalData.slice(), unixTimeS: auth.unixTimeS }
 }
 
 /** Message 1, 1217 bytes. */

@@ -9,8 +9,9 @@
  *
  * @module
  */
-import { Effect, Exit, FiberId, FiberSet, Runtime, type Scope } from "effect"
+import { Cause, Effect, Exit, FiberId, FiberSet, Runtime, type Scope } from "effect"
 import { isLater } from "../actor/actor.ts"
+import { reportCrash } from "../actor/crash-report.ts"
 import { poissonTicks } from "../mixnet/pacer.ts"
 
 export interface CommandLinkConfig<E> {
@@ -47,6 +48,15 @@ interface Queued {
   readonly once: boolean
 }
 
+/** A defect stays with the command that it is of: the link and the timer or socket that reports an end go on. */
+const attempt = <A, B>(work: () => A, orElse: (defect: unknown) => B): A | B => {
+  try {
+    return work()
+  } catch (defect) {
+    return orElse(defect)
+  }
+}
+
 /** Starts the link in the caller's scope. */
 export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<CommandLink, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -57,15 +67,15 @@ export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<
     let stalled = 0
     /** Makes a call; without a fiber where it only waits. */
     const begin = (frame: Uint8Array, ended: (exit: Exit.Exit<Uint8Array, E>) => void): () => void => {
-      const call = config.call(frame)
-      if (isLater(call)) return call.begin(ended)
+      const call = attempt(() => config.call(frame), (defect) => Exit.die(defect))
+      if (isLater(call)) return attempt(() => call.begin(ended), (defect) => (ended(Exit.die(defect)), () => undefined))
       const fiber = Runtime.runFork(runtime, call)
       fiber.addObserver(ended)
       return () => fiber.unsafeInterruptAsFork(FiberId.none)
     }
     /** What comes after a call that ended, if anything. */
     const settle = (command: Queued | undefined, exit: Exit.Exit<Uint8Array, E>): Effect.Effect<void> | undefined => {
-      if (Exit.isSuccess(exit)) return config.onReply(exit.value)
+      if (Exit.isSuccess(exit)) return attempt(() => config.onReply(exit.value), (defect) => reportCrash("a reply was dropped", Cause.die(defect), {}))
       if (command !== undefined && !command.once && queue.length < config.capacity) queue.unshift(command)
       return config.onFailed
     }

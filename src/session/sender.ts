@@ -106,6 +106,8 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
     const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): void => {
       const { etaMs, packet, surbId, surbKeys } = composed
       counts.sent++
+      // handed over before anybody learns of it: what the owner of a transmission does next would delay real packets, and no decoys
+      if (!options.send(packet)) counts.portDrops++
       if (transmission === undefined) {
         counts.decoys++
         const dueMs = sentAtMs + etaMs
@@ -116,7 +118,6 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
         ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)
         Deferred.unsafeDone(transmission.settled, Exit.succeed({ _tag: "Sent", sentAtMs, etaMs }))
       }
-      if (!options.send(packet)) counts.portDrops++
     }
 
     const onTick = (outlet: Outlet<Owner>) => (params: MixnetParams) => {

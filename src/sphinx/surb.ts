@@ -64,7 +64,11 @@ export const createSurbWith = (
     Either.flatMap(() => createHeaderWith(crypto, geometry, path, secrets, unusedHops)),
     Either.map((header) => {
       const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
-      return { surb: concatBytes(header, first.nodeId, replyKeyMaterial), keys: concatBytes(...hopKeys, replyKeyMaterial) }
+      const joined = concatBytes(...hopKeys, replyKeyMaterial)
+      // a copy: keys wait for the reply, and what was joined is a piece of a slab that would wait with them
+      const keys = joined.slice()
+      zeroize(joined)
+      return { surb: concatBytes(header, first.nodeId, replyKeyMaterial), keys }
     })
   )
 }

@@ -8,6 +8,7 @@
  */
 import { Clock, Effect, Either, Logger, LogLevel } from "effect"
 import { describe, expect, it } from "vitest"
+import { later } from "../../../src/actor/actor.ts"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import { IN_FLIGHT_LIMIT, makeCommandLink, type CommandLink, type CommandLinkConfig } from "../../../src/node/command-link.ts"
 import { decodeLinkFrame, makeReplicaLinks, type ListedReplica } from "../../../src/node/replica-links.ts"
@@ -41,7 +42,7 @@ const withLink = <A>(
       })
     })
     return yield* test(link, sent)
-  })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("link tests", "ticks")))))
+  })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("link tests", "ticks"))), Effect.provide(Logger.minimumLogLevel(LogLevel.None))))
 }
 const realOf = (sent: ReadonlyArray<Sent>): ReadonlyArray<number> => sent.flatMap(({ value }) => (value === 0 ? [] : [value]))
 const gapsOf = (sent: ReadonlyArray<Sent>): ReadonlyArray<number> => sent.slice(1).map(({ atMs }, index) => atMs - (sent[index] as Sent).atMs)
@@ -68,11 +69,32 @@ describe("ticks", () => {
     }))
   })
   it("K19: are not slowed by a reply that takes long to handle, nor stopped by one that kills its handler", () => {
-    for (const onReply of [() => Effect.sleep(500), () => Effect.die("planted")]) {
+    const throwing = (): Effect.Effect<void> => { throw new TypeError("planted") }
+    for (const onReply of [() => Effect.sleep(500), () => Effect.die("planted"), throwing]) {
       const count = withLink({ onReply }, (_, sent) => Effect.map(Effect.sleep(200 / RATE), () => sent.length))
       expect(Math.abs(count - 200)).toBeLessThan(6 * Math.sqrt(200))
     }
   })
+})
+
+describe("a defect in a call", () => {
+  const throwing = (): never => { throw new TypeError("planted") }
+  it.each([["before it begins", throwing], ["as it begins", () => later<Uint8Array>(throwing)]])(
+    "%s ends that call alone, and its command comes again", (_, broken) => {
+      let left = 3
+      const called: Array<number> = []
+      const call = (bytes: Uint8Array): Effect.Effect<Uint8Array> => {
+        called.push(bytes[0] as number)
+        return bytes[0] === 7 && left-- > 0 ? broken() : Effect.succeed(decoy)
+      }
+      runVirtual(Effect.scoped(Effect.gen(function*() {
+        const link = yield* makeCommandLink({ ratePerMs: RATE, sendSlackMs: 250, capacity: 8, decoy, onReply: () => undefined, call })
+        link.offer(frame(7))
+        yield* Effect.sleep(50 / RATE)
+      })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("link tests", "defects")))))
+      expect(called.filter((value) => value === 7)).toHaveLength(4)
+      expect(called.length).toBeGreaterThan(20)
+    })
 })
 
 describe("R29: a link", () => {
