@@ -57,6 +57,18 @@ const attempt = <A, B>(work: () => A, orElse: (defect: unknown) => B): A | B => 
   }
 }
 
+/** Makes a call; without a fiber where it only waits. @returns calls it off */
+const begin = <E>(
+  { call: callOf }: Pick<CommandLinkConfig<E>, "call">, runtime: Runtime.Runtime<never>, frame: Uint8Array,
+  ended: (exit: Exit.Exit<Uint8Array, E>) => void
+): () => void => {
+  const call = attempt(() => callOf(frame), (defect) => Exit.die(defect))
+  if (isLater(call)) return attempt(() => call.begin(ended), (defect) => (ended(Exit.die(defect)), () => undefined))
+  const fiber = Runtime.runFork(runtime, call)
+  fiber.addObserver(ended)
+  return () => fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
 /** Starts the link in the caller's scope. */
 export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<CommandLink, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -65,14 +77,6 @@ export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<
     const calls = new Set<() => void>()
     const follow = yield* FiberSet.makeRuntime<never>()
     let stalled = 0
-    /** Makes a call; without a fiber where it only waits. */
-    const begin = (frame: Uint8Array, ended: (exit: Exit.Exit<Uint8Array, E>) => void): () => void => {
-      const call = attempt(() => config.call(frame), (defect) => Exit.die(defect))
-      if (isLater(call)) return attempt(() => call.begin(ended), (defect) => (ended(Exit.die(defect)), () => undefined))
-      const fiber = Runtime.runFork(runtime, call)
-      fiber.addObserver(ended)
-      return () => fiber.unsafeInterruptAsFork(FiberId.none)
-    }
     /** What comes after a call that ended, if anything. */
     const settle = (command: Queued | undefined, exit: Exit.Exit<Uint8Array, E>): Effect.Effect<void> | undefined => {
       if (Exit.isSuccess(exit)) return attempt(() => config.onReply(exit.value), (defect) => reportCrash("a reply was dropped", Cause.die(defect), {}))
@@ -93,7 +97,7 @@ export const makeCommandLink = <E>(config: CommandLinkConfig<E>): Effect.Effect<
         const rest = settle(command, exit)
         if (rest !== undefined) follow(rest)
       }
-      stop = begin(command?.frame ?? config.decoy, ended)
+      stop = begin(config, runtime, command?.frame ?? config.decoy, ended)
       return undefined
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => {
