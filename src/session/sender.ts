@@ -100,7 +100,6 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
     const onLeftQueue = ({ lane }: Transmission<Owner>): void => { if (lane === "fresh") backlog.release() }
     const requests = yield* makeOutlet<Owner>({ composer, queue, onLeftQueue, isHeld: watch.isPaused })
     const loops = yield* makeOutlet<Owner>({ composer, onLeftQueue })
-
     watch.onPause(requests.hold)
 
     const emit = ({ composed, transmission }: Prepared<Owner>, sentAtMs: number, params: MixnetParams): void => {
