@@ -35,6 +35,8 @@ export const recordPackets = (crypto: CryptoBackend, geometry: Geometry): Packet
     ...crypto,
     sprpDecipherInto: (key, iv, data, output) => {
       crypto.sprpDecipherInto(key, iv, data, output)
+      // in place: a reply that its asker reads, no packet on its way
+      if (data === output) return
       const packet = packetAround(geometry, data)
       const onward = packetAround(geometry, output)
       if (packet !== undefined && onward !== undefined) next.set(digest53(packet), digest53(onward))

@@ -13,23 +13,39 @@
 /** Longest byte string that V8 keeps on its own heap. */
 const ON_HEAP_BYTES = 64
 const SLAB_BYTES = 65_536
-/** Longer ones get memory of their own. */
-const LONGEST_CUT_BYTES = 16_384
+/** Of strings that wait. Those longer than a quarter of a slab get memory of their own. */
+const WAITING_SLAB_BYTES = 8_192
 
-let slab = new ArrayBuffer(0)
-let at = 0
+/** Cuts byte strings from slabs of one size. */
+const cutter = (slabBytes: number): (byteLength: number) => Uint8Array => {
+  let slab = new ArrayBuffer(0)
+  let at = 0
+  return (byteLength) => {
+    if (!(byteLength > ON_HEAP_BYTES && byteLength <= slabBytes / 4)) return new Uint8Array(byteLength)
+    if (at + byteLength > slab.byteLength) {
+      slab = new ArrayBuffer(slabBytes)
+      at = 0
+    }
+    const cut = new Uint8Array(slab, at, byteLength)
+    // the next one begins at a multiple of eight, for who reads words
+    at = (at + byteLength + 7) & ~7
+    return cut
+  }
+}
 
 /** `byteLength` zeros. */
-export const zeroed = (byteLength: number): Uint8Array => {
-  if (!(byteLength > ON_HEAP_BYTES && byteLength <= LONGEST_CUT_BYTES)) return new Uint8Array(byteLength)
-  if (at + byteLength > slab.byteLength) {
-    slab = new ArrayBuffer(SLAB_BYTES)
-    at = 0
-  }
-  const cut = new Uint8Array(slab, at, byteLength)
-  // the next one begins at a multiple of eight, for who reads words
-  at = (at + byteLength + 7) & ~7
-  return cut
+export const zeroed = cutter(SLAB_BYTES)
+
+const waiting = cutter(WAITING_SLAB_BYTES)
+
+/**
+ * A copy that waits for an answer, such as keys of a reply, among others of its kind: those of one small slab are done with at about the same time, and no
+ * larger one waits with them.
+ */
+export const waitingCopy = (bytes: Uint8Array): Uint8Array => {
+  const copy = waiting(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 /** A copy of a byte string, or of a part of it as `subarray` would give it. */

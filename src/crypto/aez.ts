@@ -142,8 +142,15 @@ export const sprpEncipher = (key: Uint8Array, iv: Uint8Array, data: Uint8Array):
 /** Inverse of `sprpEncipher`. */
 export const sprpDecipher = (key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array => sprp(key, iv, data, true)
 
-/** As `sprpDecipher`, into memory of the caller's. */
-export const sprpDecipherInto = (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array): void => {
+type SprpInto = (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array) => void
+
+const into = (inverse: boolean): SprpInto => (key, iv, data, output) => {
   if (output.length !== data.length) throw new RangeError("output must be as long as the data")
-  output.set(sprpDecipher(key, iv, data))
+  output.set(sprp(key, iv, data, inverse))
 }
+
+/** As `sprpEncipher`, into memory of the caller's, which may be that of `data`. */
+export const sprpEncipherInto: SprpInto = into(false)
+
+/** As `sprpDecipher`, into memory of the caller's, which may be that of `data`. */
+export const sprpDecipherInto: SprpInto = into(true)

@@ -50,7 +50,8 @@ export interface CryptoBackend {
   /** AEZ v5 with a 48-byte key, 16-byte nonce, no associated data, tau 0; `data` of 32 bytes or more. Result is fresh memory. */
   readonly sprpEncipher: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array
   readonly sprpDecipher: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array
-  /** As `sprpDecipher`, and writes the result to `output`, as long as `data`; the two must not overlap. */
+  /** As the two above, and writes the result to `output`, as long as `data`; the two are the same memory or do not overlap. */
+  readonly sprpEncipherInto: (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array) => void
   readonly sprpDecipherInto: (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array) => void
 
   /** ChaCha20-Poly1305 (IETF): ciphertext ‖ 16-byte tag. */

@@ -16,7 +16,7 @@
  * @module
  */
 import { Either } from "effect"
-import { concatBytes } from "../bytes/concat.ts"
+import { zeroed } from "../bytes/allocate.ts"
 import type { DecodeError } from "../bytes/decode-error.ts"
 import { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
@@ -45,9 +45,12 @@ export const createPacketWith = (
 ): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
   return Either.map(createHeaderWith(crypto, geometry, path, secrets, unusedHops), (header) => {
-    let payload = concatBytes(new Uint8Array(PAYLOAD_TAG_BYTES), forwardPayload)
-    for (const { keys } of [...secrets].reverse()) payload = crypto.sprpEncipher(keys.payloadEncryption, keys.headerIv, payload)
-    return concatBytes(header, payload)
+    const packet = zeroed(header.length + PAYLOAD_TAG_BYTES + forwardPayload.length)
+    packet.set(header)
+    const payload = packet.subarray(header.length)
+    payload.set(forwardPayload, PAYLOAD_TAG_BYTES)
+    for (const { keys } of [...secrets].reverse()) crypto.sprpEncipherInto(keys.payloadEncryption, keys.headerIv, payload, payload)
+    return packet
   })
 }
 

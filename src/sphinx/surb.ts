@@ -16,7 +16,7 @@
  * @module
  */
 import { Either } from "effect"
-import { copied, zeroed } from "../bytes/allocate.ts"
+import { copied, waitingCopy, zeroed } from "../bytes/allocate.ts"
 import { isAllZero } from "../bytes/equal.ts"
 import { concatBytes } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
@@ -66,7 +66,7 @@ export const createSurbWith = (
       const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
       const joined = concatBytes(...hopKeys, replyKeyMaterial)
       // a copy: keys wait for the reply, and what was joined is a piece of a slab that would wait with them
-      const keys = joined.slice()
+      const keys = waitingCopy(joined)
       zeroize(joined)
       return { surb: concatBytes(header, first.nodeId, replyKeyMaterial), keys }
     })
@@ -113,11 +113,13 @@ export const useSurb = (
   const idOffset = geometry.headerBytes
   const keyOffset = idOffset + NODE_ID_BYTES
   const ivOffset = keyOffset + SPRP_KEY_BYTES
-  const padded = zeroed(PAYLOAD_TAG_BYTES + geometry.forwardPayloadBytes)
-  padded.set(payload, PAYLOAD_TAG_BYTES)
-  const enciphered = crypto.sprpEncipher(surb.subarray(keyOffset, ivOffset), surb.subarray(ivOffset), padded)
+  const packet = zeroed(geometry.packetBytes)
+  packet.set(surb.subarray(0, idOffset))
+  const text = packet.subarray(geometry.headerBytes)
+  text.set(payload, PAYLOAD_TAG_BYTES)
+  crypto.sprpEncipherInto(surb.subarray(keyOffset, ivOffset), surb.subarray(ivOffset), text, text)
   return Either.right({
-    packet: concatBytes(surb.subarray(0, idOffset), enciphered),
+    packet,
     firstHop: NodeId.unsafe(surb.slice(idOffset, keyOffset))
   })
 }
@@ -133,11 +135,11 @@ export const useSurb = (
 export const openSurbReply = (crypto: CryptoBackend, keys: Uint8Array, payload: Uint8Array): Either.Either<Uint8Array, PacketRefused> => {
   const entryCount = keys.length / SPRP_KEY_MATERIAL_BYTES
   if (!Number.isInteger(entryCount) || entryCount < 1 || payload.length < PAYLOAD_TAG_BYTES) return refuse("bad-payload")
-  let text = payload
+  const text = copied(payload)
   for (let i = 0; i < entryCount; i++) {
     const entry = keys.subarray(i * SPRP_KEY_MATERIAL_BYTES, (i + 1) * SPRP_KEY_MATERIAL_BYTES)
-    const permute = i < entryCount - 1 ? crypto.sprpEncipher : crypto.sprpDecipher
-    text = permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), text)
+    const permute = i < entryCount - 1 ? crypto.sprpEncipherInto : crypto.sprpDecipherInto
+    permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), text, text)
   }
-  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(copied(text, PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
+  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(text.subarray(PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
 }

@@ -10,7 +10,7 @@
  * @module
  */
 import { Either } from "effect"
-import { copied, zeroed } from "../bytes/allocate.ts"
+import { zeroed } from "../bytes/allocate.ts"
 import { constantTimeEqual, isAllZero } from "../bytes/equal.ts"
 import type { CryptoBackend, XWingPrivateKey } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
@@ -167,7 +167,7 @@ const peel = (
   const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
   if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
-  return Either.right({ replayTag, commands, next: undefined, payload: copied(payload, PAYLOAD_TAG_BYTES) })
+  return Either.right({ replayTag, commands, next: undefined, payload: payload.subarray(PAYLOAD_TAG_BYTES) })
 }
 
 interface Opened {

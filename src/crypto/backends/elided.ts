@@ -85,6 +85,12 @@ const maskHead = (key: Uint8Array, iv: Uint8Array, block: Uint8Array): void => {
   maskWithState(block.subarray(0, MASKED_BYTES))
 }
 
+const wideBlockInto: CryptoBackend["sprpEncipherInto"] = (key, iv, data, output) => {
+  requireLength("output", output, data.length)
+  if (output !== data) output.set(data)
+  maskHead(key, iv, output)
+}
+
 const wideBlock: CryptoBackend["sprpEncipher"] = (key, iv, data) => {
   const block = copied(data)
   maskHead(key, iv, block)
@@ -215,11 +221,8 @@ export const elidedBackend: CryptoBackend = {
   },
   sprpEncipher: wideBlock,
   sprpDecipher: wideBlock,
-  sprpDecipherInto: (key, iv, data, output) => {
-    requireLength("output", output, data.length)
-    output.set(data)
-    maskHead(key, iv, output)
-  },
+  sprpEncipherInto: wideBlockInto,
+  sprpDecipherInto: wideBlockInto,
 
   chacha20Poly1305Seal: seal(1),
   chacha20Poly1305Open: open(1),

@@ -57,6 +57,7 @@ const assemble = (sodium: Sodium, version: string): ServingBackend => {
     ...runtimeGcmSiv,
     sprpEncipher: aez.sprpEncipher,
     sprpDecipher: aez.sprpDecipher,
+    sprpEncipherInto: aez.sprpEncipherInto,
     sprpDecipherInto: aez.sprpDecipherInto,
     ...curves,
     ...makeXWing({

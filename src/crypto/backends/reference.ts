@@ -17,7 +17,7 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512, sha512_256 } from "@noble/hashes/sha2.js"
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js"
 import { concatBytes } from "../../bytes/concat.ts"
-import { sprpDecipher, sprpDecipherInto, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
+import { sprpDecipher, sprpDecipherInto, sprpEncipher, sprpEncipherInto, TABLES_PROVIDER } from "../aez.ts"
 import type { CryptoBackend, ServingBackend } from "../backend.ts"
 import { requireLength } from "./length.ts"
 import {
@@ -120,6 +120,7 @@ export const referenceBackend: ServingBackend = {
   },
   sprpEncipher,
   sprpDecipher,
+  sprpEncipherInto,
   sprpDecipherInto,
 
   ...chachaPoly,

@@ -12,14 +12,14 @@
  */
 import { createHash } from "node:crypto"
 import { zeroed } from "../../bytes/allocate.ts"
-import { sprpDecipher, sprpDecipherInto, sprpEncipher, TABLES_PROVIDER } from "../aez.ts"
+import { sprpDecipher, sprpDecipherInto, sprpEncipher, sprpEncipherInto, TABLES_PROVIDER } from "../aez.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { requireLength } from "../backends/length.ts"
 import { aezModule, DATA_AT, KEY_AT, NONCE_AT } from "./aez-program.ts"
 import { ModuleBuilder, v128 } from "./assembler.ts"
 import { systemWasmEngine, WASM_PAGE_BYTES, type WasmEngine, type WasmMemory } from "./engine.ts"
 
-type Sprp = Pick<CryptoBackend, "sprpEncipher" | "sprpDecipher" | "sprpDecipherInto">
+type Sprp = Pick<CryptoBackend, "sprpEncipher" | "sprpEncipherInto" | "sprpDecipher" | "sprpDecipherInto">
 
 export interface AezEngine extends Sprp {
   /** For `funion doctor`. */
@@ -32,7 +32,7 @@ export const DATA_BYTES_LIMIT = 17 << 20
 const PAGES_AT_START = 1
 const PAGES_MAX = Math.ceil((DATA_AT + DATA_BYTES_LIMIT) / WASM_PAGE_BYTES)
 
-const TABLES: Sprp = { sprpEncipher, sprpDecipher, sprpDecipherInto }
+const TABLES: Sprp = { sprpEncipher, sprpEncipherInto, sprpDecipher, sprpDecipherInto }
 export const WASM_PROVIDER = "WebAssembly SIMD, constant time"
 export const RELAXED_WASM_PROVIDER = "WebAssembly relaxed SIMD, constant time"
 
@@ -85,6 +85,7 @@ class AezMachine implements Sprp {
 
   readonly sprpEncipher: Sprp["sprpEncipher"] = (key, iv, data) => this.#runFresh(key, iv, data, 0)
   readonly sprpDecipher: Sprp["sprpDecipher"] = (key, iv, data) => this.#runFresh(key, iv, data, 1)
+  readonly sprpEncipherInto: Sprp["sprpEncipherInto"] = (key, iv, data, output) => this.#run(key, iv, data, 0, output)
   readonly sprpDecipherInto: Sprp["sprpDecipherInto"] = (key, iv, data, output) => this.#run(key, iv, data, 1, output)
 }
 
@@ -136,7 +137,8 @@ const testedMachine = (engine: WasmEngine, relaxed: boolean): AezMachine | undef
   }
 }
 
-const sprpOf = ({ sprpDecipher, sprpDecipherInto, sprpEncipher }: Sprp): Sprp => ({ sprpEncipher, sprpDecipher, sprpDecipherInto })
+const sprpOf = ({ sprpDecipher, sprpDecipherInto, sprpEncipher, sprpEncipherInto }: Sprp): Sprp =>
+  ({ sprpEncipher, sprpEncipherInto, sprpDecipher, sprpDecipherInto })
 
 /**
  * Builds the fastest AEZ that works here. The memory of each belongs to the one thread that calls it.

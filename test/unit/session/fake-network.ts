@@ -46,6 +46,7 @@ export const crypto: CryptoBackend = {
   ...native,
   sprpEncipher: xorWithKeystream,
   sprpDecipher: xorWithKeystream,
+  sprpEncipherInto: (key, iv, data, output) => output.set(xorWithKeystream(key, iv, data)),
   sprpDecipherInto: (key, iv, data, output) => output.set(xorWithKeystream(key, iv, data)),
   x25519: (scalar, u) => toElement(toNumber(u) * clamped(scalar)),
   x25519PublicKey: (scalar) => toElement(9n * clamped(scalar))
