@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Deferred, Effect, Either, Exit } from "effect"
+import { Effect, Either } from "effect"
 import { zeroize } from "../crypto/zeroize.ts"
 import { type ComposedPacket, type ComposeFailed, type Composer, isMade } from "./composer.ts"
 import type { Transmission, TransmissionQueue } from "./transmission-queue.ts"
@@ -114,7 +114,7 @@ export const makeOutlet = <Owner>(options: OutletOptions<Owner>): Effect.Effect<
       }
       if (transmission !== undefined && composed.left.reason !== "no-document") {
         leave()
-        Deferred.unsafeDone(transmission.settled, Exit.succeed({ _tag: "NotComposed" }))
+        transmission.settled({ _tag: "NotComposed" })
         return
       }
       if (isKept) slot.kept = transmission

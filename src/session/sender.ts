@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { Deferred, Effect, Exit, type Scope } from "effect"
+import { Effect, Exit, type Scope } from "effect"
 import type { HeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import { followRate } from "../mixnet/rate-follower.ts"
 import { loopSlackMs, type MixnetParams } from "../params/mixnet-params.ts"
@@ -67,20 +67,17 @@ class Places {
     this.#free = count
   }
 
-  readonly take: Effect.Effect<void> = Effect.async((resume) => {
+  /** @param entered  called when there is a place, at once or later  @returns gives up waiting; no more of use once entered */
+  enter(entered: () => void): () => void {
     const enter = (): void => {
       this.#waiting.delete(enter)
       this.#free -= 1
-      resume(Effect.void)
+      entered()
     }
-    if (this.#free > 0 && this.#waiting.size === 0) {
-      enter()
-      return
-    }
-    this.#waiting.add(enter)
-    // interrupted after a place was given and before it was taken: it goes to the next
-    return Effect.sync(() => { if (!this.#waiting.delete(enter)) this.release() })
-  })
+    if (this.#free > 0 && this.#waiting.size === 0) enter()
+    else this.#waiting.add(enter)
+    return () => { this.#waiting.delete(enter) }
+  }
 
   release(): void {
     this.#free += 1
@@ -88,6 +85,21 @@ class Places {
     if (this.#free > 0) next?.()
   }
 }
+
+/** Queues a transmission when there is a place for it, and waits for its end. */
+const transmitting = <Owner extends object>(
+  queue: TransmissionQueue<Owner>, backlog: Places, withdraw: (transmission: Transmission<Owner>) => Effect.Effect<void>
+): Sender<Owner>["transmit"] => (request, owner, lane) =>
+  Effect.async((resume) => {
+    const transmission: Transmission<Owner> = { request, owner, lane, settled: (outcome) => resume(Exit.succeed(outcome)), withdrawn: false }
+    let isQueued = false
+    const offer = (): void => {
+      isQueued = true
+      queue.offer(transmission)
+    }
+    const stopWaiting = lane === "fresh" ? backlog.enter(offer) : offer()
+    return Effect.suspend(() => (isQueued ? withdraw(transmission) : Effect.sync(() => stopWaiting?.())))
+  })
 
 /** Makes the sender of one session; its `run` starts the schedule. */
 export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>
@@ -115,7 +127,7 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
         ledger.registerDecoy(surbId, surbKeys, dueMs + slackMs, sentAtMs, dueMs)
       } else {
         ledger.registerExchange(surbId, surbKeys, transmission.owner, sentAtMs)
-        Deferred.unsafeDone(transmission.settled, Exit.succeed({ _tag: "Sent", sentAtMs, etaMs }))
+        transmission.settled({ _tag: "Sent", sentAtMs, etaMs })
       }
     }
 
@@ -142,16 +154,7 @@ export const makeSender = <Owner extends object>(options: SenderOptions<Owner>):
     return {
       counts,
       waitingCount: () => queue.freshCount,
-      transmit: (request, owner, lane) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            if (lane === "fresh") yield* restore(backlog.take)
-            const settled = yield* Deferred.make<TransmissionOutcome>()
-            const transmission: Transmission<Owner> = { request, owner, lane, settled, withdrawn: false }
-            queue.offer(transmission)
-            return yield* restore(Deferred.await(settled)).pipe(Effect.onInterrupt(() => withdraw(transmission)))
-          })
-        ),
+      transmit: transmitting(queue, backlog, withdraw),
       run: Effect.zipRight(
         Effect.all([stream(requests, ({ lambdaPPerMs }) => lambdaPPerMs), stream(loops, ({ lambdaLPerMs }) => lambdaLPerMs)], { concurrency: 2 }),
         Effect.never

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Clock, Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
+import { Clock, Data, Deferred, Effect, Exit, Fiber, FiberId, Option, type Scope, Stream } from "effect"
 import { copied } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
@@ -77,7 +77,8 @@ export interface Session {
 
 /** One exchange in progress. */
 interface Exchange {
-  readonly reply: Deferred.Deferred<Uint8Array, SessionClosed>
+  /** Ends it; what comes after the first time changes nothing. */
+  readonly end: (exit: Exit.Exit<Uint8Array, SessionClosed>) => void
 }
 
 interface ReplyCounts {
@@ -91,7 +92,7 @@ interface ReplyCounts {
 
 /** Redeems deliveries and counts what they turn out to be; decoys are heartbeats. */
 const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts, watch: HeartbeatWatch) => ({ payload, surbId }: SurbDelivery) =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+  Effect.map(Clock.currentTimeMillis, (nowMs) => {
     counts.received++
     const redeemed = ledger.redeem(crypto, surbId, payload)
     if (redeemed._tag === "Unknown") counts.unknownSurbs++
@@ -102,7 +103,7 @@ const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, count
     }
     const loop = watch.take(surbId)
     if (loop !== undefined) watch.decide(loop, redeemed._tag === "DecoyReturned", nowMs)
-    return redeemed._tag === "Reply" ? Deferred.succeed(redeemed.owner.reply, redeemed.plaintext) : Effect.void
+    if (redeemed._tag === "Reply") redeemed.owner.end(Exit.succeed(redeemed.plaintext))
   })
 
 /** What the newest document says about an exchange; the last word holds while there is none. */
@@ -122,6 +123,26 @@ const makeLimits = ({ params }: Composer) => {
 }
 
 /**
+ * Begins an exchange and waits for its reply; a request that fails is its end. What is out for it is forgotten in any case.
+ * @param repeat  sends its request until it is interrupted
+ */
+const exchangeOnce = <E>(
+  open: Set<Exchange>, repeat: (exchange: Exchange) => Effect.Effect<never, E>, ledger: SurbLedger<Exchange>
+): Effect.Effect<Uint8Array, E | SessionClosed> =>
+  Effect.uninterruptibleMask((restore) => Effect.suspend(() => {
+    const reply = Deferred.unsafeMake<Uint8Array, E | SessionClosed>(FiberId.none)
+    const exchange: Exchange = { end: (exit) => Deferred.unsafeDone(reply, exit) }
+    open.add(exchange)
+    const repeating = Effect.catchAllCause(repeat(exchange), (cause) => Deferred.failCause(reply, cause))
+    const forget = Effect.sync(() => {
+      open.delete(exchange)
+      ledger.dropOwner(exchange)
+    })
+    return Effect.flatMap(Effect.fork(Effect.interruptible(repeating)), (fiber) =>
+      Effect.onExit(restore(Deferred.await(reply)), () => Effect.zipRight(Fiber.interrupt(fiber), forget)))
+  }))
+
+/**
  * Starts a session on the port of the environment; it lives as long as the scope.
  * @param watch  over its loops and those of whatever else one party sends
  */
@@ -137,11 +158,11 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
   const limits = makeLimits(composer)
   let closed = false
 
-  const close = Effect.suspend(() => {
+  const close = Effect.sync(() => {
     closed = true
     ledger.clear()
     sender.discard()
-    return Effect.forEach(open, ({ reply }) => Deferred.fail(reply, new SessionClosed()), { discard: true })
+    for (const exchange of open) exchange.end(Exit.fail(new SessionClosed()))
   })
 
   const repeat = <E>(owner: Exchange, request: ExchangeRequest<E>) =>
@@ -151,18 +172,6 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
       request: { ...request, payload: limits.checked(request.payload) },
       slackMs: limits.retransmitSlackMs,
       onRetransmit: () => void counts.retransmissions++
-    })
-
-  const begin = Effect.gen(function* () {
-    if (closed) return yield* new SessionClosed()
-    const exchange: Exchange = { reply: yield* Deferred.make<Uint8Array, SessionClosed>() }
-    open.add(exchange)
-    return exchange
-  })
-  const end = (exchange: Exchange) =>
-    Effect.sync(() => {
-      open.delete(exchange)
-      ledger.dropOwner(exchange)
     })
 
   const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts, watch))
@@ -175,7 +184,7 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
 
   return {
     exchange: (request) =>
-      Effect.acquireUseRelease(begin, (exchange) => Effect.raceFirst(Deferred.await(exchange.reply), repeat(exchange, request)), end).pipe(
+      Effect.suspend(() => closed ? new SessionClosed() : exchangeOnce(open, (exchange) => repeat(exchange, request), ledger)).pipe(
         Effect.zipWith(limits.userPayloadBytes, (reply, limitBytes) => copied(reply, 0, Option.getOrElse(limitBytes, () => reply.length))),
         places.withPermits(1)
       ),

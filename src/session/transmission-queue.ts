@@ -8,7 +8,6 @@
  *
  * @module
  */
-import type { Deferred } from "effect"
 import type { NodeId, RecipientId } from "../sphinx/geometry.ts"
 
 /** Fresh transmissions that may wait for a tick; the next caller waits before it may queue. */
@@ -32,7 +31,8 @@ export interface Transmission<Owner> {
   /** The exchange that it belongs to. */
   readonly owner: Owner
   readonly lane: "fresh" | "resend"
-  readonly settled: Deferred.Deferred<TransmissionOutcome>
+  /** Told once, unless it is withdrawn first. */
+  readonly settled: (outcome: TransmissionOutcome) => void
   /** Set by its owner; whoever holds the transmission then lets go of it. */
   withdrawn: boolean
 }
