@@ -20,8 +20,14 @@ const ROWS: Readonly<Record<string, ReadonlyArray<string>>> = {
   infer: ["infer/affine"]
 }
 
+/** Fields of a row behind the four that all have. */
+const MORE: Readonly<Record<string, ReadonlyArray<string>>> = {
+  unwrap: ["allocatedBytes"], bacap: ["allocatedBytes"], "mix/memory/2000": ["perSecond", "allocatedBytes"], "mix/tcp/2000": ["perSecond", "allocatedBytes"],
+  "mix/workers/2000": ["perSecond"]
+}
+
 interface Printed {
-  readonly results: ReadonlyArray<{ readonly id: string; readonly us: number; readonly floorUs: number; readonly ratio: number }>
+  readonly results: ReadonlyArray<{ readonly id: string; readonly us: number; readonly floorUs: number; readonly ratio: number; readonly checksum: string }>
   readonly machine: object
 }
 
@@ -35,7 +41,8 @@ describe("the bench command", () => {
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
     expect(printed.results.map(({ id }) => id)).toEqual(ids)
     for (const row of printed.results) {
-      expect(Object.keys(row)).toEqual(["id", "us", "floorUs", "ratio", ...(name === "mix" ? ["perSecond"] : [])])
+      expect(Object.keys(row)).toEqual(["id", "us", "floorUs", "ratio", ...(MORE[row.id] ?? MORE[name] ?? []), "checksum"])
+      expect(row.checksum).toMatch(/^[0-9a-f]{8}$/)
       expect(row.us).toBeGreaterThan(0)
       expect(row.floorUs).toBeGreaterThan(0)
       expect(row.ratio).toBe(row.us / row.floorUs)

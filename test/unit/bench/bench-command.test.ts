@@ -40,7 +40,7 @@ describe("bench", () => {
     const machine = machineOf(fastest)
     const printed = JSON.parse(renderJson([row], machine)) as { readonly results: ReadonlyArray<object>; readonly machine: object }
     expect(Object.keys(printed)).toEqual(["results", "machine"])
-    expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio"])
+    expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio", "allocatedBytes", "checksum"])
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
     expect(renderTable([unwrapBench], [row]).split("\n")).toHaveLength(3)
   })
