@@ -20,8 +20,14 @@ let slab = new ArrayBuffer(0)
 let at = 0
 
 /** `byteLength` zeros. */
-export const zeroed = (byteLength: number): Uint8Array => {
-  if (!(byteLength > ON_HEAP_BYTES && byteLength <= LONGEST_CUT_BYTES)) return new Uint8Array(byteLength)
+export const zeroed = (byteLength: number): Uint8Array => (byteLength > ON_HEAP_BYTES ? zeroedOffHeap(byteLength) : new Uint8Array(byteLength))
+
+/**
+ * `byteLength` zeros outside of V8's heap: for what native code is to write, since a byte string that lies on the heap is moved out of it then. Not for
+ * what is kept: it keeps its slab.
+ */
+export const zeroedOffHeap = (byteLength: number): Uint8Array => {
+  if (!(byteLength <= LONGEST_CUT_BYTES)) return new Uint8Array(byteLength)
   if (at + byteLength > slab.byteLength) {
     slab = new ArrayBuffer(SLAB_BYTES)
     at = 0
