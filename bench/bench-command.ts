@@ -9,7 +9,7 @@
  * @module
  */
 import { mkdirSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Either } from "effect"
@@ -18,9 +18,9 @@ import { machineOf, type Bench, type BenchRow, type Machine } from "./harness.ts
 import { plotOf } from "./plot.ts"
 import { benches } from "./registry.ts"
 
-const here = fileURLToPath(new URL(".", import.meta.url))
-/** Where pictures go, whether this runs as source or compiled into `dist`. */
-const resultsFolder = resolve(here, here.endsWith(join("dist", "bench", "")) ? "../../bench/results" : "results")
+/** Where pictures go, of this file's folder: whether it runs as source or compiled into `dist`. */
+export const resultsFolderOf = (folder: string): string => resolve(folder, basename(resolve(folder, "..")) === "dist" ? "../../bench/results" : "results")
+const resultsFolder = resultsFolderOf(fileURLToPath(new URL(".", import.meta.url)))
 
 interface Invocation {
   readonly chosen: ReadonlyArray<Bench>
