@@ -9,7 +9,7 @@
  * @module
  */
 import { mkdirSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Either } from "effect"
@@ -18,9 +18,9 @@ import { machineOf, type Bench, type BenchRow, type Machine } from "./harness.ts
 import { plotOf } from "./plot.ts"
 import { benches } from "./registry.ts"
 
-const here = fileURLToPath(new URL(".", import.meta.url))
-/** Where pictures go, whether this runs as source or compiled into `dist`. */
-const resultsFolder = resolve(here, here.endsWith(join("dist", "bench", "")) ? "../../bench/results" : "results")
+/** Where pictures go, of this file's folder: whether it runs as source or compiled into `dist`. */
+export const resultsFolderOf = (folder: string): string => resolve(folder, basename(resolve(folder, "..")) === "dist" ? "../../bench/results" : "results")
+const resultsFolder = resultsFolderOf(fileURLToPath(new URL(".", import.meta.url)))
 
 interface Invocation {
   readonly chosen: ReadonlyArray<Bench>
@@ -53,19 +53,25 @@ export const parseInvocation = (args: ReadonlyArray<string>): Either.Either<Invo
     })
   }))
 
-/** The rows as the JSON object promises them, without checksums; `clock` only where a bench says it. */
-export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string =>
-  JSON.stringify({ results: rows.map(({ clock, floorUs, id, perSecond, ratio, us }) => ({ id, us, floorUs, ratio, clock, perSecond })), machine })
+/** The rows as the JSON object promises them; `clock`, `perSecond` and `allocatedBytes` only where a bench says them. */
+export const renderJson = (rows: ReadonlyArray<BenchRow>, machine: Machine): string => {
+  const results = rows.map(({ allocatedBytes, checksum, clock, floorUs, id, perSecond, ratio, us }) =>
+    ({ id, us, floorUs, ratio, clock, perSecond, allocatedBytes, checksum }))
+  return JSON.stringify({ results, machine })
+}
+
+/** Heads of the table's columns. */
+export const TABLE_HEADS = ["id", "us", "floor us", "ratio", "per s", "bytes/op", "checksum"] as const
 
 /** The rows for people: the questions, then one table. */
 export const renderTable = (asked: ReadonlyArray<Bench>, rows: ReadonlyArray<BenchRow>): string => {
   const idWidth = Math.max(...rows.map(({ id }) => id.length), 2)
-  const line = (id: string, ...columns: ReadonlyArray<string>): string => [id.padEnd(idWidth), ...columns.map((text) => text.padStart(10))].join("  ")
+  const line = ([id = "", ...columns]: ReadonlyArray<string>): string => [id.padEnd(idWidth), ...columns.map((text) => text.padStart(10))].join("  ")
   return [
     ...asked.map(({ name, question }) => `${name}: ${question}`),
-    line("id", "us", "floor us", "ratio", "per s", "bytes/op", "checksum"),
+    line(TABLE_HEADS),
     ...rows.map(({ allocatedBytes, checksum, floorUs, id, perSecond, ratio, us }) =>
-      line(id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), String(perSecond ?? "-"), String(allocatedBytes ?? "-"), checksum))
+      line([id, us.toFixed(1), floorUs.toFixed(1), ratio.toFixed(2), String(perSecond ?? "-"), String(allocatedBytes ?? "-"), checksum]))
   ].join("\n")
 }
 

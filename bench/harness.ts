@@ -131,6 +131,9 @@ const warmUp = (operation: Operation, inputCount: number): number => {
 export const checksumOfBytes = (strings: ReadonlyArray<Uint8Array>): string =>
   strings.reduce((checksum, bytes) => bytes.reduce(foldChecksum, checksum), CHECKSUM_START).toString(16).padStart(8, "0")
 
+/** Of 32-bit results in their order. */
+export const checksumOfWords = (words: ReadonlyArray<number>): string => words.reduce(foldChecksum, CHECKSUM_START).toString(16).padStart(8, "0")
+
 const checksumOf = (operation: Operation, inputCount: number): string => {
   let checksum = CHECKSUM_START
   for (let i = 0; i < inputCount; i++) checksum = foldChecksum(checksum, operation(i))
@@ -140,7 +143,8 @@ const checksumOf = (operation: Operation, inputCount: number): string => {
 const ALLOCATION_WINDOW_COUNT = 31
 const ALLOCATION_WINDOW_OPERATIONS = 32
 
-const usedBytes = (): number => {
+/** Bytes in use by this thread, on the heap and in array buffers. */
+export const usedBytes = (): number => {
   const { arrayBuffers, heapUsed } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }

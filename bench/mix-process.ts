@@ -14,15 +14,19 @@ import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { selectBackend } from "../src/crypto/select-backend.ts"
 import { BenchPeers } from "./mix-tcp.ts"
 import { makeMixSetting, makePackets, MIX, ownKey, publicKeyNow, RECEIVER, SENDER, startMix, unwrapAll } from "./mix-rig.ts"
-import { collectAll, collectYoung, processUs } from "./harness.ts"
+import { collectAll, collectYoung, processUs, usedBytes } from "./harness.ts"
 
 export type ToMixProcess =
   /** Starts the mix; answered by its port. */
   | { readonly type: "start"; readonly backend: CryptoBackend["name"]; readonly userPayloadBytes: number; readonly receiverPort: number }
   /** Answered by the microseconds of processor time so far, that of collecting the garbage included. */
   | { readonly type: "used" }
-  /** Unwraps that many packets without a mix, the same each time; answered by the microseconds of processor time, as above. */
+  /** Answered by the bytes in use, on the heap and in array buffers. */
+  | { readonly type: "heap" }
+  /** Unwraps the first packets of the bench without a mix; answered by the microseconds of processor time, as above. */
   | { readonly type: "bare"; readonly packetCount: number }
+  /** Answered by the fold of what the last `bare` gave. */
+  | { readonly type: "fold" }
 
 const answer = (value: number): void => { process.send?.(value) }
 
@@ -36,19 +40,22 @@ const serve = (message: Extract<ToMixProcess, { type: "start" }>): Effect.Effect
     const mount = yield* peers.mountOf(MIX)
     yield* Effect.provideService(startMix(setting), Mount, mount)
     let packets: ReadonlyArray<Uint8Array> = []
+    let fold = 0
     const used = (): number => {
       collectYoung()
       return processUs()
     }
     process.on("message", (request: ToMixProcess) => {
       if (request.type === "used") return answer(used())
+      if (request.type === "heap") return answer(usedBytes())
+      if (request.type === "fold") return answer(fold)
       if (request.type !== "bare") return
       if (packets.length !== request.packetCount) {
         packets = makePackets(setting, publicKey, request.packetCount)
         collectAll()
       }
       const startUs = used()
-      unwrapAll(setting, ownKey(setting, Date.now()), packets)
+      fold = unwrapAll(setting, ownKey(setting, Date.now()), packets)
       answer(used() - startUs)
     })
     answer(peers.addresses.get(MIX)?.port ?? 0)

@@ -3,7 +3,8 @@
  *
  * Contract: the mix is the actor of `actors/mix` with everything a network gives it (mix keys with replay filters, delay queue, outgoing links, calls);
  * only the directory is made up, and its document silences the mix's own loops, for which one neighbour is no route. `IN_FLIGHT` packets are under way
- * at any time: whoever receives some sends as many new ones. No packet is sent twice.
+ * at any time: whoever receives some sends as many new ones. No packet is sent twice. Packets follow from a seed of their own, so that two processes
+ * make the same ones. Whatever the mix's side and the floor's side did is folded alike, in any order, so that they can be compared.
  * Knows nothing of: clocks, how cost is measured.
  * Source: issue 4, point 4; departures: none.
  *
@@ -28,7 +29,7 @@ import { Directory } from "../src/pki/directory.ts"
 import type { Document } from "../src/pki/document.ts"
 import { makeIdentity, type Identity } from "../src/pki/network-setting.ts"
 import { PkiView } from "../src/pki/pki-view.ts"
-import { makeGeometry, NodeId, recipientId, type Geometry } from "../src/sphinx/geometry.ts"
+import { makeGeometry, NodeId, recipientId, VERSION_BYTES, type Geometry } from "../src/sphinx/geometry.ts"
 import { createPacket, type PathHop } from "../src/sphinx/packet.ts"
 import { unwrap, type MixPrivateKey } from "../src/sphinx/unwrap.ts"
 
@@ -73,7 +74,8 @@ export const makeMixSetting = (crypto: CryptoBackend, userPayloadBytes: number):
 const uniform = (entropy: Entropy): number => (new DataView(entropy(4).buffer).getUint32(0) + 1) / 2 ** 32
 
 /** Packets for the mix, each of two hops: to take off the first layer costs the same however many follow. */
-export const makePackets = ({ crypto, entropy, geometry, receiver }: MixSetting, publicKey: Uint8Array, count: number): ReadonlyArray<Uint8Array> => {
+export const makePackets = ({ crypto, geometry, receiver }: MixSetting, publicKey: Uint8Array, count: number): ReadonlyArray<Uint8Array> => {
+  const entropy = seededEntropy("bench", "packets of the mix")
   const lastKey = crypto.x25519PublicKey(entropy(32))
   const payload = entropy(geometry.forwardPayloadBytes)
   return Array.from({ length: count }, () => {
@@ -105,10 +107,25 @@ export const ownKey = ({ ring }: MixSetting, nowMs: number): MixPrivateKey => {
   return key.privateKey
 }
 
-/** Takes a layer off every packet and does nothing with it; the fold of what came out. */
+const wordAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24))
+
+/** 32 bits of a packet as it leaves a mix, to be added up: of its blinded element, its routing information, its MAC and the last bytes of its payload. */
+export const foldOf = ({ elementBytes, headerBytes }: Geometry, packet: Uint8Array): number => {
+  let fold = wordAt(packet, VERSION_BYTES)
+  fold = Math.imul(fold ^ wordAt(packet, VERSION_BYTES + elementBytes), 0x01000193)
+  fold = Math.imul(fold ^ wordAt(packet, headerBytes - 4), 0x01000193)
+  return Math.imul(fold ^ wordAt(packet, packet.length - 4), 0x01000193)
+}
+
+/** Takes a layer off every packet and does nothing with it; the folds of what came out, added up. */
 export const unwrapAll = ({ crypto, geometry }: MixSetting, key: MixPrivateKey, packets: ReadonlyArray<Uint8Array>): number => {
   let fold = 0
-  for (const packet of packets) fold ^= Either.getOrThrow(unwrap(crypto, geometry, key, packet)).replayTag[0] as number
+  for (const packet of packets) {
+    const { next } = Either.getOrThrow(unwrap(crypto, geometry, key, packet))
+    if (next === undefined) throw new RangeError("a bench packet ended at its first hop")
+    fold = (fold + foldOf(geometry, next.packet)) | 0
+  }
   return fold
 }
 
@@ -141,12 +158,14 @@ export const startMix = (setting: MixSetting, threads?: UnwrapThreads): Effect.E
   })
 
 export interface Traffic {
-  /** Sends the packets through the mix, `IN_FLIGHT` at a time; done when as many have come out. */
-  readonly run: (packets: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
+  /** Sends the packets through the mix, `IN_FLIGHT` at a time; done when as many have come out, with their folds added up. */
+  readonly run: (packets: ReadonlyArray<Uint8Array>) => Effect.Effect<number>
 }
 
 /** Sender and receiver on their mounts, in the caller's scope. */
-export const startTraffic = (senderMount: MountService, receiverMount: MountService): Effect.Effect<Traffic, never, Scope.Scope> =>
+export const startTraffic = (
+  { geometry }: MixSetting, senderMount: MountService, receiverMount: MountService
+): Effect.Effect<Traffic, never, Scope.Scope> =>
   Effect.gen(function*() {
     const client = yield* senderMount.connect(SENDER, MIX, Mix)
     const outbox = yield* makeOutbox({
@@ -157,12 +176,14 @@ export const startTraffic = (senderMount: MountService, receiverMount: MountServ
     let waiting: ReadonlyArray<Uint8Array> = []
     let sent = 0
     let received = 0
+    let fold = 0
     const send = (count: number): void => {
       for (const end = Math.min(waiting.length, sent + count); sent < end; sent++) outbox.offer(waiting[sent] as Uint8Array)
     }
     yield* Effect.orDie(receiverMount.serve(RECEIVER, Receiver, Receiver.toLayer({
       Forward: ({ packets }) => Effect.suspend(() => {
         received += packets.length
+        for (const packet of packets) fold = (fold + foldOf(geometry, packet)) | 0
         send(packets.length)
         return received >= waiting.length ? finished.open : Effect.void
       })
@@ -171,9 +192,10 @@ export const startTraffic = (senderMount: MountService, receiverMount: MountServ
       waiting = packets
       sent = 0
       received = 0
+      fold = 0
       finished.unsafeClose()
       send(IN_FLIGHT)
-      return finished.await
+      return Effect.map(finished.await, () => fold)
     })
     return { run }
   })

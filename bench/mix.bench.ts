@@ -4,7 +4,9 @@
  * Contract: `us` is processor time, not time on the clock. `mix/memory/2000`: all of one process in which a mix, a sender and a receiver call each
  * other, per packet; `mix/tcp/2000`: the process of a mix that gets its packets over one TCP link and sends them on over another, so one receiving and
  * one sending end per packet, both ends of what a hop adds. Their floor is bare unwrapping of as many packets in the same process. Both sides pay for
- * the garbage they make, and for no other: packets are made before the first round, and young garbage is collected at the end of each side.
+ * the garbage they make, and for no other: packets are made before the first round, and young garbage is collected at the end of each side. Sides take
+ * turns at being first. What both passed on is folded, and the folds must agree; the row carries them as its checksum. Allocations are those of the
+ * process with the mix, in rounds of their own behind the measured ones.
  * `mix/workers/2000`: here `us` and `floorUs` are time on the clock per packet with one unwrap thread and with two, so that the ratio is two threads'
  * rate over one's; packets made beforehand, of which as many are under way as the pool takes. `perSecond` is packets per second and core, for threads
  * packets per second with two.
@@ -24,9 +26,11 @@ import type { CryptoBackend } from "../src/crypto/backend.ts"
 import { BATCH_LIMIT, makeUnwrapPool, type UnwrapPool } from "../src/node/unwrap-pool.ts"
 import { isOpened } from "../src/node/unwrap-outcome.ts"
 import { openUnwrapThread } from "../src/node/unwrap-thread.ts"
-import { checksumOfBytes, collectAll, collectYoung, median, processUs, type Bench, type BenchOptions, type BenchRow } from "./harness.ts"
+import { checksumOfWords, collectAll, collectYoung, median, processUs, usedBytes, type Bench, type BenchOptions, type BenchRow } from "./harness.ts"
 import type { ToMixProcess } from "./mix-process.ts"
-import { makeMixSetting, makePackets, MIX, ownKey, publicKeyNow, RECEIVER, SENDER, startMix, startTraffic, unwrapAll, type MixSetting } from "./mix-rig.ts"
+import {
+  foldOf, makeMixSetting, makePackets, MIX, ownKey, publicKeyNow, RECEIVER, SENDER, startMix, startTraffic, unwrapAll, type MixSetting, type Traffic
+} from "./mix-rig.ts"
 import { BenchPeers } from "./mix-tcp.ts"
 
 const USER_PAYLOAD_BYTES = 2000
@@ -40,23 +44,55 @@ interface Plan {
 const FULL: Plan = { packetsPerRound: 768, warmUpRounds: 36, rounds: 15 }
 const SMALL: Plan = { packetsPerRound: 64, warmUpRounds: 0, rounds: 1 }
 
-/** One round's microseconds of candidate and floor, per packet. */
-type Round = (packets: ReadonlyArray<Uint8Array>) => Effect.Effect<{ readonly us: number; readonly floorUs: number }>
+/** One round's microseconds of candidate and floor, per packet, and the fold of what the candidate passed on. */
+interface Sample {
+  readonly us: number
+  readonly floorUs: number
+  readonly fold: number
+}
+type Round = (packets: ReadonlyArray<Uint8Array>, floorFirst: boolean) => Effect.Effect<Sample>
+type Measured = Pick<BenchRow, "us" | "floorUs" | "ratio" | "checksum"> & { readonly folds: ReadonlyArray<number> }
 
-/** Runs the rounds, each with packets of its own. */
-const measure = (plan: Plan, setting: MixSetting, publicKey: Uint8Array, round: Round): Effect.Effect<Pick<BenchRow, "us" | "floorUs" | "ratio">> =>
+/** Packets of one look at what is allocated: enough that timers and calls have their share, too few for a collection. */
+const WINDOW_PACKETS = 64
+const WINDOW_COUNT = 15
+
+/** Packets of all rounds, and behind them those of the windows. */
+const packetsFor = (plan: Plan, setting: MixSetting, publicKey: Uint8Array): ReadonlyArray<Uint8Array> =>
+  makePackets(setting, publicKey, (plan.warmUpRounds + plan.rounds) * plan.packetsPerRound + WINDOW_COUNT * WINDOW_PACKETS)
+
+const roundOf = (plan: Plan, made: ReadonlyArray<Uint8Array>, index: number): ReadonlyArray<Uint8Array> =>
+  made.slice(index * plan.packetsPerRound, (index + 1) * plan.packetsPerRound)
+
+/** Runs the rounds, each with packets of its own, the two sides first in turn. */
+const measure = (plan: Plan, made: ReadonlyArray<Uint8Array>, round: Round): Effect.Effect<Measured> =>
   Effect.gen(function*() {
-    const measured: Array<{ readonly us: number; readonly floorUs: number }> = []
-    const roundCount = plan.warmUpRounds + plan.rounds
-    const made = makePackets(setting, publicKey, roundCount * plan.packetsPerRound)
+    const samples: Array<Sample> = []
     collectAll()
-    for (let index = 0; index < roundCount; index++) {
-      const sample = yield* round(made.slice(index * plan.packetsPerRound, (index + 1) * plan.packetsPerRound))
-      if (index >= plan.warmUpRounds) measured.push(sample)
-    }
+    for (let index = 0; index < plan.warmUpRounds + plan.rounds; index++) samples.push(yield* round(roundOf(plan, made, index), index % 2 === 1))
+    const measured = samples.slice(plan.warmUpRounds)
     const us = median(measured.map((sample) => sample.us))
     const floorUs = median(measured.map((sample) => sample.floorUs))
-    return { us, floorUs, ratio: us / floorUs }
+    const folds = samples.map(({ fold }) => fold)
+    return { us, floorUs, ratio: us / floorUs, checksum: checksumOfWords(folds), folds }
+  })
+
+const mustAgree = (fold: number, floorFold: number): void => {
+  if (fold !== floorFold) throw new RangeError("the mix passed on other packets than bare unwrapping gives")
+}
+
+/** Bytes that a packet makes a process allocate: the median of windows, without those that a collection made negative. */
+const allocatedBy = (plan: Plan, made: ReadonlyArray<Uint8Array>, run: Traffic["run"], used: Effect.Effect<number>): Effect.Effect<number> =>
+  Effect.gen(function*() {
+    const windows = made.slice((plan.warmUpRounds + plan.rounds) * plan.packetsPerRound)
+    const growths: Array<number> = []
+    for (let at = 0; at < windows.length; at += WINDOW_PACKETS) {
+      const before = yield* used
+      yield* run(windows.slice(at, at + WINDOW_PACKETS))
+      const growth = (yield* used) - before
+      if (growth >= 0) growths.push(growth / WINDOW_PACKETS)
+    }
+    return Math.round(median(growths))
   })
 
 /** Processor time so far, the collection of garbage included. */
@@ -66,6 +102,15 @@ const usedUs = (): number => {
 }
 
 const perCore = ({ us }: Pick<BenchRow, "us">): number => Math.round(1_000_000 / us)
+const rowOf = (id: string, { checksum, floorUs, ratio, us }: Measured): BenchRow => ({ id: `mix/${id}/${USER_PAYLOAD_BYTES}`, us, floorUs, ratio, checksum })
+
+/** What something takes, and what it gives. */
+const timed = <A>(used: Effect.Effect<number>, work: Effect.Effect<A>): Effect.Effect<{ readonly us: number; readonly result: A }> =>
+  Effect.gen(function*() {
+    const startUs = yield* used
+    const result = yield* work
+    return { us: (yield* used) - startUs, result }
+  })
 
 const inMemory = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -73,16 +118,20 @@ const inMemory = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow, ne
     const publicKey = publicKeyNow(setting, Date.now())
     const mount = Context.get(yield* Layer.build(layerMountMemory()), Mount)
     yield* Effect.provideService(startMix(setting), Mount, mount)
-    const traffic = yield* startTraffic(mount, mount)
-    const measured = yield* measure(plan, setting, publicKey, (packets) =>
+    const traffic = yield* startTraffic(setting, mount, mount)
+    const made = packetsFor(plan, setting, publicKey)
+    const used = Effect.sync(usedUs)
+    const measured = yield* measure(plan, made, (packets, floorFirst) =>
       Effect.gen(function*() {
-        const startUs = usedUs()
-        yield* traffic.run(packets)
-        const middleUs = usedUs()
-        unwrapAll(setting, ownKey(setting, Date.now()), packets)
-        return { us: (middleUs - startUs) / packets.length, floorUs: (usedUs() - middleUs) / packets.length }
+        const bare = timed(used, Effect.sync(() => unwrapAll(setting, ownKey(setting, Date.now()), packets)))
+        const early = floorFirst ? yield* bare : undefined
+        const mixed = yield* timed(used, traffic.run(packets))
+        const floor = early ?? (yield* bare)
+        mustAgree(mixed.result, floor.result)
+        return { us: mixed.us / packets.length, floorUs: floor.us / packets.length, fold: mixed.result }
       }))
-    return { id: `mix/memory/${USER_PAYLOAD_BYTES}`, ...measured, perSecond: perCore(measured), checksum: checksumOfBytes([publicKey]) }
+    const allocatedBytes = yield* allocatedBy(plan, made, traffic.run, Effect.sync(usedBytes))
+    return { ...rowOf("memory", measured), perSecond: perCore(measured), allocatedBytes }
   })
 
 /** Asks the process of the mix; one question at a time. */
@@ -102,36 +151,47 @@ const overTcp = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow, nev
     const setting = makeMixSetting(crypto, USER_PAYLOAD_BYTES)
     const publicKey = publicKeyNow(setting, Date.now())
     const peers = new BenchPeers(crypto, [SENDER, MIX, RECEIVER])
-    const traffic = yield* startTraffic(yield* peers.mountOf(SENDER), yield* peers.mountOf(RECEIVER))
+    const traffic = yield* startTraffic(setting, yield* peers.mountOf(SENDER), yield* peers.mountOf(RECEIVER))
     const child = yield* mixProcess
     const receiverPort = peers.addresses.get(RECEIVER)?.port ?? 0
     peers.place(MIX, yield* ask(child, { type: "start", backend: crypto.name, userPayloadBytes: USER_PAYLOAD_BYTES, receiverPort }))
-    const measured = yield* measure(plan, setting, publicKey, (packets) =>
+    const made = packetsFor(plan, setting, publicKey)
+    const measured = yield* measure(plan, made, (packets, floorFirst) =>
       Effect.gen(function*() {
-        const startUs = yield* ask(child, { type: "used" })
-        yield* traffic.run(packets)
-        const endUs = yield* ask(child, { type: "used" })
-        const floorUs = yield* ask(child, { type: "bare", packetCount: packets.length })
-        return { us: (endUs - startUs) / packets.length, floorUs: floorUs / packets.length }
+        const bare = ask(child, { type: "bare", packetCount: packets.length })
+        const early = floorFirst ? yield* bare : undefined
+        const mixed = yield* timed(ask(child, { type: "used" }), traffic.run(packets))
+        const floorUs = early ?? (yield* bare)
+        return { us: mixed.us / packets.length, floorUs: floorUs / packets.length, fold: mixed.result }
       }))
-    return { id: `mix/tcp/${USER_PAYLOAD_BYTES}`, ...measured, perSecond: perCore(measured), checksum: checksumOfBytes([publicKey]) }
+    const allocatedBytes = yield* allocatedBy(plan, made, traffic.run, ask(child, { type: "heap" }))
+    // the floor of that process is the first round's packets, every time; the other rounds are unwrapped here, when nothing is measured any more
+    mustAgree(measured.folds[0] as number, yield* ask(child, { type: "fold" }))
+    measured.folds.forEach((fold, index) => mustAgree(fold, unwrapAll(setting, ownKey(setting, Date.now()), roundOf(plan, made, index))))
+    return { ...rowOf("tcp", measured), perSecond: perCore(measured), allocatedBytes }
   })
 
-/** Unwraps all packets in a pool that is kept full; microseconds on the clock per packet. */
-const poolUs = (pool: UnwrapPool, setting: MixSetting, packets: ReadonlyArray<Uint8Array>): Effect.Effect<number> =>
+/** Unwraps all packets in a pool that is kept full; microseconds on the clock per packet, and the fold of what comes out. */
+const poolRun = (
+  pool: UnwrapPool, setting: MixSetting, packets: ReadonlyArray<Uint8Array>
+): Effect.Effect<{ readonly us: number; readonly fold: number }> =>
   Effect.async((resume) => {
     const keys = [ownKey(setting, Date.now())]
     const startMs = performance.now()
     let sent = 0
     let back = 0
+    let fold = 0
     const fill = (): void => {
       while (sent < packets.length && pool.hasRoom()) {
         const batch = packets.slice(sent, sent + BATCH_LIMIT)
         sent += batch.length
         pool.submit(batch, keys, (outcomes) => {
-          if (!outcomes.every(isOpened)) throw new RangeError("a bench packet did not open")
+          for (const outcome of outcomes) {
+            if (!isOpened(outcome) || outcome.unwrapped.next === undefined) throw new RangeError("a bench packet did not open, or ended at its first hop")
+            fold = (fold + foldOf(setting.geometry, outcome.unwrapped.next.packet)) | 0
+          }
           back += outcomes.length
-          if (back === packets.length) resume(Effect.succeed(((performance.now() - startMs) * 1000) / back))
+          if (back === packets.length) resume(Effect.succeed({ us: ((performance.now() - startMs) * 1000) / back, fold }))
           else fill()
         })
       }
@@ -155,16 +215,19 @@ const withThreads = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow,
     const setting = makeMixSetting(crypto, USER_PAYLOAD_BYTES)
     const publicKey = publicKeyNow(setting, Date.now())
     const packets = makePackets(setting, publicKey, plan.packetsPerRound)
+    const expected = unwrapAll(setting, ownKey(setting, Date.now()), packets)
     const one = yield* threadPool(setting, 1)
     const two = yield* threadPool(setting, 2)
-    const measured = yield* measure({ ...plan, packetsPerRound: 0 }, setting, publicKey, () =>
+    const measured = yield* measure(plan, [], (_, floorFirst) =>
       Effect.gen(function*() {
-        const us = yield* poolUs(one, setting, packets)
-        return { us, floorUs: yield* poolUs(two, setting, packets) }
+        const early = floorFirst ? yield* poolRun(two, setting, packets) : undefined
+        const { fold, us } = yield* poolRun(one, setting, packets)
+        const floor = early ?? (yield* poolRun(two, setting, packets))
+        mustAgree(fold, expected)
+        mustAgree(floor.fold, expected)
+        return { us, floorUs: floor.us, fold }
       }))
-    return {
-      id: `mix/workers/${USER_PAYLOAD_BYTES}`, ...measured, perSecond: Math.round(1_000_000 / measured.floorUs), checksum: checksumOfBytes([publicKey])
-    }
+    return { ...rowOf("workers", measured), perSecond: Math.round(1_000_000 / measured.floorUs) }
   })
 
 const run = ({ crypto, small }: BenchOptions): Promise<ReadonlyArray<BenchRow>> => {

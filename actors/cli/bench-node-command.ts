@@ -1,7 +1,8 @@
 /**
  * `funion bench node`: how fast this machine is at a node's work.
  *
- * Contract: measures, keeps the figures for `doctor` and for sizing pools, and prints them; one JSON object with `--json`.
+ * Contract: measures, keeps the figures, and prints them; one JSON object with `--json`. Kept figures are shown by `doctor`, and `run` and `up` size the
+ * pools of threads that unwrap by them (unwrap-threads.ts).
  * Knows nothing of: networks.
  * Source: issue 4, point 6; departures: none.
  *

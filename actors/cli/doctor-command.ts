@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { availableParallelism } from "node:os"
 import { Effect, Either } from "effect"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { selectBackend } from "../../src/crypto/select-backend.ts"
@@ -15,6 +16,7 @@ import { probeProviders } from "../../src/model/direct-run.ts"
 import { FILE_ROLES } from "../../src/model/manifest.ts"
 import { openModel } from "../../src/model/model-folder.ts"
 import type { ProviderReport } from "../../src/model/worker-message.ts"
+import { ownThreadLimit, workersAmong } from "../../src/node/thread-count.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { printLine } from "./output.ts"
 import { packageVersion } from "./package-version.ts"
@@ -38,6 +40,8 @@ interface Report {
   readonly models: ReadonlyArray<ModelReport>
   /** What `funion bench node` measured here; absent when it was not run with this version. */
   readonly speed?: SelfBenchFigures
+  /** What `funion run` makes of it for a node that has this machine to itself: threads above so many packets per second, and how many at most. */
+  readonly unwrapThreads?: { readonly abovePacketsPerSecond: number; readonly most: number }
 }
 
 const PACKAGES = ["effect", "@effect/cli", "@effect/rpc", "msgpackr", "onnxruntime-node", "sodium-native", "@noble/curves", "@noble/post-quantum"] as const
@@ -51,6 +55,10 @@ const examineModel = (crypto: CryptoBackend, modelId: string): ModelReport => {
   const files = Either.all(roles.map(file))
   return { id: modelId, version: manifest.version, ...(Either.isLeft(files) ? { problem: files.left.detail } : {}) }
 }
+
+/** For a node alone on this machine whose packets never end. */
+const mostThreads = ({ unwrapsPerSecond }: SelfBenchFigures): number =>
+  workersAmong({ packetsPerSecond: Number.POSITIVE_INFINITY }, { cores: availableParallelism(), unwrapsPerSecond }, { processes: 1, nodes: 1 })
 
 const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
   const native = selectBackend("native")
@@ -66,7 +74,7 @@ const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
     backend: { inUse: crypto.name, native: Either.isLeft(native) ? native.left.message : "available", providers: crypto.providers },
     executionProviders: yield* Effect.orElseSucceed(probeProviders, () => []),
     models: modelIds.map((id) => examineModel(crypto, id)),
-    ...(speed === undefined ? {} : { speed })
+    ...(speed === undefined ? {} : { speed, unwrapThreads: { abovePacketsPerSecond: ownThreadLimit(speed), most: mostThreads(speed) } })
   }
 })
 
@@ -77,6 +85,15 @@ const aligned = (rows: Readonly<Record<string, string>>): ReadonlyArray<string> 
   const width = Math.max(...Object.keys(rows).map((key) => key.length))
   return Object.entries(rows).map(([key, value]) => `  ${key.padEnd(width)}  ${value}`)
 }
+
+/** The threads that a node gets. */
+const threadLine = ({ abovePacketsPerSecond, most }: NonNullable<Report["unwrapThreads"]>): string =>
+  most === 0 ? "none: there is one core" : `none up to ${abovePacketsPerSecond} packets per second, above that up to ${most}, for a node alone on this machine`
+
+const renderSpeed = ({ speed, unwrapThreads }: Report): ReadonlyArray<string> =>
+  speed === undefined || unwrapThreads === undefined
+    ? ["  not measured; funion bench node does it"]
+    : aligned({ ...renderFigures(speed), "unwrap threads": threadLine(unwrapThreads) })
 
 const render = (report: Report): string => [
   `funion ${report.funion}, node ${report.node}, ${report.platform}`,
@@ -89,7 +106,7 @@ const render = (report: Report): string => [
     ? ["  the trial of the execution providers ended without an answer"]
     : aligned(Object.fromEntries(report.executionProviders.map((provider) => [provider.name, providerState(provider)])))),
   "speed of this machine",
-  ...(report.speed === undefined ? ["  not measured; funion bench node does it"] : aligned(renderFigures(report.speed))),
+  ...renderSpeed(report),
   "models",
   ...aligned(Object.fromEntries(report.models.map(({ id, problem, version }) => [id, problem ?? `version ${version}, files as in the manifest`])))
 ].join("\n")

@@ -9,7 +9,8 @@
  * @module
  */
 import { dirname, join, resolve } from "node:path"
-import { Effect, Fiber, Layer, Logger, Schedule } from "effect"
+import { Effect, Either, Fiber, Layer, Logger, Schedule } from "effect"
+import { selectBackend } from "../../src/crypto/select-backend.ts"
 import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { processesOf, type Role, runnersOf, type Topology } from "../../src/topology/topology.ts"
 import { readPublics, readSecret } from "../key-file.ts"
@@ -20,6 +21,7 @@ import { type CliFailure, failed, misused } from "./cli-failure.ts"
 import { KEYS_DIRECTORY } from "./network-access.ts"
 import { asideLogger } from "./output.ts"
 import { loadTopology } from "./topology-file.ts"
+import { chooseThreads, companyAt, type NodeMachine, thisMachine } from "./unwrap-threads.ts"
 
 /** Where actors keep their folders when nothing else is said. */
 export const DATA_DIRECTORY = "data"
@@ -37,6 +39,7 @@ export interface RunRequest {
   /** File that says where the database of a compute service's runners is. */
   readonly cluster: string | undefined
   readonly gpu: boolean
+  /** Threads that unwrap; absent: as many as the expected packets need here. */
   readonly workers: number | undefined
   readonly heartbeat: HeartbeatPolicyName | undefined
   readonly backend: "native" | "reference" | undefined
@@ -68,23 +71,33 @@ const clusterOf = (topology: Topology, { cluster, gpu, name }: RunRequest, direc
     return { storage, gpu }
   })
 
-/** Everything an actor is started with. @errors CliFailure: wrong role, keys missing */
-const optionsOf = (topology: Topology, request: RunRequest): Effect.Effect<ActorOptions, CliFailure> =>
+/** The threads that were asked for, else those that the machine's figures suggest. @errors CliFailure: no such backend */
+const threadsOf = (topology: Topology, request: RunRequest, machine: NodeMachine | undefined): Effect.Effect<number, CliFailure> =>
+  Effect.gen(function*() {
+    if (request.workers !== undefined) return request.workers
+    const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
+    const { reason, threads } = yield* chooseThreads(topology, request, companyAt(topology, request.name), machine ?? (yield* thisMachine(crypto)))
+    if (reason !== undefined) yield* say(request, `${threads} threads unwrap: ${reason}`)
+    return threads
+  })
+
+/** Everything an actor is started with. @param machine  default: this one @errors CliFailure: wrong role, keys missing */
+export const optionsOf = (topology: Topology, request: RunRequest, machine?: NodeMachine): Effect.Effect<ActorOptions, CliFailure> =>
   Effect.gen(function*() {
     yield* checkRole(topology, request)
     const { backend, keys = KEYS_DIRECTORY, name, role } = request
     const secret = yield* readSecret(keys, name)
     const publics = yield* readPublics(keys, publicsNeeded(topology, name, role))
     const directory = request.directory ?? join(DATA_DIRECTORY, name)
-    const { clockOffsetMs, heartbeat, linger, workers } = request
+    const { clockOffsetMs, heartbeat, linger } = request
     const cluster = yield* clusterOf(topology, request, directory)
+    const unwrapThreads = yield* threadsOf(topology, request, machine)
     return {
-      name, role, secret, publics, directory, linger,
+      name, role, secret, publics, directory, linger, unwrapThreads,
       ...(backend === undefined ? {} : { backend }),
       ...(heartbeat === undefined ? {} : { heartbeat }),
       ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
-      ...(cluster === undefined ? {} : { cluster }),
-      ...(workers === undefined ? {} : { unwrapThreads: workers })
+      ...(cluster === undefined ? {} : { cluster })
     }
   }).pipe(Effect.mapError((error) => (error._tag === "CliFailure" ? error : failed(error.message))))
 

@@ -26,6 +26,7 @@ import { printAside } from "./output.ts"
 import { makeProgress } from "./progress.ts"
 import { DATA_DIRECTORY } from "./run-command.ts"
 import { loadTopology } from "./topology-file.ts"
+import { chooseThreads, companyOf, thisMachine } from "./unwrap-threads.ts"
 
 export interface UpRequest {
   readonly topology: string
@@ -49,23 +50,30 @@ interface ChildSetting {
   readonly heartbeat: HeartbeatPolicyName | undefined
 }
 
-const spawnActor = (name: string, role: Role, { backend, directory, heartbeat, keys, topologyFile }: ChildSetting): ChildProcess => {
+interface Child {
+  readonly name: string
+  readonly role: Role
+  /** That unwrap; none while others have all the cores. */
+  readonly threads: number
+}
+
+const spawnActor = ({ name, role, threads }: Child, { backend, directory, heartbeat, keys, topologyFile }: ChildSetting): ChildProcess => {
   const args = [...CROWDED_FLAGS, PROGRAM, "run", "--role", role, "--name", name, "--keys", keys, "--topology", topologyFile, "--dir", join(directory, name)]
   // a group of its own: Ctrl-C in a terminal reaches this process alone, which then ends the others in order
   const choices = [...(backend === undefined ? [] : ["--backend", backend]), ...(heartbeat === undefined ? [] : ["--heartbeat", heartbeat])]
-  return spawn(process.execPath, [...args, ...choices], { stdio: ["ignore", "ignore", "pipe"], detached: true })
+  return spawn(process.execPath, [...args, "--workers", String(threads), ...choices], { stdio: ["ignore", "ignore", "pipe"], detached: true })
 }
 
 /** One run of one actor's process: waits for its end; interrupted, ends it. */
-const runOnce = (name: string, role: Role, setting: ChildSetting): Effect.Effect<string> =>
+const runOnce = (actor: Child, setting: ChildSetting): Effect.Effect<string> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
-      const child = spawnActor(name, role, setting)
+      const child = spawnActor(actor, setting)
       const ended = new Promise<string>((resolve) => {
         child.once("error", (error) => resolve(error.message))
         child.once("exit", (code, signal) => resolve(signal ?? `status ${code ?? "?"}`))
       })
-      if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", (line) => process.stderr.write(`${name.padEnd(16)} ${line}\n`))
+      if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", (line) => process.stderr.write(`${actor.name.padEnd(16)} ${line}\n`))
       return { child, ended }
     }),
     ({ ended }) => Effect.promise(() => ended),
@@ -78,8 +86,8 @@ const runOnce = (name: string, role: Role, setting: ChildSetting): Effect.Effect
   )
 
 /** Keeps one actor's process running. */
-const keepRunning = (name: string, role: Role, setting: ChildSetting): Effect.Effect<never> => {
-  const once = Effect.flatMap(runOnce(name, role, setting), (how) => printAside(`${name.padEnd(16)} the process ended (${how}); it is started again\n`))
+const keepRunning = (actor: Child, setting: ChildSetting): Effect.Effect<never> => {
+  const once = Effect.flatMap(runOnce(actor, setting), (how) => printAside(`${actor.name.padEnd(16)} the process ended (${how}); it is started again\n`))
   const pause = Schedule.exponential(FIRST_RESTART_MS).pipe(
     Schedule.union(Schedule.spaced(LONGEST_RESTART_MS)), Schedule.jittered, Schedule.resetAfter(6 * LONGEST_RESTART_MS)
   )
@@ -112,7 +120,10 @@ const start = (request: UpRequest): Effect.Effect<Topology, CliFailure, Scope.Sc
     if (made.length > 0) yield* printAside(`keys made in ${keys}: ${made.join(", ")}\n`)
     const topologyFile = yield* writeTopology(directory, topology)
     const setting: ChildSetting = { topologyFile, keys, directory, backend: request.backend, heartbeat: request.heartbeat }
-    yield* Effect.forEach(placed, ({ name, role }) => Effect.forkScoped(keepRunning(name, role, setting)), { discard: true })
+    const machine = yield* thisMachine(crypto)
+    const children = yield* Effect.forEach(placed, (actor) =>
+      Effect.map(chooseThreads(topology, actor, companyOf(placed), machine), ({ threads }): Child => ({ ...actor, threads })))
+    yield* Effect.forEach(children, (child) => Effect.forkScoped(keepRunning(child, setting)), { discard: true })
     yield* printAside(`${placed.length} processes started; waiting for the first directory document\n`)
     return topology
   })

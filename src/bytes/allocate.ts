@@ -21,7 +21,7 @@ const cutter = (slabBytes: number): (byteLength: number) => Uint8Array => {
   let slab = new ArrayBuffer(0)
   let at = 0
   return (byteLength) => {
-    if (!(byteLength > ON_HEAP_BYTES && byteLength <= slabBytes / 4)) return new Uint8Array(byteLength)
+    if (!(byteLength <= slabBytes / 4)) return new Uint8Array(byteLength)
     if (at + byteLength > slab.byteLength) {
       slab = new ArrayBuffer(slabBytes)
       at = 0
@@ -33,8 +33,14 @@ const cutter = (slabBytes: number): (byteLength: number) => Uint8Array => {
   }
 }
 
+/**
+ * `byteLength` zeros outside of V8's heap: for what native code is to write, since a byte string that lies on the heap is moved out of it then. Not for
+ * what is kept: it keeps its slab.
+ */
+export const zeroedOffHeap = cutter(SLAB_BYTES)
+
 /** `byteLength` zeros. */
-export const zeroed = cutter(SLAB_BYTES)
+export const zeroed = (byteLength: number): Uint8Array => (byteLength > ON_HEAP_BYTES ? zeroedOffHeap(byteLength) : new Uint8Array(byteLength))
 
 const waiting = cutter(WAITING_SLAB_BYTES)
 

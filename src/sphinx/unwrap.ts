@@ -3,7 +3,8 @@
  *
  * Contract: every packet, whatever its bytes, gives either the next packet, a payload, or one refusal; nothing throws, and the packet handed in is
  * never changed, so several epoch keys may be tried on it. Length and version are checked before any curve operation. Keys are wiped on return.
- * Knows nothing of: epochs, delays, the record of replay tags. A node tests the tag only after this, and drops second delays and recipients itself.
+ * Knows nothing of: epochs, delays, the record of replay tags. A node looks a packet's tag up before this, which costs a hash, records it only after the MAC
+ * was good here, and drops second delays and recipients itself.
  * Source: Katzenpost core/sphinx Unwrap as in sphinx.md §10; departures: a packet must have exactly the length of the geometry (nodes check that
  * anyway); a low-order element is a refusal, not a crash; refusals carry no tag.
  *
@@ -95,7 +96,8 @@ const elementOf = (geometry: Geometry, packet: Uint8Array): Uint8Array => packet
 /** What can be refused without any cryptography. */
 const cheapRefusal = (geometry: Geometry, packet: Uint8Array): PacketRefusedReason | undefined => {
   if (packet.length !== geometry.packetBytes) return "wrong-length"
-  return isAllZero(packet.subarray(0, VERSION_BYTES)) ? undefined : "wrong-version"
+  for (let at = 0; at < VERSION_BYTES; at++) if (packet[at] !== 0) return "wrong-version"
+  return undefined
 }
 
 const macIsGood = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): boolean => {

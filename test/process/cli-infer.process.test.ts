@@ -1,5 +1,5 @@
 /**
- * Goal: one inference by the compiled program, as a user runs it, and Ctrl-C in the middle of others.
+ * Goal: one inference by the compiled program, as a user runs it, one that it refuses to send, and Ctrl-C in the middle of others.
  * Method: the real program with a whole network inside; signals are sent when the program says which step it is at.
  *
  * @module
@@ -36,6 +36,16 @@ describe("funion infer", () => {
     for (const step of ["1/5 upload", "2/5 dispatch", "3/5 fetch", "4/5 compute and hold: accepted", "5/5 fetch"]) expect(run.stderr).toContain(step)
     expect(run.stderr).not.toContain("warning")
     expect(run.stderr).not.toContain("\r")
+    expect([run.left, run.orphans]).toEqual([[], false])
+  }, LIMIT_MS)
+
+  it("sends nothing and fails when more anonymity is asked for than is certain, also after a wait", async () => {
+    const run = await funion(["infer", "affine", "1", "2", "3", "4", "--json", "--min-anonymity", "60", "--wait", "1"])
+    expect(run.status, run.stderr).toBe(1)
+    expect(run.stdout).toBe("")
+    expect(run.stderr).toMatch(/^estimate: an answer in about .* bits of anonymity certain/m)
+    expect(run.stderr).toMatch(/^funion: 60 bits of anonymity are asked for, and [\d.]+ are certain now: .*nothing was sent\./m)
+    expect(run.stderr).not.toMatch(/^\d\/5/m)
     expect([run.left, run.orphans]).toEqual([[], false])
   }, LIMIT_MS)
 

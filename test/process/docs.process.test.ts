@@ -24,6 +24,7 @@ import { describe, expect, it } from "vitest"
 import { sortArguments } from "../../actors/cli/argument-list.ts"
 import { funion } from "../../actors/cli/command-tree.ts"
 import { loadTopology } from "../../actors/cli/topology-file.ts"
+import { TABLE_HEADS } from "../../bench/bench-command.ts"
 import * as presets from "../../src/params/presets.ts"
 import { STANDARD_MODELS } from "../../src/topology/builder.ts"
 import { actorsOf, type Topology } from "../../src/topology/topology.ts"
@@ -274,6 +275,14 @@ describe("copies in README", () => {
       Object.fromEntries(tableAfter(mark, page).map(([field = "", , tiny, echomix]) => [field.replaceAll("`", ""), [tiny, echomix]]))
     expect(shown("params")).toEqual(rowsOf(presets.tinyParams, presets.echomixParams))
     expect(shown("service")).toEqual(rowsOf(presets.tinyService, presets.echomixService))
+  })
+  it("the bench's output has the columns that the bench prints, and a row for each of its cases", () => {
+    const [, heads = "", ...rows] = marked("bench-output").trimEnd().split("\n")
+    const cells = (line: string): ReadonlyArray<string> => line.split(/ {2,}/)
+    expect(cells(heads)).toEqual(TABLE_HEADS)
+    expect(rows.slice(0, -1).map((row) => cells(row).length)).toEqual(rows.slice(1).map(() => TABLE_HEADS.length))
+    const ids = ["x25519", "x-wing"].flatMap((scheme) => [2000, 30_000].map((bytes) => `unwrap/${scheme}/${bytes}`))
+    expect(rows.slice(0, -1).map((row) => cells(row)[0])).toEqual(ids)
   })
   it("licences of models are those of their manifests", () => {
     const text = readme.replace(/\s+/g, " ")

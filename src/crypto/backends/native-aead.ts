@@ -8,7 +8,7 @@
  * @module
  */
 import { createCipheriv } from "node:crypto"
-import { copied, zeroed } from "../../bytes/allocate.ts"
+import { copied, zeroed, zeroedOffHeap } from "../../bytes/allocate.ts"
 import { constantTimeEqual } from "../../bytes/equal.ts"
 import type { CryptoBackend } from "../backend.ts"
 import type { Polyval } from "../wasm/polyval-engine.ts"
@@ -136,7 +136,7 @@ export const nativeCiphers = (sodium: Sodium, polyval: Polyval): Ciphers => ({
   },
   chacha20Block32: (key) => {
     requireLength("ChaCha20 key", key, 32)
-    const block = new Uint8Array(32)
+    const block = zeroedOffHeap(32)
     sodium.crypto_stream_chacha20(block, ZERO_NONCE, key)
     return block
   },

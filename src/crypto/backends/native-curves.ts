@@ -11,6 +11,7 @@
  * @module
  */
 import { x448 } from "@noble/curves/ed448.js"
+import { zeroedOffHeap } from "../../bytes/allocate.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { requireLength, requireScalar } from "./length.ts"
 import { edwardsPointIsValid, edwardsScalarMult, edwardsScalarMultBase } from "./noble-edwards.ts"
@@ -54,7 +55,7 @@ const montgomery = (sodium: Sodium): Pick<CryptoBackend, "x25519" | "x25519Publi
   x25519: (scalar, u) => {
     requireLength("X25519 scalar", scalar, 32)
     requireLength("X25519 point", u, 32)
-    const secret = new Uint8Array(32)
+    const secret = zeroedOffHeap(32)
     return refusing(() => {
       sodium.crypto_scalarmult(secret, scalar, u)
       return secret

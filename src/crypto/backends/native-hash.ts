@@ -43,6 +43,8 @@ class Hmac {
   readonly #inner: Uint8Array
   readonly #outer: Uint8Array
   readonly #outerDigest: Uint8Array
+  /** T(i) of HKDF. */
+  readonly #block: Uint8Array
 
   constructor(digest: Digest, blockBytes: number, digestBytes: number, messageBytesMax: number) {
     this.#digest = digest
@@ -51,6 +53,7 @@ class Hmac {
     this.#inner = new Uint8Array(blockBytes + messageBytesMax)
     this.#outer = new Uint8Array(blockBytes + digestBytes)
     this.#outerDigest = this.#outer.subarray(blockBytes)
+    this.#block = new Uint8Array(digestBytes)
   }
 
   #prepare(key: Uint8Array): void {
@@ -112,10 +115,11 @@ class Hmac {
     for (let i = 0; i < count; i++) {
       inner[inner.length - 1] = i + 1
       this.#digest(this.#outerDigest, i === 0 ? first : inner)
-      const block = output.subarray(i * this.#digestBytes, (i + 1) * this.#digestBytes)
-      this.#digest(block, this.#outer)
-      inner.set(block, this.#blockBytes)
+      this.#digest(this.#block, this.#outer)
+      output.set(this.#block, i * this.#digestBytes)
+      inner.set(this.#block, this.#blockBytes)
     }
+    this.#block.fill(0)
     inner.fill(0)
     first.fill(0)
     this.#wipe()

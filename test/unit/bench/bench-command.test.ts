@@ -7,7 +7,7 @@
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { bacapBench } from "../../../bench/bacap.bench.ts"
-import { parseInvocation, renderJson, renderTable } from "../../../bench/bench-command.ts"
+import { parseInvocation, renderJson, renderTable, resultsFolderOf } from "../../../bench/bench-command.ts"
 import { compare, machineOf, median } from "../../../bench/harness.ts"
 import { plotOf } from "../../../bench/plot.ts"
 import { unwrapBench } from "../../../bench/unwrap.bench.ts"
@@ -40,7 +40,7 @@ describe("bench", () => {
     const machine = machineOf(fastest)
     const printed = JSON.parse(renderJson([row], machine)) as { readonly results: ReadonlyArray<object>; readonly machine: object }
     expect(Object.keys(printed)).toEqual(["results", "machine"])
-    expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio"])
+    expect(Object.keys(printed.results[0]!)).toEqual(["id", "us", "floorUs", "ratio", "allocatedBytes", "checksum"])
     expect(Object.keys(printed.machine)).toEqual(["cpu", "cores", "node", "platform", "backend"])
     expect(renderTable([unwrapBench], [row]).split("\n")).toHaveLength(3)
   })
@@ -55,6 +55,12 @@ describe("bench", () => {
     expect(picture).toContain("why &#38; how")
     expect(picture).not.toContain("a<b")
     expect(plotOf("q", [row], "note")).toBe(plotOf("q", [row], "note"))
+  })
+
+  it("pictures go where the repository keeps them, from source and compiled", () => {
+    expect(["/some/funion/bench/", "/some/funion/dist/bench/", "/dist/funion/bench"].map(resultsFolderOf)).toEqual([
+      "/some/funion/bench/results", "/some/funion/bench/results", "/dist/funion/bench/results"
+    ])
   })
 
   it("arguments choose benches; unknown names and options are explained", () => {

@@ -8,8 +8,10 @@
  */
 import { Clock, Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import type { CryptoBackend } from "../../../src/crypto/backend.ts"
 import { EPOCH_ORIGIN_MS } from "../../../src/params/epoch.ts"
 import { forwardOrderOf, terminalOrderOf } from "../../../src/node/pipeline.ts"
+import type { UnwrapPool } from "../../../src/node/unwrap-pool.ts"
 import { recipientId, SurbId } from "../../../src/sphinx/geometry.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 import { crypto, entropy, geometry, makeRing, NEXT, packetFor, params, pipelineWith } from "./sample-node.ts"
@@ -44,6 +46,37 @@ describe("a packet", () => {
       yield* pipeline.accept([packet.slice()], "client")
       yield* settle
       expect([routed.length, drops.snapshot()]).toEqual([1, { replay: 2 }])
+    }))
+  })
+  it("that comes again costs no curve operation, also where threads unwrap: its tag is looked up before", () => {
+    run(Effect.gen(function*() {
+      const ring = makeRing()
+      ring.ensure(0)
+      let curveOperations = 0
+      const counting: CryptoBackend = {
+        ...crypto,
+        x25519: (scalar, point) => { curveOperations++; return crypto.x25519(scalar, point) },
+        x25519PublicKey: (scalar) => { curveOperations++; return crypto.x25519PublicKey(scalar) },
+        xwingDecapsulate: (key, ciphertext) => { curveOperations++; return crypto.xwingDecapsulate(key, ciphertext) }
+      }
+      const { drops, pipeline, routed } = yield* pipelineWith(ring, { crypto: counting })
+      const packet = packetFor(keyOf(ring, 0))
+      yield* pipeline.accept([packet], "node")
+      yield* settle
+      expect([routed.length, curveOperations]).toEqual([1, 2])
+      // also with another payload or MAC: whoever replays an element has replayed the packet
+      yield* pipeline.accept([packet, flipped(packet, geometry.packetBytes - 1), flipped(packet, geometry.headerBytes - 1)], "node")
+      yield* settle
+      expect([routed.length, curveOperations, drops.snapshot()]).toEqual([1, 2, { replay: 3 }])
+      const submitted: Array<number> = []
+      const pool: UnwrapPool = {
+        size: 1, isUp: () => true, hasRoom: () => true, sweep: () => undefined, onChange: () => undefined,
+        submit: (packets) => { submitted.push(packets.length) }
+      }
+      const threaded = yield* pipelineWith(ring, { crypto: counting, pool })
+      yield* threaded.pipeline.accept([packet, packetFor(keyOf(ring, 0)), packet], "node")
+      yield* settle
+      expect([submitted, curveOperations, threaded.drops.snapshot()]).toEqual([[1], 2, { replay: 2 }])
     }))
   })
   it("whose element was copied under a bad MAC does not spoil the honest one: its tag is not recorded", () => {
