@@ -2,8 +2,8 @@
  * A whole network in virtual time, from a seed: the actors of a launch, unmodified, under a clock that jumps.
  *
  * Contract: the same topology, seed, backend and body give the same run to the last bit: every actor draws from sources of its own, and `traceHash` covers
- * every link event. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock. Observers are told what happens as it
- * happens and must not disturb it. The world ends with its body.
+ * every message that crossed and every fault of a link. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock.
+ * Observers are told what happens as it happens and must not disturb it. The world ends with its body.
  * Faults come by a scenario, from the instant at which the network is up: its links pass through a faulty mount, its actors have clocks of their own.
  * Knows nothing of: users, verdicts.
  * Source: the issue's list; style.md §1.1, §2.8; departures: none.
@@ -91,8 +91,11 @@ export interface World extends WorldSources {
 
 export interface WorldResult<A> {
   readonly value: A
-  /** SHA-256 of all link events, 64 hex digits. */
+  /** SHA-256 of all messages that crossed and of all that faulty links did to them, 64 hex digits. */
   readonly traceHash: string
+  readonly messages: number
+  readonly linkFaults: number
+  /** What observers of the links are told of: packets and other messages with bytes. */
   readonly linkEvents: number
   /** Packets and link commands among them: what `Forward`, `Submit` and the courier's and replica's calls carried. */
   readonly packets: number
@@ -116,7 +119,10 @@ class Recorder {
   readonly #packetBytes: number
   readonly #time: VirtualTime
   readonly #onLink: ((event: LinkEvent) => void) | undefined
+  readonly #lengths: Array<number> = []
+  readonly #digests: Array<number> = []
   packets = 0
+  linkEvents = 0
 
   constructor(packetBytes: number, time: VirtualTime, onLink: ((event: LinkEvent) => void) | undefined) {
     this.#packetBytes = packetBytes
@@ -126,11 +132,21 @@ class Recorder {
 
   readonly #take = (event: LinkEvent): void => {
     if (event.sizeBytes === this.#packetBytes) this.packets += 1
-    this.trace.add(event)
+    this.linkEvents += 1
     this.#onLink?.(event)
   }
 
-  readonly tap: Tap = (event) => linkEventsOf(event, this.#time.nowMs, this.#packetBytes, this.#take)
+  readonly #note = (bytes: Uint8Array, digest: number): void => {
+    this.#lengths.push(bytes.length)
+    this.#digests.push(digest)
+  }
+
+  readonly tap: Tap = (event) => {
+    this.#lengths.length = 0
+    this.#digests.length = 0
+    this.trace.message(this.#time.nowMs, event, this.#note)
+    linkEventsOf(event, { lengths: this.#lengths, digests: this.#digests }, this.#time.nowMs, this.#packetBytes, this.#take)
+  }
 }
 
 const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
@@ -186,14 +202,18 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     recorder = recording
     const bare = Context.get(yield* Layer.build(layerMountMemory({ tap: recording.tap })), Mount)
     const wrapped = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare
-    const mount = makeFaultyMount(wrapped, { schedule, entropyOf, ...(options.onFault === undefined ? {} : { onFault: options.onFault }) })
+    const onFault = (event: LinkFaultEvent): void => {
+      recording.trace.fault(time.nowMs, event)
+      options.onFault?.(event)
+    }
+    const mount = makeFaultyMount(wrapped, { schedule, entropyOf, onFault })
     const network = yield* launchOn(options.topology, {
       crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books, schedule)
     }, { seed: options.seed, heartbeat: options.heartbeat ?? "warn" })
     schedule.begin(time.nowMs)
     yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({
-      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
+      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.linkEvents
     }).pipe(Effect.provideService(EntropySource, entropyOf("body")))
     return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
   }).pipe(
@@ -207,7 +227,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     throw Cause.squash(cause)
   })
   return {
-    value, dropsByReason, virtualMs: time.nowMs - startMs, traceHash: recorder?.trace.finish() ?? "", linkEvents: recorder?.trace.eventCount ?? 0,
-    packets: recorder?.packets ?? 0
+    value, dropsByReason, virtualMs: time.nowMs - startMs, traceHash: recorder?.trace.finish() ?? "", messages: recorder?.trace.messageCount ?? 0,
+    linkFaults: recorder?.trace.faultCount ?? 0, linkEvents: recorder?.linkEvents ?? 0, packets: recorder?.packets ?? 0
   }
 }
