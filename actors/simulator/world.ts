@@ -10,12 +10,14 @@
  *
  * @module
  */
-import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, type Scope } from "effect"
+import { Cause, Context, Effect, Either, Exit, Layer, Logger, LogLevel, type Scope } from "effect"
 import type { Tap } from "../../src/actor/call-tap.ts"
 import { Meter, MeterBook } from "../../src/actor/meter.ts"
 import type { MetricName } from "../../src/actor/metric-catalogue.ts"
 import { Mount, type MountService } from "../../src/actor/mount.ts"
 import { layerMountMemory } from "../../src/actor/mount-memory.ts"
+import { BoxId } from "../../src/bacap/box-id.ts"
+import { fromHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { Crypto } from "../../src/crypto/crypto-service.ts"
 import { EntropySource, randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
@@ -23,6 +25,7 @@ import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { layerStandIn } from "../../src/model/stand-in-host.ts"
 import { carryOut } from "../../src/simulation/actor-faults.ts"
+import { replicaEpochAt } from "../../src/params/epoch.ts"
 import { calm, type Scenario } from "../../src/simulation/fault-plan.ts"
 import { FaultSchedule } from "../../src/simulation/fault-schedule.ts"
 import { faultyClock } from "../../src/simulation/faulty-clock.ts"
@@ -34,6 +37,7 @@ import { makeGeometry, type Geometry } from "../../src/sphinx/geometry.ts"
 import { actorsOf, type Topology } from "../../src/topology/topology.ts"
 import { LaunchFailed } from "../launch-failed.ts"
 import { launchOn, type Foundation, type LifeParts, type Network } from "../launch.ts"
+import type { BoxTable } from "../replica/box-table.ts"
 import type { ReadyLife, Stock } from "../roles.ts"
 import { openMemoryStock, type StockRequest } from "../stocks.ts"
 import { simulationBackend, type SimulationBackend } from "./simulation-backend.ts"
@@ -87,6 +91,8 @@ export interface World extends WorldSources {
   readonly linkEvents: () => number
   /** Figures of every actor that was ever up, by name. */
   readonly readings: Effect.Effect<ReadonlyMap<string, ActorReadings>>
+  /** Whether a replica's table has a box now, of this epoch or the last; nobody is told of the look. */
+  readonly holds: (replica: string, boxId: string) => Effect.Effect<boolean>
 }
 
 export interface WorldResult<A> {
@@ -149,7 +155,17 @@ class Recorder {
   }
 }
 
-const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
+/** The tables of replicas as they are, by name. */
+type Tables = Map<string, BoxTable>
+
+const holdsIn = ({ params }: Topology, tables: Tables, nowMs: () => number): World["holds"] => (replica, boxId) => {
+  const epoch = replicaEpochAt(params, nowMs())
+  const id = Either.getOrUndefined(Either.flatMap(fromHex(boxId), BoxId.make))
+  const looked = id === undefined ? undefined : tables.get(replica)?.get(id, [epoch, epoch - 1])
+  return looked === undefined ? Effect.succeed(false) : looked.pipe(Effect.map((box) => box !== undefined), Effect.orElseSucceed(() => false))
+}
+
+const openStock = (options: WorldOptions, time: VirtualTime, tables: Tables) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
   Effect.map(
     openMemoryStock({
       ...request,
@@ -163,7 +179,9 @@ const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockR
     }),
     (stock) => {
       const { onStorage } = options
-      if (stock.role !== "replica" || onStorage === undefined) return stock
+      if (stock.role !== "replica") return stock
+      tables.set(request.identity.name, stock.table)
+      if (onStorage === undefined) return stock
       return { ...stock, table: observedTable(stock.table, request.identity.name, () => time.nowMs, onStorage) }
     }
   )
@@ -188,6 +206,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
   const entropyOf = (label: string): Entropy => seededEntropy(options.seed, `world/${label}`)
   const nowMs = (): number => time.nowMs
   const books = new Map<string, MeterBook>()
+  const tables: Tables = new Map()
   const schedule = new FaultSchedule(options.faults ?? calm(0, 0), actorsOf(options.topology).map(({ name }) => name), entropyOf("faults"))
   const readings = Effect.map(
     Effect.forEach(books, ([name, book]) => Effect.map(book.readings, (figures) => [name, figures] as const)),
@@ -208,12 +227,13 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     }
     const mount = makeFaultyMount(wrapped, { schedule, entropyOf, onFault })
     const network = yield* launchOn(options.topology, {
-      crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books, schedule)
+      crypto, mount, openStock: openStock(options, time, tables), onLife: livesOf(options, books, schedule)
     }, { seed: options.seed, heartbeat: options.heartbeat ?? "warn" })
     schedule.begin(time.nowMs)
     yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({
-      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.linkEvents
+      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.linkEvents,
+      holds: holdsIn(options.topology, tables, nowMs)
     }).pipe(Effect.provideService(EntropySource, entropyOf("body")))
     return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
   }).pipe(
