@@ -54,7 +54,9 @@ export class SteadyLinks {
   }
 
   /** @param troublesOf  when faults hinder one of these or what travels between them */
-  verdicts({ fromMs, untilMs }: Window, work: ReadonlyArray<Window>, troublesOf: (ends: ReadonlyArray<string>) => ReadonlyArray<Window>): ReadonlyArray<Verdict> {
+  verdicts(
+    { fromMs, untilMs }: Window, work: ReadonlyArray<Window>, troublesOf: (ends: ReadonlyArray<string>) => ReadonlyArray<Window>
+  ): ReadonlyArray<Verdict> {
     const watched = { fromMs: Math.min(fromMs + OPENING_MS, untilMs), untilMs }
     return [...this.#links.values()].map(({ checker, from, to }) => checker.verdict(watched, work, troublesOf([from, to])))
   }

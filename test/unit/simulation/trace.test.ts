@@ -27,9 +27,10 @@ const bytes = (...values: ReadonlyArray<number>) => Uint8Array.from(values)
 
 /** Messages of which each differs from every other in one thing, many of them without a byte string. */
 const DIFFERENT: ReadonlyArray<unknown> = [
-  undefined, null, false, true, 0, 1, 0.5, 1n, "", "1", "ab", "ü".repeat(5_000), [], [1], [1, 2], [2, 1], [[1], 2], [1, [2]], {}, { epoch: 1 }, { epoch: 2 },
-  { status: 1 }, { epoch: 1, status: 1 }, { epoch: { status: 1 } }, new Set([1]), new Map([[1, 2]]), new Map([[1, [2]]]), bytes(), bytes(0),
-  bytes(0, 0), bytes(1), new Uint16Array([1]), { packets: [bytes(1, 2)], queueId: bytes(7) }, { packets: [bytes(1, 2)], queueId: bytes(8) }, { packets: [bytes(1), bytes(2)] },
+  undefined, null, false, true, 0, 1, 0.5, 1n, "", "1", "ab", "ü".repeat(5_000), [], [1], [1, 2], [2, 1], [[1], 2], [1, [2]],
+  {}, { epoch: 1 }, { epoch: 2 }, { status: 1 }, { epoch: 1, status: 1 }, { epoch: { status: 1 } }, new Set([1]), new Map([[1, 2]]), new Map([[1, [2]]]),
+  bytes(), bytes(0), bytes(0, 0), bytes(1), new Uint16Array([1]),
+  { packets: [bytes(1, 2)], queueId: bytes(7) }, { packets: [bytes(1, 2)], queueId: bytes(8) }, { packets: [bytes(1), bytes(2)] },
   { packets: [bytes(2), bytes(1)] }, new Refused({ reason: "full" }), new Refused({ reason: "late" }), new Failed({ reason: "full" })
 ]
 
@@ -48,7 +49,8 @@ describe("the trace of a run", () => {
     const traces = [
       hashOf(), hashOf({ message }), hashOf({ message, instantMs: 0.001 }), hashOf({ message, from: "c" }), hashOf({ message, to: "c" }),
       hashOf({ message, call: "Get" }), hashOf({ message, direction: "reply" }), hashOf({ message, direction: "item" }),
-      hashOf({ message, from: "b", to: "a" }), hashOf({ message }, { message }), hashOf({ message, instantMs: 0 }, { instantMs: 0 }), hashOf({ instantMs: 0 }, { message, instantMs: 0 })
+      hashOf({ message, from: "b", to: "a" }), hashOf({ message }, { message }), hashOf({ message, instantMs: 0 }, { instantMs: 0 }),
+      hashOf({ instantMs: 0 }, { message, instantMs: 0 })
     ]
     expect(new Set(traces).size).toBe(traces.length)
   })
