@@ -117,8 +117,11 @@ describe("house: language", () => {
 
 /** What commands may take from the roles beside their protocols. */
 const CLI_IMPORTS = /^actors\/(launch|session-api|key-file|operator\/[a-z-]+|compute\/cluster\/cluster-database|simulator\/[a-z-]+|lab\/[a-z-]+)\.ts$/
-/** A simulation stands where launch.ts does, and watches what replicas keep. */
-const SIMULATOR_IMPORTS = /^actors\/(launch|launch-failed|session-api|stocks|roles|knowledge|replica\/box-table)\.ts$/
+/** A simulation stands where launch.ts does, and watches what replicas keep and the bounds that queues state. */
+const SIMULATOR_IMPORTS = new RegExp(`^actors/(${[
+  "launch", "launch-failed", "session-api", "stocks", "roles", "knowledge", "replica/box-table", "gateway/inboxes", "service-node/queue-host",
+  "courier/dedup-cache"
+].join("|")})[.]ts$`)
 /** The lab runs worlds, and joins them as a client does. */
 const LAB_IMPORTS = /^actors\/(launch|directory-client|packet-port|simulator\/[a-z/-]+)\.ts$/
 

@@ -68,6 +68,8 @@ export const simulationJson = (request: SimulateRequest, report: SimulationRepor
     virtualOverReal: Number((report.virtualMs / Math.max(1, realMs)).toPrecision(3)),
     virtualMs: report.virtualMs,
     packets: report.packets,
+    messages: report.messages,
+    linkFaults: report.linkFaults,
     linkEvents: report.linkEvents,
     dropsByReason: occurred(report.dropsByReason),
     backend: request.backend,

@@ -15,7 +15,7 @@ import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 /** Messages that may wait for one client. */
 export const INBOX_CAPACITY = 256
 /** Clients that one gateway serves at a time. */
-const INBOX_COUNT_LIMIT = 4_096
+export const INBOX_COUNT_LIMIT = 4_096
 
 /** Messages that a reader takes at once. */
 const CHUNK_LIMIT = 16

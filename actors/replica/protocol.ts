@@ -10,6 +10,9 @@
 import { Schema } from "effect"
 import { Frame, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 
+/** Messages that may be in work at one replica at once. */
+export const IN_WORK_LIMIT = 2_048
+
 const reply = Schema.Struct({ frame: Frame })
 
 export class Replica extends RpcGroup.make(

@@ -37,7 +37,7 @@ import type { BoxTable } from "./box-table.ts"
 import { CopyExchange, copyHash } from "./copy-exchange.ts"
 import type { EnvelopeKey, EnvelopeKeys } from "./envelope-keys.ts"
 import { operate, type OperationsConfig } from "./operations.ts"
-import { Replica } from "./protocol.ts"
+import { IN_WORK_LIMIT, Replica } from "./protocol.ts"
 import { Proxy } from "./proxy.ts"
 import { makeReplication } from "./replication.ts"
 import { ReplySlots } from "./reply-slots.ts"
@@ -53,8 +53,6 @@ export interface ReplicaConfig extends NetworkSetting {
   readonly outerErrorCode?: OuterErrorCode
 }
 
-/** Messages that may be in work at once. */
-const IN_WORK_LIMIT = 2_048
 /** A fellow's answer is waited for this many mean gaps of its link, and never longer than the reference's 30 s. */
 const PROXY_GAPS = 40
 const PROXY_LIMIT_MS = 30_000

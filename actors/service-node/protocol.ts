@@ -12,6 +12,9 @@
 import { Frame, OneWay, Rpc, RpcGroup } from "../../src/actor/actor.ts"
 import { Forward } from "../../src/actor/packet-link.ts"
 
+/** Requests that may wait for their delay; one of them is dropped and counted beyond. */
+export const REQUEST_CAPACITY = 8_192
+
 export class ServiceNode extends RpcGroup.make(
   Forward,
   /** Endless: one frame per λR tick for the compute service that reads `endpoint` (32 bytes). */

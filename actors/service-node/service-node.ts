@@ -23,7 +23,7 @@ import { recipientId } from "../../src/sphinx/geometry.ts"
 import { decodeForwardPayload } from "../../src/sphinx/packet.ts"
 import { useSurb } from "../../src/sphinx/surb.ts"
 import { Courier } from "../courier/protocol.ts"
-import { ServiceNode } from "./protocol.ts"
+import { REQUEST_CAPACITY, ServiceNode } from "./protocol.ts"
 import { makeQueueHost } from "./queue-host.ts"
 
 export interface ServiceNodeConfig extends NetworkSetting {
@@ -36,8 +36,7 @@ export interface ServiceNodeConfig extends NetworkSetting {
   readonly threads?: UnwrapThreads | undefined
 }
 
-/** Requests that may wait for their delay, and requests that may be with one courier. */
-const DELAY_CAPACITY = 8_192
+/** Requests that may be with one courier. */
 const IN_WORK_LIMIT = 512
 
 interface Request {
@@ -132,7 +131,7 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
       }
     }
     const waiting = yield* makeDelayQueue<Request>({
-      capacity: DELAY_CAPACITY,
+      capacity: REQUEST_CAPACITY,
       slackMs: nodeSlackMs(config.params),
       drops: node.drops,
       onDue: (due) => {

@@ -39,13 +39,13 @@ export class PacketCounts {
     if (sender !== undefined) sender.left += 1
   }
 
-  /** A faulty link lost packets, or carried them twice. Items of a stream have crossed, once each, before the link does anything to them. */
+  /** A faulty link lost a packet, or carried it twice. Items of a stream have crossed, once each, before the link does anything to them. */
   strayed(event: LinkFaultEvent): void {
     if (event.direction === "item") return
     const sender = this.#senderOf(event)
     if (sender === undefined) return
-    if (event.what === "lost") sender.strayed += event.count
-    if (event.what === "doubled") sender.strayed -= event.count
+    if (event.what === "lost") sender.strayed += 1
+    if (event.what === "doubled") sender.strayed -= 1
   }
 
   balanceOf(node: string, readings: ActorReadings | undefined, crashed: boolean): PacketBalance {

@@ -51,6 +51,7 @@ const watched = (world: World, watch: Watch, { jobs, runMs }: Scenario): Effect.
     yield* Effect.forkScoped(watch.look(world))
     yield* Effect.all([runUsers(world, watch, { jobs, spanMs: runMs }), Effect.sleep(runMs)], { concurrency: "unbounded", discard: true })
     yield* Effect.sleep(QUIET_MS)
+    yield* watch.readBack(world)
     return { verdicts: [...watch.verdicts(world, yield* world.readings), yield* upVerdict(world)], settled: world.schedule.settled }
   })
 

@@ -3,7 +3,8 @@
  *
  * Contract: every job is asked at an instant of its own, spread evenly over the span, of clients and models in turn, with an input of its own. A person whose
  * client does not answer asks again, and fetches again what could not be read: what is given up is what no patience brings back. Whoever holds a ticket
- * knows where and when the outputs will be written, and tells the watch. All draws are the seed's.
+ * knows where and when the outputs will be written, and tells the watch; so does who knows of boxes that are in storage, and whose client is at work: it
+ * uploads, commissions, or reads after the first edge. All draws are the seed's.
  * Knows nothing of: verdicts, faults.
  * Source: funion.md §2, §6.4 (ticket), §8; departures: none.
  *
@@ -12,11 +13,13 @@
 import { Clock, Effect, Either } from "effect"
 import type { MountError } from "../../src/actor/actor.ts"
 import { boxIdOf } from "../../src/bacap/box.ts"
-import { decodeReadCap } from "../../src/bacap/capability.ts"
+import { decodeReadCap, decodeWriteCap, type ReadCap, readCapOf } from "../../src/bacap/capability.ts"
 import { toHex } from "../../src/bytes/hex.ts"
+import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { POLL_QUANTA } from "../../src/inference/bucket.ts"
 import { slotIndexes } from "../../src/inference/job-capabilities.ts"
 import { decodeTicket, type Ticket } from "../../src/inference/ticket.ts"
+import { decodeUploadRecord } from "../../src/inference/upload-record.ts"
 import { uniformFrom } from "../../src/link/link-services.ts"
 import { ROTATE_WIDTH } from "../../src/model/built-in-model.ts"
 import { builtInAnswer } from "../../src/model/stand-in-host.ts"
@@ -35,8 +38,8 @@ const AGAIN_MS = 2_000
 const STEP_LIMIT = 12
 const AFFINE_WIDTH = 4
 
-/** Quanta between two jobs of one client when nothing else is said: far from filling any service. */
-const QUANTA_PER_JOB = 20
+/** Quanta between two jobs of one client when nothing else is said: at work for a good part of its time, and far from filling any service. */
+const QUANTA_PER_JOB = 8
 
 /** Jobs of a span when nothing else is said, at least one. */
 export const defaultJobs = ({ clients, computes, params }: Topology, spanMs: number): number => {
@@ -66,6 +69,16 @@ const serviceOf = ({ computes }: Topology, model: string): ComputeActor | undefi
   return hosts.length === 1 ? hosts[0] : undefined
 }
 
+/** Ids of slots of a stream, in hex. */
+const boxIdsOf = (crypto: CryptoBackend, { index, publicKey }: Pick<ReadCap, "index" | "publicKey">, firstSlot: number, count: number): ReadonlyArray<string> =>
+  Either.getOrElse(slotIndexes(crypto, index, firstSlot, count), () => [])
+    .flatMap((each) => Either.match(boxIdOf(crypto, publicKey, each), { onLeft: () => [], onRight: (id) => [toHex(id)] }))
+
+/** Where the input of a job lies. */
+const inputBoxesOf = (crypto: CryptoBackend, record: Uint8Array): ReadonlyArray<string> =>
+  Either.getOrElse(Either.flatMap(decodeUploadRecord(crypto, record), ({ inputClass, inputWriteCap }) =>
+    Either.map(decodeWriteCap(crypto, inputWriteCap), (cap) => boxIdsOf(crypto, readCapOf(cap), 0, boxesOfClass(inputClass)))), () => [])
+
 /** Where and when the releases of a job are written. */
 const releasesOf = (world: World, ticket: Ticket, service: ComputeActor, label: string): ReadonlyArray<ExpectedRelease> => {
   const { crypto, schedule } = world
@@ -74,8 +87,7 @@ const releasesOf = (world: World, ticket: Ticket, service: ComputeActor, label: 
   const slotCount = boxesOfClass(ticket.outputClass)
   const leadMs = schedule.liesOf(service.name).reduce((sum, { offsetMs }) => sum + Math.max(0, offsetMs), 0)
   return service.deadlinesMs.slice(ticket.bucket - 1).map((deadlineMs, releaseIndex) => {
-    const indexes = Either.getOrElse(slotIndexes(crypto, cap.index, releaseIndex * slotCount, slotCount), () => [])
-    const boxIds = indexes.flatMap((index) => Either.match(boxIdOf(crypto, cap.publicKey, index), { onLeft: () => [], onRight: (id) => [toHex(id)] }))
+    const boxIds = boxIdsOf(crypto, cap, releaseIndex * slotCount, slotCount)
     const edgeMs = ticket.acceptedAtMs + deadlineMs
     // what is not confirmed within the window leaves with the next grid instant, and that has a window again
     const lastMs = edgeMs + world.network.topology.params.quantumMs + service.releaseWindowMs
@@ -104,26 +116,36 @@ const isRight = ({ model, numbers }: Job, outputs: ReadonlyArray<Tensor>): boole
   return expected !== undefined && given.length === expected.length && given.every((value, index) => value === expected[index])
 }
 
+/** Tells the watch that the client was at work during a step, but not before the given instant: until then it only waits. */
+const atWork = (world: World, watch: Watch, client: string, notBeforeMs = 0) => <A, E>(step: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const fromMs = Math.max(world.nowMs(), notBeforeMs)
+    return Effect.ensuring(step, Effect.sync(() => watch.worked(client, { fromMs, untilMs: world.nowMs() })))
+  })
+
 /** One job from its upload to its answer. */
 const serve = (world: World, watch: Watch, each: Job): Effect.Effect<void> =>
   Effect.gen(function*() {
     const { client, job, label, model, numbers } = each
-    const { network } = world
+    const { crypto, network } = world
     const choice = { client }
     watch.jobs.asked(job, label)
-    const uploaded = yield* patiently(upload(network, model, { numbers }, choice), isMountError)
+    const uploaded = yield* patiently(upload(network, model, { numbers }, choice), isMountError).pipe(atWork(world, watch, client))
+    watch.storage.confirmed(`${label}, input`, inputBoxesOf(crypto, uploaded.record))
     const dispatchedMs = yield* Clock.currentTimeMillis
-    const bytes = yield* patiently(dispatch(network, uploaded, choice), isMountError)
+    const bytes = yield* patiently(dispatch(network, uploaded, choice), isMountError).pipe(atWork(world, watch, client))
     watch.commissioned((yield* Clock.currentTimeMillis) - dispatchedMs)
     const ticket = Either.getOrThrow(decodeTicket(bytes))
     const service = serviceOf(network.topology, model)
     const lastMs = ticket.acceptedAtMs + Math.max(0, ...(service?.deadlinesMs ?? [0]))
     watch.jobs.accepted(job, lastMs + patienceMs(network.topology))
-    for (const release of service === undefined ? [] : releasesOf(world, ticket, service, label)) watch.releases.expect(release)
+    const releases = service === undefined ? [] : releasesOf(world, ticket, service, label)
+    for (const release of releases) watch.releases.expect(release)
     const isWorthMore = (error: MountError | InferenceFailed | { readonly _tag: "OutputInvalid" }): boolean =>
       isMountError(error) || (error._tag === "InferenceFailed" && error.reason !== "job-failed")
-    const { outputs } = yield* patiently(fetch(network, bytes, choice), isWorthMore)
+    const { outputs, overflow } = yield* patiently(fetch(network, bytes, choice), isWorthMore).pipe(atWork(world, watch, client, releases[0]?.edgeMs))
     watch.jobs.answered(job, isRight(each, outputs))
+    watch.storage.confirmed(`${label}, output`, releases[overflow]?.boxIds ?? [])
   }).pipe(Effect.catchAll((error) => Effect.sync(() => watch.jobs.failed(each.job, error.message))))
 
 /** Asks `jobs` jobs within a span and waits for their ends. */
@@ -144,7 +166,7 @@ export const runUsers = (world: World, watch: Watch, span: { readonly jobs: numb
       Effect.sleep(job.atMs).pipe(
         Effect.zipRight(Effect.sync(() => world.nowMs())),
         Effect.flatMap((fromMs) => Effect.ensuring(
-          serve(world, watch, job), Effect.sync(() => watch.worked(job.client, { fromMs, untilMs: world.nowMs() }))
+          serve(world, watch, job), Effect.sync(() => watch.served({ fromMs, untilMs: world.nowMs() }))
         ))
       ), { concurrency: "unbounded", discard: true }).pipe(Effect.timeoutOption(span.spanMs + 2 * patienceMs(topology)))
   })

@@ -9,6 +9,7 @@
  * @module
  */
 import { Effect } from "effect"
+import { DELAY_CAPACITY, INBOUND_CAPACITY } from "../../src/node/node.ts"
 import { GATHER_MS, OUTBOX_CAPACITY } from "../../src/node/outgoing-links.ts"
 import { accountingVerdict, type PacketBalance } from "../../src/simulation/checkers/accounting-checker.ts"
 import type { Verdict } from "../../src/simulation/checkers/checker.ts"
@@ -23,7 +24,13 @@ import { FaultSchedule, type Window } from "../../src/simulation/fault-schedule.
 import type { LinkFaultEvent } from "../../src/simulation/faulty-link.ts"
 import type { LinkEvent } from "../../src/simulation/link-event.ts"
 import type { Topology } from "../../src/topology/topology.ts"
+import { ENTRY_LIMIT } from "../courier/dedup-cache.ts"
+import { INBOX_CAPACITY, INBOX_COUNT_LIMIT } from "../gateway/inboxes.ts"
+import { IN_WORK_LIMIT } from "../replica/protocol.ts"
+import { REQUEST_CAPACITY } from "../service-node/protocol.ts"
+import { OUTSTANDING_LIMIT } from "../service-node/queue-host.ts"
 import { PacketCounts } from "./packet-counts.ts"
+import { SteadyLinks } from "./steady-links.ts"
 import type { StorageEvent } from "./storage-event.ts"
 import type { ActorReadings, World, WorldOptions } from "./world.ts"
 
@@ -32,12 +39,18 @@ const RECOVERY_MS = 15_000
 /** Instants at which levels are looked at. */
 const LOOK_MS = 5_000
 
-/** Most that may wait, by metric and word; what an actor has several of counts together. */
+/** Most that may wait, by metric and word, as the code of each queue states it; what an actor has several of counts together. */
 const boundsOf = (topology: Topology): ReadonlyMap<string, number> => {
   const nodes = topology.mixes.length + topology.gateways.length + topology.serviceNodes.length
   return new Map([
-    ["queued/inbound", 1_000], ["queued/delay", 8_192], ["queued/service", 8_192], ["queued/outgoing", OUTBOX_CAPACITY * nodes],
-    ["queued/inboxes", 256 * 4_096], ["queued/work", 2_048], ["waiting_dispatches/", 1_024 * topology.computes.length], ["cached_envelopes/", 65_536]
+    ["queued/inbound", INBOUND_CAPACITY],
+    ["queued/delay", DELAY_CAPACITY],
+    ["queued/service", REQUEST_CAPACITY],
+    ["queued/outgoing", OUTBOX_CAPACITY * nodes],
+    ["queued/inboxes", INBOX_CAPACITY * INBOX_COUNT_LIMIT],
+    ["queued/work", IN_WORK_LIMIT],
+    ["waiting_dispatches/", OUTSTANDING_LIMIT * topology.computes.length],
+    ["cached_envelopes/", ENTRY_LIMIT]
   ])
 }
 
@@ -56,7 +69,10 @@ export class Watch {
   readonly #nodes = new Map<string, NodeWatch>()
   readonly #queues: QueueChecker
   readonly #counts: PacketCounts
+  readonly #steady: SteadyLinks
+  /** By client. */
   readonly #work = new Map<string, Array<Window>>()
+  readonly #jobSpans: Array<Window> = []
   /** Set when the network is up. */
   #fromMs = Number.POSITIVE_INFINITY
   #calmUntilMs = Number.POSITIVE_INFINITY
@@ -74,6 +90,7 @@ export class Watch {
     }
     this.#queues = new QueueChecker(boundsOf(topology))
     this.#counts = new PacketCounts(topology)
+    this.#steady = new SteadyLinks(topology)
   }
 
   /** What a world must be given to be watched. */
@@ -93,7 +110,12 @@ export class Watch {
     this.#calmUntilMs = this.#fromMs + Math.min(Number.POSITIVE_INFINITY, ...beginnings)
   }
 
-  /** A client had a job for some time. */
+  /** A job went on for some time, from its upload to its answer. */
+  served(window: Window): void {
+    this.#jobSpans.push(window)
+  }
+
+  /** A client was at work for some time: it sent what a job asks for, or read its answer. */
   worked(client: string, window: Window): void {
     const windows = this.#work.get(client) ?? []
     this.#work.set(client, windows)
@@ -117,15 +139,27 @@ export class Watch {
     return Effect.forever(Effect.zipRight(Effect.sleep(LOOK_MS), once))
   }
 
+  /** Asks every replica that is up for every box that it ever held. */
+  readBack({ holds, network }: World): Effect.Effect<void> {
+    const { replicas } = this.#topology
+    return Effect.flatMap(network.health, (health) =>
+      Effect.forEach(replicas.filter(({ name }) => health.get(name)?.state === "up"), ({ name }) =>
+        Effect.forEach(this.storage.held(name), (boxId) =>
+          Effect.map(holds(name, boxId), (found) => this.storage.readBack(name, boxId, found)), { discard: true }), { discard: true }))
+  }
+
   /** What all checkers say at the end. */
   verdicts(world: World, readings: ReadonlyMap<string, ActorReadings>): ReadonlyArray<Verdict> {
     const nowMs = world.nowMs()
+    const watched = { fromMs: this.#fromMs, untilMs: nowMs }
+    const gateways = this.#topology.gateways.map(({ name }) => name)
+    const troublesOf = (group: ReadonlyArray<string>): ReadonlyArray<Window> => this.#troublesOf(world.schedule, group)
     return [
       this.jobs.verdict(nowMs),
       this.storage.verdict(),
       this.releases.verdict(world.schedule.settled.faults.length === 0),
-      ...[...this.#senders].map(([sender, checker]) =>
-        checker.verdict({ fromMs: this.#fromMs, untilMs: nowMs }, this.#workOf(sender), this.#troublesOf(world.schedule, sender))),
+      ...[...this.#senders].map(([sender, checker]) => checker.verdict(watched, this.#workOf(sender), troublesOf([sender, ...gateways]))),
+      ...this.#steady.verdicts(watched, this.#jobSpans, troublesOf),
       ...[...this.#nodes.values()].flatMap(({ delays, turns }) => [delays.verdict(), ...(turns === undefined ? [] : [turns.verdict()])]),
       this.#queues.verdict(),
       accountingVerdict(this.#balances(world.schedule, readings))
@@ -134,6 +168,7 @@ export class Watch {
 
   #onLink(event: LinkEvent): void {
     this.#counts.crossed(event)
+    this.#steady.crossed(event)
     const { call, direction, from, instantMs, to } = event
     if (direction !== "request") return
     if (call === "Submit") this.#senders.get(from)?.observe(instantMs)
@@ -151,13 +186,12 @@ export class Watch {
     if (event.operation === "write") this.releases.written(event.boxId, event.instantMs)
   }
 
-  /** A service works all the time, for whoever asks. */
+  /** A service works for whoever asks, as long as the job goes on. */
   #workOf(sender: string): ReadonlyArray<Window> {
-    return this.#topology.computes.some(({ name }) => name === sender) ? [...this.#work.values()].flat() : this.#work.get(sender) ?? []
+    return this.#topology.computes.some(({ name }) => name === sender) ? this.#jobSpans : this.#work.get(sender) ?? []
   }
 
-  #troublesOf(schedule: FaultSchedule, sender: string): ReadonlyArray<Window> {
-    const group = [sender, ...this.#topology.gateways.map(({ name }) => name)]
+  #troublesOf(schedule: FaultSchedule, group: ReadonlyArray<string>): ReadonlyArray<Window> {
     return schedule.troublesOf(group).map(({ fromMs, untilMs }) => ({ fromMs: this.#fromMs + fromMs, untilMs: this.#fromMs + untilMs + RECOVERY_MS }))
   }
 

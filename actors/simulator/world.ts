@@ -2,20 +2,22 @@
  * A whole network in virtual time, from a seed: the actors of a launch, unmodified, under a clock that jumps.
  *
  * Contract: the same topology, seed, backend and body give the same run to the last bit: every actor draws from sources of its own, and `traceHash` covers
- * every link event. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock. Observers are told what happens as it
- * happens and must not disturb it. The world ends with its body.
+ * every message that crossed and every fault of a link. Models run in this thread (see stand-in-host), so nothing waits for anything but the virtual clock.
+ * Observers are told what happens as it happens and must not disturb it. The world ends with its body.
  * Faults come by a scenario, from the instant at which the network is up: its links pass through a faulty mount, its actors have clocks of their own.
  * Knows nothing of: users, verdicts.
  * Source: the issue's list; style.md §1.1, §2.8; departures: none.
  *
  * @module
  */
-import { Cause, Context, Effect, Exit, Layer, Logger, LogLevel, type Scope } from "effect"
+import { Cause, Context, Effect, Either, Exit, Layer, Logger, LogLevel, type Scope } from "effect"
 import type { Tap } from "../../src/actor/call-tap.ts"
 import { Meter, MeterBook } from "../../src/actor/meter.ts"
 import type { MetricName } from "../../src/actor/metric-catalogue.ts"
 import { Mount, type MountService } from "../../src/actor/mount.ts"
 import { layerMountMemory } from "../../src/actor/mount-memory.ts"
+import { BoxId } from "../../src/bacap/box-id.ts"
+import { fromHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { Crypto } from "../../src/crypto/crypto-service.ts"
 import { EntropySource, randomFromEntropy, seededEntropy, type Entropy } from "../../src/crypto/entropy.ts"
@@ -23,6 +25,7 @@ import type { HeartbeatPolicyName } from "../../src/mixnet/heartbeat-watch.ts"
 import { ModelHost } from "../../src/model/model-host.ts"
 import { layerStandIn } from "../../src/model/stand-in-host.ts"
 import { carryOut } from "../../src/simulation/actor-faults.ts"
+import { replicaEpochAt } from "../../src/params/epoch.ts"
 import { calm, type Scenario } from "../../src/simulation/fault-plan.ts"
 import { FaultSchedule } from "../../src/simulation/fault-schedule.ts"
 import { faultyClock } from "../../src/simulation/faulty-clock.ts"
@@ -34,6 +37,7 @@ import { makeGeometry, type Geometry } from "../../src/sphinx/geometry.ts"
 import { actorsOf, type Topology } from "../../src/topology/topology.ts"
 import { LaunchFailed } from "../launch-failed.ts"
 import { launchOn, type Foundation, type LifeParts, type Network } from "../launch.ts"
+import type { BoxTable } from "../replica/box-table.ts"
 import type { ReadyLife, Stock } from "../roles.ts"
 import { openMemoryStock, type StockRequest } from "../stocks.ts"
 import { simulationBackend, type SimulationBackend } from "./simulation-backend.ts"
@@ -87,12 +91,17 @@ export interface World extends WorldSources {
   readonly linkEvents: () => number
   /** Figures of every actor that was ever up, by name. */
   readonly readings: Effect.Effect<ReadonlyMap<string, ActorReadings>>
+  /** Whether a replica's table has a box now, of this epoch or the last; nobody is told of the look. */
+  readonly holds: (replica: string, boxId: string) => Effect.Effect<boolean>
 }
 
 export interface WorldResult<A> {
   readonly value: A
-  /** SHA-256 of all link events, 64 hex digits. */
+  /** SHA-256 of all messages that crossed and of all that faulty links did to them, 64 hex digits. */
   readonly traceHash: string
+  readonly messages: number
+  readonly linkFaults: number
+  /** What observers of the links are told of: packets and other messages with bytes. */
   readonly linkEvents: number
   /** Packets and link commands among them: what `Forward`, `Submit` and the courier's and replica's calls carried. */
   readonly packets: number
@@ -116,7 +125,10 @@ class Recorder {
   readonly #packetBytes: number
   readonly #time: VirtualTime
   readonly #onLink: ((event: LinkEvent) => void) | undefined
+  readonly #lengths: Array<number> = []
+  readonly #digests: Array<number> = []
   packets = 0
+  linkEvents = 0
 
   constructor(packetBytes: number, time: VirtualTime, onLink: ((event: LinkEvent) => void) | undefined) {
     this.#packetBytes = packetBytes
@@ -126,14 +138,34 @@ class Recorder {
 
   readonly #take = (event: LinkEvent): void => {
     if (event.sizeBytes === this.#packetBytes) this.packets += 1
-    this.trace.add(event)
+    this.linkEvents += 1
     this.#onLink?.(event)
   }
 
-  readonly tap: Tap = (event) => linkEventsOf(event, this.#time.nowMs, this.#packetBytes, this.#take)
+  readonly #note = (bytes: Uint8Array, digest: number): void => {
+    this.#lengths.push(bytes.length)
+    this.#digests.push(digest)
+  }
+
+  readonly tap: Tap = (event) => {
+    this.#lengths.length = 0
+    this.#digests.length = 0
+    this.trace.message(this.#time.nowMs, event, this.#note)
+    linkEventsOf(event, { lengths: this.#lengths, digests: this.#digests }, this.#time.nowMs, this.#packetBytes, this.#take)
+  }
 }
 
-const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
+/** The tables of replicas as they are, by name. */
+type Tables = Map<string, BoxTable>
+
+const holdsIn = ({ params }: Topology, tables: Tables, nowMs: () => number): World["holds"] => (replica, boxId) => {
+  const epoch = replicaEpochAt(params, nowMs())
+  const id = Either.getOrUndefined(Either.flatMap(fromHex(boxId), BoxId.make))
+  const looked = id === undefined ? undefined : tables.get(replica)?.get(id, [epoch, epoch - 1])
+  return looked === undefined ? Effect.succeed(false) : looked.pipe(Effect.map((box) => box !== undefined), Effect.orElseSucceed(() => false))
+}
+
+const openStock = (options: WorldOptions, time: VirtualTime, tables: Tables) => (request: StockRequest): Effect.Effect<Stock, LaunchFailed, Scope.Scope> =>
   Effect.map(
     openMemoryStock({
       ...request,
@@ -147,7 +179,9 @@ const openStock = (options: WorldOptions, time: VirtualTime) => (request: StockR
     }),
     (stock) => {
       const { onStorage } = options
-      if (stock.role !== "replica" || onStorage === undefined) return stock
+      if (stock.role !== "replica") return stock
+      tables.set(request.identity.name, stock.table)
+      if (onStorage === undefined) return stock
       return { ...stock, table: observedTable(stock.table, request.identity.name, () => time.nowMs, onStorage) }
     }
   )
@@ -172,6 +206,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
   const entropyOf = (label: string): Entropy => seededEntropy(options.seed, `world/${label}`)
   const nowMs = (): number => time.nowMs
   const books = new Map<string, MeterBook>()
+  const tables: Tables = new Map()
   const schedule = new FaultSchedule(options.faults ?? calm(0, 0), actorsOf(options.topology).map(({ name }) => name), entropyOf("faults"))
   const readings = Effect.map(
     Effect.forEach(books, ([name, book]) => Effect.map(book.readings, (figures) => [name, figures] as const)),
@@ -186,14 +221,19 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     recorder = recording
     const bare = Context.get(yield* Layer.build(layerMountMemory({ tap: recording.tap })), Mount)
     const wrapped = options.wrapMount?.(bare, { nowMs, entropyOf }) ?? bare
-    const mount = makeFaultyMount(wrapped, { schedule, entropyOf, ...(options.onFault === undefined ? {} : { onFault: options.onFault }) })
+    const onFault = (event: LinkFaultEvent): void => {
+      recording.trace.fault(time.nowMs, event)
+      options.onFault?.(event)
+    }
+    const mount = makeFaultyMount(wrapped, { schedule, entropyOf, onFault })
     const network = yield* launchOn(options.topology, {
-      crypto, mount, openStock: openStock(options, time), onLife: livesOf(options, books, schedule)
+      crypto, mount, openStock: openStock(options, time, tables), onLife: livesOf(options, books, schedule)
     }, { seed: options.seed, heartbeat: options.heartbeat ?? "warn" })
     schedule.begin(time.nowMs)
     yield* Effect.forkScoped(carryOut(schedule, network))
     const value = yield* body({
-      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.trace.eventCount
+      network, crypto, nowMs, entropyOf, readings, schedule, elapsedMs: () => time.nowMs - startMs, linkEvents: () => recording.linkEvents,
+      holds: holdsIn(options.topology, tables, nowMs)
     }).pipe(Effect.provideService(EntropySource, entropyOf("body")))
     return { value, dropsByReason: totalsOf(yield* readings, "dropped_packets_total") }
   }).pipe(
@@ -207,7 +247,7 @@ export const runWorld = async <A, E>(options: WorldOptions, body: (world: World)
     throw Cause.squash(cause)
   })
   return {
-    value, dropsByReason, virtualMs: time.nowMs - startMs, traceHash: recorder?.trace.finish() ?? "", linkEvents: recorder?.trace.eventCount ?? 0,
-    packets: recorder?.packets ?? 0
+    value, dropsByReason, virtualMs: time.nowMs - startMs, traceHash: recorder?.trace.finish() ?? "", messages: recorder?.trace.messageCount ?? 0,
+    linkFaults: recorder?.trace.faultCount ?? 0, linkEvents: recorder?.linkEvents ?? 0, packets: recorder?.packets ?? 0
   }
 }

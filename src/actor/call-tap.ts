@@ -1,8 +1,8 @@
 /**
- * What an observer of a mount sees: who called whom when, and every byte string that crossed.
+ * What an observer of a mount sees: who called whom when, and every message that crossed.
  *
- * Contract: events come in the order in which messages cross; byte strings are the messages' own memory, in the order of their fields, and must not
- * be written to. A tap that is not there costs nothing.
+ * Contract: events come in the order in which messages cross; messages and their byte strings are the actors' own memory and must not be written to.
+ * A tap that is not there costs nothing.
  * Knows nothing of: what the bytes mean.
  * Source: issue "One anonymous inference" (the memory mount takes an optional tap); departures: none.
  *
@@ -13,8 +13,10 @@ export interface TapEvent {
   readonly from: string
   readonly to: string
   readonly call: string
-  /** `reply` is the one answer of a call, success or declared failure; `item` one item of a stream. */
+  /** `reply` is the one answer of a call, success or declared failure, or the failure that ends a stream; `item` one item of a stream. */
   readonly direction: "request" | "reply" | "item"
+  readonly message: unknown
+  /** Every byte string in it, in the order of fields; found when asked for. */
   readonly bytes: ReadonlyArray<Uint8Array>
   /** Milliseconds since the Unix epoch, by the Effect clock. */
   readonly instantMs: number

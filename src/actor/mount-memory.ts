@@ -197,7 +197,10 @@ const callStream = (connection: Connection, call: string, payload: unknown): Str
           for (const item of chunk) connection.observe(call, "item", item)
           return mailbox.offerAll(chunk)
         })
-        return start(connection, call, target, produce, false, (exit) => mailbox.unsafeDone(Exit.asVoid(exit)))
+        return start(connection, call, target, produce, false, (exit, crossed) => {
+          if (crossed && Exit.isFailure(exit)) connection.observe(call, "reply", Cause.squash(exit.cause))
+          mailbox.unsafeDone(Exit.asVoid(exit))
+        })
       }),
       (cancel) => Effect.sync(cancel)
     )
@@ -278,7 +281,8 @@ const makeConnect = (hosts: Map<string, Host>, tap: Tap | undefined): MountServi
         deadlines,
         observe: tap === undefined
           ? () => undefined
-          : (call, direction, message) => tap({ from, to, call, direction, bytes: bytesIn(message), instantMs: clock.unsafeCurrentTimeMillis() })
+          : (call, direction, message) =>
+            tap({ from, to, call, direction, message, instantMs: clock.unsafeCurrentTimeMillis(), get bytes() { return bytesIn(message) } })
       }
       yield* Effect.addFinalizer(() => Effect.sync(() => {
         open = false

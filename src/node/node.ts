@@ -53,8 +53,9 @@ export interface Node {
   readonly drops: DropCounters
 }
 
-const INBOUND_CAPACITY = 1_000
-const DELAY_CAPACITY = 8_192
+/** Packets that may wait to be unwrapped, and packets that may wait for their delay. */
+export const INBOUND_CAPACITY = 1_000
+export const DELAY_CAPACITY = 8_192
 
 /** Uploads this node's descriptor of every epoch, with the mix keys it will use. */
 const publishNode = (config: NodeConfig, keys: MixKeyRing) =>

@@ -28,8 +28,10 @@ export interface LinkFaultEvent {
   readonly call: string
   readonly direction: "request" | "reply" | "item"
   readonly what: "lost" | "delayed" | "doubled" | "damaged"
-  /** Byte strings of the list that a batch is; 1 for other messages. */
-  readonly count: number
+  /** By how much the message is late, by the link and by who is paused; 0 unless `delayed`. */
+  readonly delayMs: number
+  /** As it set out; when `damaged`, what became of it. */
+  readonly message: unknown
 }
 
 export interface FaultyMountOptions {
@@ -39,11 +41,19 @@ export interface FaultyMountOptions {
   readonly onFault?: (event: LinkFaultEvent) => void
 }
 
-/** What becomes of one message. */
-interface Fate {
+/** What is drawn for one message. */
+interface Lot {
   readonly copies: 0 | 1 | 2
   readonly delayMs: number
   readonly isDamaged: boolean
+}
+
+/** What becomes of one message. */
+interface Fate<A> {
+  readonly copies: 0 | 1 | 2
+  readonly delayMs: number
+  /** What arrives. */
+  readonly message: A
 }
 
 /** Items that a stream may be ahead of its consumer. */
@@ -80,7 +90,7 @@ class Direction {
   }
 
   /** Draws what becomes of a message that sets out now. */
-  fate(atMs: number): Fate {
+  draw(atMs: number): Lot {
     let copies: 0 | 1 | 2 = 1
     let delayMs = 0
     let isDamaged = false
@@ -122,27 +132,31 @@ interface Faulty {
   readonly scope: Scope.Scope
   readonly nowMs: () => number
   readonly elapsedMs: (nowMs: number) => number
-  readonly tell: (call: string, direction: LinkFaultEvent["direction"], what: LinkFaultEvent["what"], count?: number) => void
+  readonly tell: (call: string, direction: LinkFaultEvent["direction"], what: LinkFaultEvent["what"], message: unknown, delayMs?: number) => void
 }
 
-/** Draws a fate and tells what is out of the ordinary with it. */
-const fateOf = (link: Faulty, way: Direction, call: string, direction: LinkFaultEvent["direction"], count = 1): Fate => {
+/** Draws what becomes of a message and tells what is out of the ordinary with it. */
+const fateOf = <A>(link: Faulty, way: Direction, call: string, direction: LinkFaultEvent["direction"], message: A): Fate<A> => {
   const atMs = link.elapsedMs(link.nowMs())
-  const drawn = way.fate(atMs)
-  if (drawn.copies === 0) link.tell(call, direction, "lost", count)
-  if (drawn.copies === 2) link.tell(call, direction, "doubled", count)
-  if (drawn.isDamaged) link.tell(call, direction, "damaged", count)
-  if (drawn.delayMs > 0) link.tell(call, direction, "delayed", count)
-  const heldMs = way.heldMs(atMs + drawn.delayMs)
-  return heldMs > 0 ? { ...drawn, delayMs: drawn.delayMs + heldMs } : drawn
+  const { copies, delayMs, isDamaged } = way.draw(atMs)
+  if (copies === 0) {
+    link.tell(call, direction, "lost", message)
+    return { copies, delayMs, message }
+  }
+  const arriving = isDamaged ? way.damaged(message) : message
+  const lateMs = delayMs + way.heldMs(atMs + delayMs)
+  if (copies === 2) link.tell(call, direction, "doubled", message)
+  if (isDamaged) link.tell(call, direction, "damaged", arriving)
+  if (lateMs > 0) link.tell(call, direction, "delayed", message, lateMs)
+  return { copies, delayMs: lateMs, message: arriving }
 }
 
 const after = <A, E>(delayMs: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   delayMs > 0 ? Effect.zipRight(Effect.sleep(delayMs), effect) : effect
 
 /** Delivers something that nobody waits for; what cannot be delivered is told as lost. */
-const deliverAside = (link: Faulty, call: string, delivery: AnyEffect): Effect.Effect<void> =>
-  Effect.asVoid(Effect.forkIn(Effect.catchAllCause(delivery, () => Effect.sync(() => link.tell(call, "request", "lost"))), link.scope))
+const deliverAside = (link: Faulty, call: string, message: unknown, delivery: AnyEffect): Effect.Effect<void> =>
+  Effect.asVoid(Effect.forkIn(Effect.catchAllCause(delivery, () => Effect.sync(() => link.tell(call, "request", "lost", message))), link.scope))
 
 /** The parts of a batch by what becomes of them: those that go at once together, every other one alone. */
 const oneWay = (link: Faulty, call: string, payload: unknown, send: (payload: unknown) => AnyEffect): AnyEffect =>
@@ -152,13 +166,12 @@ const oneWay = (link: Faulty, call: string, payload: unknown, send: (payload: un
     const prompt: Array<unknown> = []
     const aside: Array<Effect.Effect<void>> = []
     for (const part of parts) {
-      const fate = fateOf(link, link.forth, call, "request")
-      if (fate.copies === 0) continue
-      const message = fate.isDamaged ? link.forth.damaged(part) : part
-      const delivery = after(fate.delayMs, Effect.suspend(() => send(message)))
-      if (fate.delayMs > 0) aside.push(deliverAside(link, call, delivery))
+      const { copies, delayMs, message } = fateOf(link, link.forth, call, "request", part)
+      if (copies === 0) continue
+      const delivery = after(delayMs, Effect.suspend(() => send(message)))
+      if (delayMs > 0) aside.push(deliverAside(link, call, message, delivery))
       else prompt.push(message)
-      if (fate.copies === 2) aside.push(deliverAside(link, call, delivery))
+      if (copies === 2) aside.push(deliverAside(link, call, message, delivery))
     }
     const together = packets === undefined ? prompt : prompt.length === 0 ? [] : [withPackets(payload, prompt.flatMap((part) => packetsOf(part) ?? []))]
     return Effect.zipRight(Effect.all(aside, { discard: true }), Effect.forEach(together, send, { discard: true }))
@@ -167,17 +180,17 @@ const oneWay = (link: Faulty, call: string, payload: unknown, send: (payload: un
 /** A call that waits for its answer. */
 const asking = (link: Faulty, call: string, payload: unknown, send: (payload: unknown) => AnyEffect): AnyEffect =>
   Effect.suspend(() => {
-    const request = fateOf(link, link.forth, call, "request")
-    if (request.copies === 0) return Effect.never
-    const message = request.isDamaged ? link.forth.damaged(payload) : payload
+    const { copies, delayMs, message } = fateOf(link, link.forth, call, "request", payload)
+    if (copies === 0) return Effect.never
     const once = Effect.suspend(() => send(message))
-    const twin = request.copies === 2 ? deliverAside(link, call, after(request.delayMs, once)) : Effect.void
-    return Effect.zipRight(twin, after(request.delayMs, once)).pipe(
+    const twin = copies === 2 ? deliverAside(link, call, message, after(delayMs, once)) : Effect.void
+    return Effect.zipRight(twin, after(delayMs, once)).pipe(
       Effect.exit,
       Effect.flatMap((exit) => {
-        const reply = fateOf(link, link.back, call, "reply")
+        // of a failure nothing can be damaged but its kind, which a link keeps
+        const reply = fateOf(link, link.back, call, "reply", Exit.isSuccess(exit) ? exit.value : undefined)
         if (reply.copies === 0) return Effect.never
-        return after(reply.delayMs, Exit.isSuccess(exit) && reply.isDamaged ? Effect.succeed(link.back.damaged(exit.value)) : exit)
+        return after(reply.delayMs, Exit.isSuccess(exit) ? Effect.succeed(reply.message) : exit)
       })
     )
   }).pipe(Effect.timeoutFail({ duration: link.limitMs, onTimeout: () => new CallTimedOut({ actor: link.to, call }) }))
@@ -195,12 +208,12 @@ const items = (link: Faulty, call: string, source: AnyStream): AnyStream =>
     const pass = (item: unknown): Effect.Effect<unknown> => {
       const atMs = link.elapsedMs(link.nowMs())
       if (!link.back.isTroubled(atMs, atMs)) return mailbox.offer(item)
-      const fate = fateOf(link, link.back, call, "item")
-      if (fate.copies === 0) return Effect.void
-      const delivery = after(fate.delayMs, mailbox.offer(fate.isDamaged ? link.back.damaged(item) : item))
+      const { copies, delayMs, message } = fateOf(link, link.back, call, "item", item)
+      if (copies === 0) return Effect.void
+      const delivery = after(delayMs, mailbox.offer(message))
       const aside = Effect.asVoid(Effect.forkIn(delivery, scope))
-      const first: Effect.Effect<unknown> = fate.delayMs > 0 ? aside : delivery
-      return fate.copies === 2 ? Effect.zipRight(first, aside) : first
+      const first: Effect.Effect<unknown> = delayMs > 0 ? aside : delivery
+      return copies === 2 ? Effect.zipRight(first, aside) : first
     }
     yield* Stream.runForEach(source, pass).pipe(
       Effect.exit,
@@ -214,10 +227,10 @@ const opening = (link: Faulty, call: string, payload: unknown, open: (payload: u
   Stream.unwrap(Effect.suspend(() => {
     const atMs = link.elapsedMs(link.nowMs())
     if (!link.forth.isTroubled(atMs, atMs)) return Effect.succeed(open(payload))
-    const fate = fateOf(link, link.forth, call, "request")
+    const { copies, delayMs, message } = fateOf(link, link.forth, call, "request", payload)
     const died = new ActorUnavailable({ actor: link.to, reason: "closed" })
-    if (fate.copies === 0) return Effect.as(Effect.sleep(link.limitMs), Stream.fail(died))
-    return after(fate.delayMs, Effect.sync(() => open(fate.isDamaged ? link.forth.damaged(payload) : payload)))
+    if (copies === 0) return Effect.as(Effect.sleep(link.limitMs), Stream.fail(died))
+    return after(delayMs, Effect.sync(() => open(message)))
   }))
 
 const clientOver = <Rpcs extends Rpc.Any>(link: Faulty, group: RpcGroup.RpcGroup<Rpcs>, below: Client<Rpcs>): Client<Rpcs> => {
@@ -252,7 +265,8 @@ export const makeFaultyMount = (below: MountService, options: FaultyMountOptions
         limitMs: connectOptions?.limitMs ?? DEFAULT_LIMIT_MS,
         scope: yield* Effect.scope,
         elapsedMs: (instantMs) => options.schedule.elapsedMs(instantMs),
-        tell: (call, direction, what, count = 1) => options.onFault?.({ instantMs: nowMs(), from, to, call, direction, what, count })
+        tell: (call, direction, what, message, delayMs = 0) =>
+          options.onFault?.({ instantMs: nowMs(), from, to, call, direction, what, delayMs, message })
       }
       return clientOver(link, group, client)
     })

@@ -2,14 +2,15 @@
  * What an observer of all links writes down: one line for each byte string that crosses from one actor to another.
  *
  * Contract: a packet of a batch is an event of its own, and what its message holds beside packets is not told; any other message that has bytes is one
- * event for all of them. Messages without bytes are none. Instants are virtual, with fractions of a millisecond.
- * Knows nothing of: networks, what the bytes mean.
+ * event for all of them. Messages without bytes are none: on a link everything is padded, so that nobody sees more than packets and frames. What a faulty
+ * link does to a message afterwards shows in the trace, not here. Instants are virtual, with fractions of a millisecond.
+ * Knows nothing of: networks, what the bytes mean. The hash of a run covers more than these events (trace.ts).
  * Source: the issue's list (instant, from, to, size, digest of the bytes); departures: none.
  *
  * @module
  */
-import type { TapEvent } from "../actor/call-tap.ts"
 import { digest53 } from "../crypto/word-hash.ts"
+import type { Crossing } from "./trace.ts"
 
 export interface LinkEvent {
   readonly instantMs: number
@@ -23,13 +24,19 @@ export interface LinkEvent {
   readonly digest: number
 }
 
+/** The byte strings of one message, and what names each. */
+export interface MessageBytes {
+  readonly lengths: ReadonlyArray<number>
+  readonly digests: ReadonlyArray<number>
+}
+
 /** Names several byte strings at once. */
-const digestOfAll = (bytes: ReadonlyArray<Uint8Array>): number => {
-  const [only] = bytes
-  if (bytes.length === 1 && only !== undefined) return digest53(only)
-  const joined = new Uint8Array(bytes.length * 8)
+const digestOfAll = (digests: ReadonlyArray<number>): number => {
+  const [only] = digests
+  if (digests.length === 1 && only !== undefined) return only
+  const joined = new Uint8Array(digests.length * 8)
   const view = new DataView(joined.buffer)
-  for (const [index, each] of bytes.entries()) view.setFloat64(8 * index, digest53(each), true)
+  for (const [index, each] of digests.entries()) view.setFloat64(8 * index, each, true)
   return digest53(joined)
 }
 
@@ -37,17 +44,17 @@ const digestOfAll = (bytes: ReadonlyArray<Uint8Array>): number => {
  * Tells `listen` the link events of one call, item or reply.
  * @param packetBytes  length of a packet of the network
  */
-export const linkEventsOf = (event: TapEvent, nowMs: number, packetBytes: number, listen: (event: LinkEvent) => void): void => {
-  const { bytes, call, direction, from, to } = event
-  if (bytes.length === 0) return
+export const linkEventsOf = (
+  { call, direction, from, to }: Crossing, { digests, lengths }: MessageBytes, instantMs: number, packetBytes: number, listen: (event: LinkEvent) => void
+): void => {
+  if (lengths.length === 0) return
   let packetCount = 0
-  for (const each of bytes) {
-    if (each.length !== packetBytes) continue
+  for (let index = 0; index < lengths.length; index++) {
+    if (lengths[index] !== packetBytes) continue
     packetCount += 1
-    listen({ instantMs: nowMs, from, to, call, direction, sizeBytes: packetBytes, digest: digest53(each) })
+    listen({ instantMs, from, to, call, direction, sizeBytes: packetBytes, digest: digests[index] as number })
   }
   if (packetCount > 0) return
-  let sizeBytes = 0
-  for (const each of bytes) sizeBytes += each.length
-  listen({ instantMs: nowMs, from, to, call, direction, sizeBytes, digest: digestOfAll(bytes) })
+  const sizeBytes = lengths.reduce((sum, length) => sum + length, 0)
+  listen({ instantMs, from, to, call, direction, sizeBytes, digest: digestOfAll(digests) })
 }

@@ -2,8 +2,8 @@
  * Emissions are a Poisson stream of the rate that the directory document states, whether there is work or not, and never two at once.
  *
  * Contract: watches one sender's packets towards its gateways. In its time of work, and in the rest, apart: the count must fit the rate, the gaps must be
- * exponential, and no more gaps than chance makes may be shorter than `BURST_MS`. So a client that slows down, speeds up or stops its cover under load
- * fails, and so does one whose packets leave in pairs. Time in which a fault hinders the sender or its link is left out, by whole gaps.
+ * exponential, and no more gaps than chance makes may be shorter than `BURST_MS`, or none at all. So a client that slows down, speeds up or stops its cover
+ * under load fails, and so does one whose packets leave in pairs. Time in which a fault hinders the sender or its link is left out, by whole gaps.
  * Knows nothing of: which packets are real.
  * Source: mixnet.md §4.2; funion.md §7 (O13, O16); issue 5, part 1 ("rates equal with and without load"); departures: none.
  *
@@ -19,6 +19,11 @@ export const TEST_FALSE_ALARM_RATE = 1e-9
 export const BURST_MS = 1
 /** More of them than a Poisson stream has, for the ticks that rounding brings together. */
 const BURST_FACTOR = 1.5
+/**
+ * More packets than a share of the rate's per millisecond never leave at one and the same instant: only two ticks of one stream in one millisecond do, and
+ * of those one in two, since the stream knows whole milliseconds and is late by half of one.
+ */
+const SAME_FACTOR = 0.75
 /** Gaps that are tested: of more, the rounding would show. */
 const GAP_COUNT_MOST = 4_000
 /** Least gaps for a test of their distribution. */
@@ -73,6 +78,10 @@ export class EmissionChecker {
       const bursts = gapsMs.filter((gapMs) => gapMs < BURST_MS).length
       const byChance = -BURST_FACTOR * gapsMs.length * Math.expm1(-ratePerMs * BURST_MS)
       test(poissonAtLeast(bursts, byChance), () => `${sender}: ${bursts} times two packets at once in its time of ${phase}`)
+      const together = gapsMs.filter((gapMs) => gapMs === 0).length
+      test(poissonAtLeast(together, SAME_FACTOR * gapsMs.length * ratePerMs * BURST_MS), () =>
+        `${sender}: ${together} times two packets at one instant in its time of ${phase}, of ${count} packets`)
+      figures[`${phase}Together`] = together
       if (gapsMs.length < GAP_COUNT_LEAST) continue
       const tested = gapsMs.slice(0, GAP_COUNT_MOST)
       const distance = distanceFrom(tested, exponential(ratePerMs))

@@ -30,7 +30,7 @@ const COUNTING_TOLERANCE = 0.05
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 /** Length of a stretch in mean delays, and how many there must be, and may. */
 const STRETCH_DELAYS = 10
-const STRETCH_COUNT_LEAST = 500
+const STRETCH_COUNT_LEAST = 300
 const STRETCH_COUNT_MOST = 5_000
 /** Standard deviations of the scatter below which a false alarm is rarer than 1e-9, and what of the expected scatter is asked for. */
 const SCATTER_DEVIATIONS = 6

@@ -71,7 +71,8 @@ describe("a faulty link", () => {
       yield* Effect.sleep(1000)
       yield* client.Throw({ packets: [packet(4)] })
       expect(heard.map((each) => each.packet[0])).toEqual([1, 2, 4])
-      expect(faultEvents.map(({ call, count, what }) => ({ call, count, what }))).toEqual([{ call: "Throw", count: 1, what: "lost" }])
+      expect(faultEvents.map(({ call, delayMs, message, what }) => ({ call, delayMs, message, what })))
+        .toEqual([{ call: "Throw", delayMs: 0, message: { packets: [packet(3)] }, what: "lost" }])
     }))
   })
 

@@ -49,18 +49,30 @@ describe("the job checker", () => {
 })
 
 describe("the storage checker", () => {
-  it("passes misses before a write and fails one after it, at the same replica, and a confirmed box that nobody has", () => {
+  it("passes misses before a write, and fails one after it at the same replica", () => {
     const checker = new StorageChecker()
     const box = { boxId: "00", found: true }
     checker.observe({ replica: "replica-0", operation: "read", ...box, found: false })
     checker.observe({ replica: "replica-0", operation: "write", ...box })
     checker.observe({ replica: "replica-1", operation: "read", ...box, found: false })
     checker.observe({ replica: "replica-0", operation: "read", ...box })
-    checker.readBack("job 0", true)
     expect(checker.verdict()).toMatchObject({ pass: true, figures: { reads: 3, writes: 1, boxes: 1 } })
     checker.observe({ replica: "replica-0", operation: "read", ...box, found: false })
-    checker.readBack("job 1", false)
-    expect(checker.verdict().findings).toEqual(["replica-0: a box that it held is gone (00…)", "job 1: a confirmed box can not be read"])
+    expect(checker.verdict().findings).toEqual(["replica-0: a box that it held is gone (00…)"])
+  })
+  it("passes a confirmed box that one holder still has or whose holders are all away, and fails one that they lost or never had", () => {
+    const checker = new StorageChecker()
+    const write = { operation: "write", found: true } as const
+    for (const replica of ["replica-0", "replica-1"]) for (const boxId of ["00", "11"]) checker.observe({ replica, boxId, ...write })
+    checker.observe({ replica: "replica-2", boxId: "22", ...write })
+    checker.confirmed("job 0", ["00", "22"])
+    for (const replica of ["replica-0", "replica-1"]) for (const boxId of checker.held(replica)) checker.readBack(replica, boxId, boxId === "00")
+    expect(checker.verdict().findings).toEqual(["replica-0: a box that it held is gone (11…)", "replica-1: a box that it held is gone (11…)"])
+    expect(checker.verdict().figures).toMatchObject({ confirmed: 2, readsBack: 4 })
+    checker.confirmed("job 1", ["11", "33"])
+    expect(checker.verdict().findings.slice(0, 2)).toEqual([
+      "job 1: a confirmed box can not be read, though a replica that held it lives (11…)", "job 1: a box was confirmed that no replica was given (33…)"
+    ])
   })
 })
 

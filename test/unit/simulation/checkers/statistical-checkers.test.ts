@@ -66,6 +66,7 @@ describe("the emission checker", () => {
     const instants = poissonInstants(uniformsOf("pairs"), RUN_MS, () => RATE_PER_MS)
     const paired = instants.map((instantMs, index) => (isWork(instantMs) && index % 5 === 1 ? instants[index - 1] ?? 0 : instantMs))
     expect(emissionsOf(paired).findings.join()).toMatch(/two packets at once in its time of work/)
+    expect(emissionsOf(paired).findings.join()).toMatch(/two packets at one instant in its time of work/)
     const even = Array.from({ length: Math.floor(RUN_MS * RATE_PER_MS) }, (_, index) => (index + 0.5) / RATE_PER_MS)
     expect(emissionsOf(even).findings.join()).toMatch(/not exponential/)
   })
