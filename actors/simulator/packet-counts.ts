@@ -21,13 +21,18 @@ interface Counts {
 
 type Message = Pick<LinkEvent, "from" | "to" | "call" | "direction">
 
+/** What a service node drops beside packets: frames of a dispatch queue, whose packets are answered all the same. */
+const FRAME_DROPS = ["reply-unreadable", "reader-lost"]
+
 /** The queues of a node in which packets wait. */
 const PACKET_QUEUES = ["inbound", "outgoing", "delay", "service", "inboxes"]
 
 export class PacketCounts {
   readonly #nodes = new Map<string, Counts>()
+  readonly #hosts: ReadonlySet<string>
 
   constructor({ gateways, mixes, serviceNodes }: Topology) {
+    this.#hosts = new Set(serviceNodes.map(({ name }) => name))
     for (const { name } of [...gateways, ...mixes, ...serviceNodes]) this.#nodes.set(name, { came: 0, left: 0, strayed: 0 })
   }
 
@@ -52,9 +57,10 @@ export class PacketCounts {
     const { came, left, strayed } = this.#nodes.get(node) ?? { came: 0, left: 0, strayed: 0 }
     const sum = (metric: "dropped_packets_total" | "queued" | "loops_total", words?: ReadonlyArray<string>): number =>
       [...readings?.get(metric) ?? []].reduce((total, [word, value]) => (words === undefined || words.includes(word) ? total + value : total), 0)
+    const frames = this.#hosts.has(node) ? sum("dropped_packets_total", FRAME_DROPS) : 0
     return {
       node, came, left, strayed, crashed,
-      dropped: sum("dropped_packets_total"),
+      dropped: sum("dropped_packets_total") - frames,
       uncertain: sum("dropped_packets_total", ["outgoing-failed"]),
       inside: sum("queued", PACKET_QUEUES),
       born: sum("loops_total", ["sent"]),
