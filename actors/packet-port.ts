@@ -11,13 +11,15 @@
 import { Effect, Option, Schedule, Stream, type Scope } from "effect"
 import { copied } from "../src/bytes/allocate.ts"
 import { callNow } from "../src/actor/actor.ts"
+import { makeTimer } from "../src/actor/timer.ts"
+import { listen, told } from "../src/actor/told.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { makeOutbox } from "../src/actor/outbox.ts"
 import { PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
 import { utf8 } from "../src/bytes/concat.ts"
 import { toHex } from "../src/bytes/hex.ts"
 import { type Entropy, EntropySource } from "../src/crypto/entropy.ts"
-import type { PacketPortService } from "../src/session/packet-port.ts"
+import type { PacketPortService, SurbDelivery } from "../src/session/packet-port.ts"
 import { RecipientId, SURB_ID_BYTES, SurbId, type NodeId } from "../src/sphinx/geometry.ts"
 import { Gateway } from "./gateway/protocol.ts"
 
@@ -30,6 +32,12 @@ const QUEUE_ID_ENTROPY_BYTES = 16
 
 /** A fresh queue id as text: 32 hexadecimal digits. */
 export const freshQueueName = (entropy: Entropy): string => toHex(entropy(QUEUE_ID_ENTROPY_BYTES))
+
+/** What a message of the gateway brings; nothing when it is too short to bring anything. */
+const deliveryOf = (message: Uint8Array): Option.Option<SurbDelivery> =>
+  message.length > SURB_ID_BYTES
+    ? Option.some({ surbId: SurbId.unsafe(copied(message, 0, SURB_ID_BYTES)), payload: message.subarray(SURB_ID_BYTES) })
+    : Option.none()
 
 /**
  * Opens a connection in the caller's scope.
@@ -54,6 +62,8 @@ export const openPacketPort = (
       send: (packets) => callNow(client.Submit, { queueId, packets }),
       onLost: () => undefined
     })
+    const timer = yield* makeTimer
+    const runtime = yield* Effect.runtime<never>()
     const messages = Stream.suspend(() => client.Receive({ queueId })).pipe(
       Stream.catchAllCause(() => Stream.empty),
       Stream.repeat(Schedule.spaced(RECONNECT_MS))
@@ -62,9 +72,19 @@ export const openPacketPort = (
       gateway: gateway.nodeId,
       queueId,
       send: outbox.offer,
-      receive: Stream.filterMap(messages, (message) =>
-        message.length > SURB_ID_BYTES
-          ? Option.some({ surbId: SurbId.unsafe(copied(message, 0, SURB_ID_BYTES)), payload: message.subarray(SURB_ID_BYTES) })
-          : Option.none())
+      receive: told(Stream.filterMap(messages, deliveryOf), (onItem) => {
+        let leave = (): void => undefined
+        const take = (message: Uint8Array): void => Option.match(deliveryOf(message), { onNone: () => undefined, onSome: onItem })
+        const connect = (): void => {
+          let isOver = false
+          const stop = listen(runtime, client.Receive({ queueId }), take, () => {
+            isOver = true
+            leave = timer(connect, RECONNECT_MS)
+          })
+          if (!isOver) leave = stop
+        }
+        connect()
+        return () => leave()
+      })
     }
   })

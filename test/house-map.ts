@@ -20,7 +20,7 @@ export const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   mixnet: ["bytes", "crypto", "sphinx", "params", "pki", "actor"],
   link: ["bytes", "crypto", "params"],
   actor: ["bytes", "link"],
-  session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet"],
+  session: ["bytes", "crypto", "sphinx", "params", "pki", "mixnet", "actor"],
   storage: ["bytes", "crypto", "bacap", "pigeonhole", "params", "pki", "session", "sphinx", "mixnet"],
   model: ["bytes", "crypto"],
   inference: ["bytes", "crypto", "bacap", "params", "pki", "session", "storage", "model", "pigeonhole", "sphinx", "disk"],

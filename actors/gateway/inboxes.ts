@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Effect, Exit, Option, Stream } from "effect"
+import { told, type Told } from "../../src/actor/told.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
 
@@ -22,7 +23,7 @@ const CHUNK_LIMIT = 16
 
 /** Who reads an inbox. */
 interface Reader {
-  /** Ends the wait for a message; undefined while it does not wait. */
+  /** Tells of a message, or of another reader; undefined while it does not wait. */
   wake: (() => void) | undefined
 }
 
@@ -47,6 +48,10 @@ const pull = (inbox: Inbox, reader: Reader): Effect.Effect<Chunk.Chunk<Uint8Arra
       pull(inbox, reader)
     )
   })
+
+const left = (inbox: Inbox, reader: Reader): void => {
+  if (inbox.reader === reader) inbox.reader = undefined
+}
 
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
@@ -73,19 +78,37 @@ export class Inboxes {
   }
 
   /** The messages of a queue, for ever, or until another reader takes over; an empty stream for an id of another length and when the gateway is full. */
-  receive(queueId: Uint8Array): Stream.Stream<Uint8Array> {
-    return Stream.suspend(() => {
-      const inbox = queueId.length === RECIPIENT_BYTES ? this.#open(toHex(queueId)) : undefined
-      if (inbox === undefined) return Stream.empty
+  receive(queueId: Uint8Array): Told<Uint8Array> {
+    const stream = Stream.suspend(() => {
       const reader: Reader = { wake: undefined }
-      const older = inbox.reader
-      inbox.reader = reader
-      older?.wake?.()
-      const left = Effect.sync(() => {
-        if (inbox.reader === reader) inbox.reader = undefined
-      })
-      return Stream.ensuring(Stream.repeatEffectChunkOption(pull(inbox, reader)), left)
+      const inbox = this.#readBy(reader, queueId)
+      if (inbox === undefined) return Stream.empty
+      return Stream.ensuring(Stream.repeatEffectChunkOption(pull(inbox, reader)), Effect.sync(() => left(inbox, reader)))
     })
+    return told(stream, (onItem, onEnd) => {
+      const reader: Reader = { wake: undefined }
+      const inbox = this.#readBy(reader, queueId)
+      if (inbox === undefined) {
+        onEnd(Exit.void)
+        return () => undefined
+      }
+      reader.wake = () => {
+        while (inbox.reader === reader && inbox.messages.length > 0) onItem(inbox.messages.shift() as Uint8Array)
+        if (inbox.reader !== reader) onEnd(Exit.void)
+      }
+      reader.wake()
+      return () => left(inbox, reader)
+    })
+  }
+
+  /** Makes `reader` the one of a queue; undefined when there is no such queue and none can be made. */
+  #readBy(reader: Reader, queueId: Uint8Array): Inbox | undefined {
+    const inbox = queueId.length === RECIPIENT_BYTES ? this.#open(toHex(queueId)) : undefined
+    if (inbox === undefined) return undefined
+    const older = inbox.reader
+    inbox.reader = reader
+    older?.wake?.()
+    return inbox
   }
 
   /** Messages that wait for their clients now. */

@@ -17,6 +17,7 @@ import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, isLater, la
 import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
 import { bytesIn, type Tap } from "./call-tap.ts"
 import { reportCrash } from "./crash-report.ts"
+import { type Each, isTold, listen, told } from "./told.ts"
 import { DEFAULT_LIMIT_MS, Mount, MountFailed, type MountService } from "./mount.ts"
 
 /** Items that a stream's producer may be ahead of its consumer. */
@@ -88,13 +89,19 @@ const effectOf = (handler: Handler, payload: unknown, options: HandlerOptions): 
 
 type MailboxHandled = Effect.Effect<Mailbox.ReadonlyMailbox<unknown, unknown>, unknown, Scope.Scope>
 
-const streamOf = (handler: Handler, payload: unknown, options: HandlerOptions): Stream.Stream<unknown, unknown> =>
-  Stream.suspend(() => {
+const handledStream = (handler: Handler, payload: unknown, options: HandlerOptions): Stream.Stream<unknown, unknown> => {
+  try {
     const handled = unwrapped(handler.run(payload, options))
     return Effect.isEffect(handled)
       ? Stream.unwrapScoped(Effect.map(handled as unknown as MailboxHandled, (mailbox) => Mailbox.toStream(mailbox)))
       : handled
-  })
+  } catch (defect) {
+    return Stream.die(defect)
+  }
+}
+
+const streamOf = (handler: Handler, payload: unknown, options: HandlerOptions): Stream.Stream<unknown, unknown> =>
+  Stream.suspend(() => handledStream(handler, payload, options))
 
 const answered = (exit: Exit.Exit<unknown, unknown>): boolean => Exit.isSuccess(exit) || Option.isSome(Cause.failureOption(exit.cause))
 
@@ -207,6 +214,29 @@ const callStream = (connection: Connection, call: string, payload: unknown): Str
     return Mailbox.toStream(mailbox)
   }))
 
+/** As `callStream`, for a caller that takes every item at once: without a fiber where the handler's stream can be told. */
+const callTold = (connection: Connection, call: string, payload: unknown): Each<unknown, unknown> => (onItem, onEnd) => {
+  const target = targetOf(connection, call)
+  if (target instanceof ActorUnavailable) {
+    onEnd(Exit.fail(target))
+    return () => undefined
+  }
+  const { handler } = target
+  const pass = (item: unknown): void => {
+    connection.observe(call, "item", item)
+    onItem(item)
+  }
+  const stream = handledStream(handler, payload, connection)
+  const produce = isTold(stream)
+    ? later<void, unknown>((done) => listen(handler.runtime, stream, pass, done))
+    : Stream.runForEach(stream, (item) => Effect.sync(() => pass(item)))
+  connection.observe(call, "request", payload)
+  return start(connection, call, target, produce, false, (exit, crossed) => {
+    if (crossed && Exit.isFailure(exit)) connection.observe(call, "reply", Cause.squash(exit.cause))
+    onEnd(Exit.asVoid(exit))
+  })
+}
+
 /** A payload as the protocol's schema constructs it: defaults filled in, types checked. */
 const constructed = (rpc: Rpc.AnyWithProps, payload: unknown): unknown => {
   const make = (rpc.payloadSchema as { readonly make?: (payload: unknown) => unknown }).make
@@ -218,7 +248,10 @@ const clientOf = <Rpcs extends Rpc.Any>(connection: Connection, group: RpcGroup.
   for (const rpc of (group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>).values()) {
     if (rpc.middlewares.size > 0) throw new RangeError(`call ${rpc._tag} has middleware`)
     calls[rpc._tag] = RpcSchema.isStreamSchema(rpc.successSchema)
-      ? (payload) => Stream.suspend(() => callStream(connection, rpc._tag, constructed(rpc, payload)))
+      ? (payload) => told(
+        Stream.suspend(() => callStream(connection, rpc._tag, constructed(rpc, payload))),
+        (onItem, onEnd) => callTold(connection, rpc._tag, constructed(rpc, payload))(onItem, onEnd)
+      )
       : promptCall((payload) => callOnce(connection, rpc._tag, constructed(rpc, payload)))
   }
   return calls as Client<Rpcs>

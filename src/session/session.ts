@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { Clock, Data, Deferred, Effect, Exit, Fiber, FiberId, Option, type Scope, Stream } from "effect"
+import { Data, Deferred, Effect, Exit, Fiber, FiberId, Option, type Scope } from "effect"
+import { takeEach } from "../actor/told.ts"
 import { copied } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
@@ -91,8 +92,8 @@ interface ReplyCounts {
 }
 
 /** Redeems deliveries and counts what they turn out to be; decoys are heartbeats. */
-const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts, watch: HeartbeatWatch) => ({ payload, surbId }: SurbDelivery) =>
-  Effect.map(Clock.currentTimeMillis, (nowMs) => {
+const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts, watch: HeartbeatWatch) =>
+  ({ payload, surbId }: SurbDelivery, nowMs: number): void => {
     counts.received++
     const redeemed = ledger.redeem(crypto, surbId, payload)
     if (redeemed._tag === "Unknown") counts.unknownSurbs++
@@ -104,7 +105,7 @@ const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, count
     const loop = watch.take(surbId)
     if (loop !== undefined) watch.decide(loop, redeemed._tag === "DecoyReturned", nowMs)
     if (redeemed._tag === "Reply") redeemed.owner.end(Exit.succeed(redeemed.plaintext))
-  })
+  }
 
 /** What the newest document says about an exchange; the last word holds while there is none. */
 const makeLimits = ({ params }: Composer) => {
@@ -174,7 +175,9 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
       onRetransmit: () => void counts.retransmissions++
     })
 
-  const receiving = Stream.runForEach(port.receive, makeReceiver(crypto, ledger, counts, watch))
+  const clock = yield* Effect.clock
+  const receive = makeReceiver(crypto, ledger, counts, watch)
+  const receiving = takeEach(port.receive, (delivery) => receive(delivery, clock.unsafeCurrentTimeMillis()))
   yield* Effect.raceFirst(sender.run, receiving).pipe(
     Effect.tapDefect((cause) => Effect.zipRight(Effect.logError("session stopped by a defect"), Effect.logDebug("session defect", cause))),
     Effect.ensuring(close),

@@ -9,6 +9,7 @@
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, Option, Ref, Schema, Scope, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { ActorUnavailable, CallTimedOut, callerOf, type Client, Frame, Frames, Rpc, RpcGroup } from "../../src/actor/actor.ts"
+import { takeEach } from "../../src/actor/told.ts"
 import { Mount } from "../../src/actor/mount.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { code: Schema.Number }) {}
@@ -190,6 +191,26 @@ const streamClaims = (claim: Claim): void => {
     const { client } = yield* stage(20)
     expect(Array.from(yield* Stream.runCollect(client.Count({ items: 2, pauseMs: 60 })))).toEqual([1, 2])
   }))
+  claim("who takes items at once gets them in order, and the end", Effect.gen(function*() {
+    const { client } = yield* stage()
+    const items: Array<number> = []
+    yield* takeEach(client.Count({ items: 100, pauseMs: 0 }), (item) => items.push(item))
+    expect(items).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+    expect(yield* failureOf(takeEach(client.CountThenRefuse(), (item) => items.push(item)))).toEqual(new Refused({ code: 9 }))
+    expect(items.slice(100)).toEqual([1, 2])
+  }))
+  claim("who takes items at once and leaves stops the producer; whose actor closes is told", Effect.gen(function*() {
+    const { client, close, witness } = yield* stage()
+    const leaving = yield* Effect.fork(takeEach(client.Endless(), () => undefined))
+    yield* Deferred.await(witness.hanging)
+    yield* Fiber.interrupt(leaving)
+    yield* Deferred.await(witness.released)
+    const staying = yield* Effect.fork(failureOf(takeEach(client.Endless(), () => undefined)))
+    yield* Effect.sleep(20)
+    yield* close
+    expect(yield* Fiber.join(staying)).toEqual(new ActorUnavailable({ actor: "probe", reason: "closed" }))
+    expect(yield* failureOf(takeEach(client.Endless(), () => undefined))).toBeInstanceOf(ActorUnavailable)
+  }))
   claim("an open stream fails when its actor closes", Effect.gen(function*() {
     const { client, close, witness } = yield* stage()
     const consumer = yield* Effect.fork(failureOf(Stream.runDrain(client.Endless())))
@@ -271,6 +292,8 @@ const silent = {
 const limitClaims = (claim: Claim): void => {
   claim("a call that gets no answer fails at its time limit and stops the handler", Effect.gen(function*() {
     const { client, witness } = yield* stage(30)
+    // a link comes up first, which may itself take longer than that
+    yield* Effect.retry(client.WhoAmI(), { times: 100 })
     expect(yield* failureOf(client.Hang())).toEqual(new CallTimedOut({ actor: "probe", call: "Hang" }))
     yield* Deferred.await(witness.released)
   }))

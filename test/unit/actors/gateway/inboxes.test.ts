@@ -8,6 +8,7 @@
  */
 import { Effect, Fiber, Stream } from "effect"
 import { describe, expect, it } from "vitest"
+import { takeEach, type Told } from "../../../../src/actor/told.ts"
 import { INBOX_CAPACITY, Inboxes } from "../../../../actors/gateway/inboxes.ts"
 import { runVirtual } from "../../session/virtual-time.ts"
 
@@ -18,16 +19,24 @@ const idOf = (number: number): Uint8Array => {
 }
 const message = (value: number): Uint8Array => new Uint8Array([value])
 
-/** Reads a queue in the background; `read` fills as messages come. */
-const reader = (inboxes: Inboxes, id: Uint8Array) =>
-  Effect.gen(function*() {
-    const read: Array<number> = []
-    const fiber = yield* Effect.fork(Stream.runForEach(inboxes.receive(id), (bytes) => Effect.sync(() => read.push(bytes[0] as number))))
-    yield* Effect.sleep(1)
-    return { read, fiber }
-  })
+type Take = (stream: Told<Uint8Array>, onItem: (bytes: Uint8Array) => void) => Effect.Effect<void>
+const ways: ReadonlyArray<readonly [string, Take]> = [
+  ["as a stream", (stream, onItem) => Stream.runForEach(stream, (bytes) => Effect.sync(() => onItem(bytes)))],
+  ["told", takeEach]
+]
 
-describe("inboxes", () => {
+describe.each(ways)("inboxes, read %s", (_, take) => {
+  /** Reads a queue in the background; `read` fills as messages come. */
+  const reader = (inboxes: Inboxes, id: Uint8Array) =>
+    Effect.gen(function*() {
+      const read: Array<number> = []
+      const fiber = yield* Effect.fork(take(inboxes.receive(id), (bytes) => read.push(bytes[0] as number)))
+      yield* Effect.sleep(1)
+      return { read, fiber }
+    })
+
+  const drain = (stream: Told<Uint8Array>) => take(stream, () => undefined)
+
   it("a reply for a queue that nobody asked for is refused", () => {
     expect(new Inboxes().deliver(idOf(1), message(1))).toBe("unknown-recipient")
   })
@@ -58,7 +67,7 @@ describe("inboxes", () => {
   it("of many readers that come in one instant one stays", () => {
     runVirtual(Effect.gen(function*() {
       const inboxes = new Inboxes()
-      const fibers = yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.fork(Stream.runDrain(inboxes.receive(idOf(1)))))
+      const fibers = yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.fork(drain(inboxes.receive(idOf(1)))))
       yield* Effect.sleep(1)
       const ended = yield* Effect.forEach(fibers, (fiber) => Effect.map(Fiber.poll(fiber), (exit) => exit._tag === "Some"))
       expect(ended.filter((over) => !over)).toHaveLength(1)
@@ -75,16 +84,16 @@ describe("inboxes", () => {
   it("an id of another length than 32 bytes has no queue", () => {
     runVirtual(Effect.gen(function*() {
       const inboxes = new Inboxes()
-      for (const length of [0, 31, 33, 1_000_000]) yield* Stream.runDrain(inboxes.receive(new Uint8Array(length)))
+      for (const length of [0, 31, 33, 1_000_000]) yield* drain(inboxes.receive(new Uint8Array(length)))
       expect(inboxes.size).toBe(0)
     }))
   })
   it("the number of queues is bounded; a queue too many ends at once", () => {
     runVirtual(Effect.gen(function*() {
       const inboxes = new Inboxes(5)
-      for (let number = 0; number < 5; number++) yield* Effect.fork(Stream.runDrain(inboxes.receive(idOf(number))))
+      for (let number = 0; number < 5; number++) yield* Effect.fork(drain(inboxes.receive(idOf(number))))
       yield* Effect.sleep(1)
-      yield* Stream.runDrain(inboxes.receive(idOf(5)))
+      yield* drain(inboxes.receive(idOf(5)))
       expect(inboxes.size).toBe(5)
     }))
   })
