@@ -14,11 +14,12 @@ import { boxIdOf } from "../../../src/bacap/box.ts"
 import type { MessageBoxIndex } from "../../../src/bacap/box-index.ts"
 import { newWriteCap, readCapOf, type WriteCap } from "../../../src/bacap/capability.ts"
 import { toHex } from "../../../src/bytes/hex.ts"
+import { nearestNeighbour } from "../../../src/anonymity/attacks/stream-linker.ts"
 import { seededDraws } from "../../../src/anonymity/draws.ts"
 import { advantageOf } from "../../../src/anonymity/metrics/advantage.ts"
 import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
 import { compareWithLaw } from "../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
-import { areaUnderCurve } from "../../../src/anonymity/metrics/roc.ts"
+import { separation } from "../../../src/anonymity/metrics/roc.ts"
 import { mean } from "../../../src/anonymity/series.ts"
 import type { CryptoBackend } from "../../../src/crypto/backend.ts"
 import type { Entropy } from "../../../src/crypto/entropy.ts"
@@ -31,7 +32,7 @@ import { criticalDistance } from "../../../src/anonymity/gate.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
 import { joinNetwork, type LabPerson } from "../lab-session.ts"
-import { neighbourGames, type StreamBoxes } from "../measures/batch-measures.ts"
+import { streamOperations, type StreamBoxes } from "../measures/batch-measures.ts"
 import { recordWorld, type Recording } from "../recorded-world.ts"
 import type { RuleRow } from "../../../src/anonymity/findings.ts"
 import { firstReadMs, sightOf } from "../storage-sight.ts"
@@ -149,12 +150,6 @@ const transmissionsIn = ({ links }: Recording<Played>, spans: ReadonlyArray<{ re
     return [...counts.values()]
   })
 
-const asAdvantage = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): Estimate => {
-  const { interval, value } = areaUnderCurve(one, other)
-  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1].map((end) => (value < 0.5 ? -end : end)).sort((a, b) => a - b)
-  return { value: Math.abs(2 * value - 1), interval: { lower: ends[0] ?? 0, upper: ends[1] ?? 0, level: interval.level } }
-}
-
 /** The best threshold on gaps, in units of their mean, that tells them from those of Poisson ticks: its advantage is the Kolmogorov–Smirnov distance. */
 const asDistance = (gaps: ReadonlyArray<number>): Estimate => {
   const scale = mean(gaps)
@@ -176,12 +171,9 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
   const draw = seededDraws(seed)
   const writtenMs = (boxId: string) => sight.writtenMs.get(boxId)
   const readMs = (boxId: string) => firstReadMs(sight, boxId)
-  const neighbours = (batches: ReadonlyArray<Batch>, instantOf: (boxId: string) => number | undefined) => {
+  const neighbours = (batches: ReadonlyArray<Batch>, instantOf: (boxId: string) => number | undefined) =>
     // every batch is played several times over: each game asks about another box
-    const all = Array.from({ length: 4 }, () => batches.map(({ streams }) => streams)).flat()
-    const { chance, games, wins } = neighbourGames(all, instantOf, draw)
-    return advantageOf(wins, games, chance)
-  }
+    nearestNeighbour(streamOperations(Array.from({ length: 4 }, () => batches.map(({ streams }) => streams)).flat(), instantOf), draw).advantage
   const gapsOf = (batches: ReadonlyArray<Batch>): ReadonlyArray<number> => batches.flatMap(({ streams }) => {
     const instants = streams.flat().flatMap((boxId) => writtenMs(boxId) ?? []).sort((one, other) => one - other)
     return instants.slice(1).map((instantMs, index) => instantMs - (instants[index] ?? 0))
@@ -202,7 +194,7 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
     },
     {
       rule: "O8", adversary: "couriers", attack: "telling reads from writes by packets per envelope", ...network, games: reads.length,
-      on: asAdvantage(reads, transmissionsIn(recording, writeSpans)), off: asAdvantage(reads, transmissionsIn(recording, hasty)),
+      on: separation(reads, transmissionsIn(recording, writeSpans)), off: separation(reads, transmissionsIn(recording, hasty)),
       note: "without: writes that do not wait for a verdict"
     },
     {
