@@ -1,6 +1,6 @@
 /**
- * The rules about how boxes are moved (O2, O3, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services move boxes
- * with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write that does not
+ * The rules about how boxes are moved (O2, O3, O4, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services move
+ * boxes with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write that does not
  * wait for its verdict, choices without chance.
  *
  * Contract: one world; what is done with a rule and without it alternates, so that both meet the same network.
@@ -90,6 +90,8 @@ interface Played {
   readonly inTurn: ReadonlyArray<Batch>
   readonly narrow: ReadonlyArray<Batch>
   readonly hasty: ReadonlyArray<Batch>
+  /** Streams that somebody asks for before they are written. */
+  readonly early: ReadonlyArray<Batch>
   /** Couriers that each stream's boxes went to, chosen with chance and without. */
   readonly couriers: ReadonlyArray<ReadonlyArray<string>>
   readonly pinnedCouriers: ReadonlyArray<ReadonlyArray<string>>
@@ -116,10 +118,11 @@ const play = (world: World, rounds: number) =>
     const inTurn: Array<Batch> = []
     const narrow: Array<Batch> = []
     const hasty: Array<Batch> = []
+    const early: Array<Batch> = []
     const couriers: Array<ReadonlyArray<string>> = []
     const pinnedCouriers: Array<ReadonlyArray<string>> = []
     for (let round = 0; round < rounds; round++) {
-      const [one, other, single, quick] = [some(STREAMS), some(STREAMS), some(1), some(1)]
+      const [one, other, single, quick, impatient] = [some(STREAMS), some(STREAMS), some(1), some(1), some(1)]
       shuffled.push(yield* batch(one, Effect.zipRight(write(person, one, windowCount), read(person, one, windowCount))))
       inTurn.push(yield* batch(other, Effect.zipRight(
         Effect.forEach(other, (stream) => write(person, [stream], windowCount), { discard: true }),
@@ -128,6 +131,9 @@ const play = (world: World, rounds: number) =>
       narrow.push(yield* batch(single, write(person, single, 1)))
       // a write that leaves once its packet must have arrived, as one does that asks for no verdict
       hasty.push(yield* batch(quick, Effect.timeoutOption(write(person, quick, windowCount), 2 * meanRoundTripMs(params))))
+      early.push(yield* batch(impatient, Effect.zip(
+        read(person, impatient, windowCount), Effect.delay(write(person, impatient, windowCount), 3 * meanRoundTripMs(params)), { concurrent: true }
+      )))
       went = []
       const [free, bound] = [some(1), some(1)]
       yield* write(person, free, windowCount)
@@ -136,7 +142,7 @@ const play = (world: World, rounds: number) =>
       yield* Effect.withRandom(write(person, bound, windowCount), pinned(round % 2 === 0 ? 0 : 0.999))
       pinnedCouriers.push(went)
     }
-    return { shuffled, inTurn, narrow, hasty, couriers, pinnedCouriers, windowCount } satisfies Played
+    return { shuffled, inTurn, narrow, hasty, early, couriers, pinnedCouriers, windowCount } satisfies Played
   })
 
 /** Transmissions of each envelope in some spans, as couriers see them: equal bytes are the same envelope. */
@@ -166,7 +172,7 @@ const sameCourier = (streams: ReadonlyArray<ReadonlyArray<string>>): { readonly 
 }
 
 const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleRow> => {
-  const { couriers, hasty, inTurn, narrow, pinnedCouriers, shuffled } = recording.value
+  const { couriers, early, hasty, inTurn, narrow, pinnedCouriers, shuffled } = recording.value
   const sight = sightOf(recording.storage)
   const draw = seededDraws(seed)
   const writtenMs = (boxId: string) => sight.writtenMs.get(boxId)
@@ -180,6 +186,13 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
   })
   const readSpans = shuffled.map(({ endMs, streams }) => ({ startMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])), endMs }))
   const writeSpans = shuffled.map(({ startMs, streams }) => ({ startMs, endMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])) }))
+  /** Streams one of whose boxes somebody asked for in vain before it was written: named for certain, since nobody else asks for what is not there. */
+  const namedEarly = (batches: ReadonlyArray<Batch>) => {
+    const streams = batches.flatMap((one) => one.streams)
+    const named = streams.filter((boxes) => boxes.some((boxId) =>
+      (sight.looks.get(boxId) ?? []).some(({ found, instantMs }) => !found && instantMs < (writtenMs(boxId) ?? 0))))
+    return advantageOf(named.length, streams.length, 0)
+  }
   const reads = transmissionsIn(recording, readSpans)
   const [free, bound] = [sameCourier(couriers), sameCourier(pinnedCouriers)]
   const network = { level: "network", seed } as const
@@ -193,12 +206,16 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
       games: 4 * STREAMS * shuffled.length, on: neighbours(shuffled, writtenMs), off: neighbours(inTurn, writtenMs), note: "without: one stream after the other"
     },
     {
+      rule: "O4", adversary: "replicas", attack: "naming a stream by a look for a box of it that is not there yet", ...network, batch: STREAMS,
+      games: STREAMS * shuffled.length, on: namedEarly(shuffled), off: namedEarly(early), note: "without: a reader who does not wait for the edge"
+    },
+    {
       rule: "O8", adversary: "couriers", attack: "telling reads from writes by packets per envelope", ...network, games: reads.length,
       on: separation(reads, transmissionsIn(recording, writeSpans)), off: separation(reads, transmissionsIn(recording, hasty)),
       note: "without: writes that do not wait for a verdict"
     },
     {
-      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network,
+      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network, batch: STREAMS,
       games: gapsOf(shuffled).length, on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)),
       note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
     },
