@@ -64,6 +64,22 @@ export const mixingNetwork = ({ clients, mixesPerLayer, params, service = IDLE_S
     clients
   }))
 
+/** Two layers of two mixes and as many loops as the smallest preset has packets: for somebody who holds packets back. */
+export const blockedNetwork = (): Topology =>
+  checked(network({
+    name: "lab-blocked",
+    params: {
+      ...tinyParams, mixLayers: 2, geometry: { ...tinyParams.geometry, hopCount: 4 },
+      lambdaPPerMs: 0.008, lambdaLPerMs: 0.002, lambdaMPerMs: 0.004, lambdaRPerMs: 0.004, answerMs: 2000
+    },
+    gateways: 2,
+    mixLayers: [2, 2],
+    serviceNodes: [{ couriers: 1 }, { couriers: 1 }],
+    replicas: 4,
+    computes: [],
+    clients: 2
+  }))
+
 /** One layer, 50 ms a hop: jobs cross the network quickly, and storage sees them all the same. */
 const jobParams: MixnetParams = {
   ...mixingParams,

@@ -20,8 +20,10 @@ export interface PartEntry {
 export const PARTS: ReadonlyArray<PartEntry> = [
   { name: "jobs", weight: 10, load: async () => (await import("./parts/job-part.ts")).jobPart },
   { name: "planted", weight: 9, load: async () => (await import("./parts/planted-part.ts")).plantedPart },
+  { name: "linked", weight: 6, load: async () => (await import("./parts/planted-part.ts")).linkedPart },
   { name: "storage", weight: 5, load: async () => (await import("./parts/storage-part.ts")).storagePart },
   { name: "online", weight: 4, load: async () => (await import("./parts/online-part.ts")).onlinePart },
+  { name: "blocking", weight: 3, load: async () => (await import("./parts/blocking-part.ts")).blockingPart },
   { name: "rules", weight: 1, load: async () => (await import("./parts/rule-part.ts")).rulePart },
   { name: "mixing", weight: 8, load: async () => (await import("./parts/mixing-part.ts")).mixingPart }
 ]

@@ -11,7 +11,7 @@
 import type { Effect, Scope } from "effect"
 import type { HopMatch, LinkEvent, RecordedRun, StorageEvent } from "../../src/anonymity/trace.ts"
 import type { Topology } from "../../src/topology/topology.ts"
-import { runWorld, type Variant, type World } from "../simulator/world.ts"
+import { runWorld, type Variant, type World, type WorldOptions } from "../simulator/world.ts"
 import { recordPackets, type PacketTruth } from "./packet-truth.ts"
 
 /** The calls that carry traffic. */
@@ -24,6 +24,9 @@ export interface RecordingChoice {
   readonly seed: number
   /** Lives in the place of the topology's own, by actor name. */
   readonly variants?: ReadonlyMap<string, Variant>
+  /** What the actors do about loops that do not come home, and what lies between the actors: as of a world. */
+  readonly heartbeat?: WorldOptions["heartbeat"]
+  readonly wrapMount?: WorldOptions["wrapMount"]
   /** Which link events are kept; default: all traffic. */
   readonly keeps?: (event: LinkEvent) => boolean
 }
@@ -59,6 +62,8 @@ export const recordWorld = async <A, E>(choice: RecordingChoice, body: (world: W
     seed: choice.seed,
     backend: "elided",
     ...(choice.variants === undefined ? {} : { variants: choice.variants }),
+    ...(choice.heartbeat === undefined ? {} : { heartbeat: choice.heartbeat }),
+    ...(choice.wrapMount === undefined ? {} : { wrapMount: choice.wrapMount }),
     wrapCrypto: (crypto, geometry) => {
       truth = recordPackets(crypto, geometry)
       return truth.backend

@@ -7,8 +7,6 @@
  *
  * @module
  */
-import { at } from "./series.ts"
-
 /** Uniform in [0, 1). */
 export type Draw = () => number
 
@@ -41,21 +39,16 @@ export const drawExponential = (draw: Draw, rate: number): number => -Math.log1p
 /** A standard normal draw (Box and Muller). */
 export const drawNormal = (draw: Draw): number => Math.sqrt(-2 * Math.log1p(-draw())) * Math.cos(2 * Math.PI * draw())
 
-/** Instants of a Poisson process from start to end. */
-export const drawPoissonProcess = (draw: Draw, rate: number, startMs: number, endMs: number): Float64Array => {
-  const instants: Array<number> = []
-  if (rate > 0) for (let now = startMs + drawExponential(draw, rate); now < endMs; now += drawExponential(draw, rate)) instants.push(now)
-  return Float64Array.from(instants)
+/** Deals a list anew, each order with equal probability (Fisher and Yates). */
+export const shuffleInPlace = (draw: Draw, items: Int32Array): Int32Array => {
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = Math.floor(draw() * (last + 1))
+    const kept = items[last] as number
+    items[last] = items[other] as number
+    items[other] = kept
+  }
+  return items
 }
 
-/** 0 … count − 1 in a uniformly random order (Fisher and Yates). */
-export const drawOrder = (draw: Draw, count: number): Int32Array => {
-  const order = Int32Array.from({ length: count }, (_, index) => index)
-  for (let last = count - 1; last > 0; last--) {
-    const other = drawIndex(draw, last + 1)
-    const kept = at(order, last)
-    order[last] = at(order, other)
-    order[other] = kept
-  }
-  return order
-}
+/** 0 … count − 1 in a uniformly random order. */
+export const drawOrder = (draw: Draw, count: number): Int32Array => shuffleInPlace(draw, Int32Array.from({ length: count }, (_, index) => index))

@@ -8,11 +8,13 @@
  *
  * @module
  */
+import type { TestingAttack } from "./attacks/attack-result.ts"
+import type { PairingTest } from "./attacks/pairing-test.ts"
 import type { Advantage } from "./metrics/advantage.ts"
 import { advantageOf } from "./metrics/advantage.ts"
 import type { Estimate } from "./metrics/interval.ts"
 import { compareWithLaw } from "./metrics/kolmogorov-smirnov.ts"
-import { areaUnderCurve } from "./metrics/roc.ts"
+import { separation } from "./metrics/roc.ts"
 
 /** Of each gate, in a network where all is well. */
 export const FALSE_ALARM_RATE = 1e-4
@@ -61,13 +63,28 @@ export const guessesAtMost = (named: Named, wins: number, games: number, chance:
 
 /** Two kinds that no score may tell apart: |2·AUC − 1| is the advantage. @param margin  advantage that is allowed for */
 export const tellsApartAtMost = (named: Named, one: ArrayLike<number>, other: ArrayLike<number>, margin: number, leastSamples = 20): Gate => {
-  const { interval, value } = areaUnderCurve(one, other, GATE_LEVEL)
-  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1] as const
-  const lower = ends[0] > 0 ? ends[0] : ends[1] < 0 ? -ends[1] : 0
-  const upper = Math.max(Math.abs(ends[0]), Math.abs(ends[1]))
-  const estimate: Estimate = { value: Math.abs(2 * value - 1), interval: { lower, upper, level: GATE_LEVEL } }
-  return atMost(named, estimate, margin, Math.min(one.length, other.length), leastSamples)
+  return atMost(named, separation(one, other, GATE_LEVEL), margin, Math.min(one.length, other.length), leastSamples)
 }
+
+/** Level of each of several intervals when the worst of the figures counts (Bonferroni). */
+export const sharedLevel = (count: number): number => 1 - FALSE_ALARM_RATE / Math.max(1, count)
+
+/** The strongest of several attacks on one thing must not be above the bound. @param attacks  with intervals at `sharedLevel` of their number */
+export const strongestAtMost = (named: Named, attacks: ReadonlyArray<Estimate>, bound: number, samples: number, leastSamples = 20): Gate => {
+  const [worst] = [...attacks].sort((one, other) => other.interval.lower - one.interval.lower || other.value - one.value)
+  const nothing: Estimate = { value: 0, interval: { lower: 0, upper: 1, level: GATE_LEVEL } }
+  return atMost(named, worst ?? nothing, bound, attacks.length === 0 ? 0 : samples, leastSamples)
+}
+
+/** Pairings that must be guessed: the best observer's advantage beside what the best of as many blind ones reaches once in 1 / `FALSE_ALARM_RATE`. */
+export const pairsBlindly = (named: Named, { best, critical, pairs }: PairingTest, leastPairs: number): Gate =>
+  ({ ...named, value: best, interval: [best, best], bound: critical, samples: pairs, pass: enough(pairs, leastPairs) && best <= critical })
+
+/** What was seen must be possible by chance: its probability, which is `FALSE_ALARM_RATE` or less in as few sound networks. */
+export const chanceExplains = (named: Named, { probability }: TestingAttack, samples: number, leastSamples = 20): Gate => ({
+  ...named, value: probability, interval: [probability, probability], bound: FALSE_ALARM_RATE, samples,
+  pass: enough(samples, leastSamples) && probability >= FALSE_ALARM_RATE
+})
 
 /** The distance of a sample from its law that chance exceeds with `FALSE_ALARM_RATE`. */
 export const criticalDistance = (samples: number): number => Math.sqrt(-Math.log(FALSE_ALARM_RATE / 2) / 2 / Math.max(1, samples))

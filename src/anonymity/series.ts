@@ -49,13 +49,6 @@ export const countBelow = (ascending: ArrayLike<number>, value: number): number 
   return low
 }
 
-/** Position of the largest element, the first of equals; -1 of nothing. */
-export const argMax = (values: ArrayLike<number>): number => {
-  let best = values.length === 0 ? -1 : 0
-  for (let index = 1; index < values.length; index++) if (at(values, index) > at(values, best)) best = index
-  return best
-}
-
 /** Means of `batchCount` consecutive stretches of equal length: nearly independent where single elements are not. What does not fill a stretch is left out. */
 export const batchMeans = (values: ArrayLike<number>, batchCount: number): Float64Array => {
   const length = Math.floor(values.length / batchCount)

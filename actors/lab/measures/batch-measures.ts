@@ -7,9 +7,11 @@
  *
  * @module
  */
+import { nearestNeighbour, neighbourTest, streamLinker, type StreamOperations } from "../../../src/anonymity/attacks/stream-linker.ts"
 import type { Draw } from "../../../src/anonymity/draws.ts"
-import { at } from "../../../src/anonymity/series.ts"
-import { guessesAtMost, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import { chanceExplains, never, sharedLevel, strongestAtMost, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import { advantageOf } from "../../../src/anonymity/metrics/advantage.ts"
+import { separationOf } from "../../../src/anonymity/metrics/roc.ts"
 import type { PlayedJob } from "../played-job.ts"
 import { firstReadMs, type StorageSight } from "../storage-sight.ts"
 
@@ -30,59 +32,45 @@ export const batchesOf = (jobs: ReadonlyArray<PlayedJob>): ReadonlyArray<Readonl
   return [...batches.values()]
 }
 
-/** A box of one job with the instant at which something was done with it. */
-interface Touch {
-  readonly job: number
-  readonly instantMs: number
-}
-
-const inOrder = (touches: ReadonlyArray<Touch>): ReadonlyArray<Touch> => [...touches].sort((one, other) => one.instantMs - other.instantMs)
-
-export interface PairGames {
-  readonly wins: number
-  readonly games: number
-  /** Expected wins of a blind guesser, over games. */
-  readonly chance: number
-}
-
 /** The boxes of one stream that are shuffled together with those of the batch's other streams. */
 export type StreamBoxes = ReadonlyArray<string>
 
-/**
- * Which box belongs with this one? The adversary takes the one that was touched nearest in time. One game for each stream of a batch, with a random box of it.
- */
-export const neighbourGames = (
-  batches: ReadonlyArray<ReadonlyArray<StreamBoxes>>, instantOf: (boxId: string) => number | undefined, draw: Draw
-): PairGames => {
-  let wins = 0
-  let games = 0
-  let chance = 0
-  for (const batch of batches) {
-    const touches = inOrder(batch.flatMap((boxes, job) => boxes.flatMap((boxId) => {
+/** What was done with the boxes of each batch, in order of time. */
+export const streamOperations = (
+  batches: ReadonlyArray<ReadonlyArray<StreamBoxes>>, instantOf: (boxId: string) => number | undefined
+): ReadonlyArray<StreamOperations> =>
+  batches.filter(({ length }) => length >= 2).map((batch) => {
+    const touches = batch.flatMap((boxes, stream) => boxes.flatMap((boxId) => {
       const instantMs = instantOf(boxId)
-      return instantMs === undefined ? [] : [{ job, instantMs }]
-    })))
-    if (batch.length < 2 || touches.length < 3) continue
-    for (let index = 0; index < batch.length; index++) {
-      const own = touches.flatMap((touch, place) => (touch.job === index ? [place] : []))
-      if (own.length < 2) continue
-      const place = at(own, Math.floor(draw() * own.length))
-      const here = touches[place]?.instantMs ?? 0
-      const before = touches[place - 1]
-      const after = touches[place + 1]
-      const isBefore = after === undefined || (before !== undefined && here - before.instantMs < after.instantMs - here)
-      if ((isBefore ? before : after)?.job === index) wins++
-      games++
-      chance += (own.length - 1) / (touches.length - 1)
-    }
-  }
-  return { wins, games, chance: games === 0 ? 0 : chance / games }
+      return instantMs === undefined ? [] : [{ stream, instantMs }]
+    })).sort((one, other) => one.instantMs - other.instantMs)
+    return { instantMs: touches.map(({ instantMs }) => instantMs), streamOf: touches.map(({ stream }) => stream) }
+  })
+
+/** Dealings of labels: enough for a probability below a gate's rate of false alarms. */
+const DEALINGS = 15_000
+
+/** The three attacks on boxes of one stream, the strongest of which counts, and the test of next neighbours. */
+const streamGates = (what: "reads" | "writes", rule: string, batches: ReadonlyArray<StreamOperations>, draw: Draw): ReadonlyArray<Gate> => {
+  const level = sharedLevel(3)
+  const { advantage } = nearestNeighbour(batches, draw)
+  const areas = (["time", "order"] as const).map((by) => separationOf(streamLinker(batches, draw, by, level).area))
+  return [
+    strongestAtMost({ name: `batch/${what}`, meaning: `which boxes belong together, by when the service ${what.replace(/s$/, "")}s them (${rule})` },
+      [advantageOf(advantage.wins, advantage.trials, advantage.chance, level), ...areas], MARGIN, advantage.trials, 10),
+    chanceExplains({ name: `batch/neighbours-${what}`, meaning: `probability that so many of the closest ${what} are of one stream by chance (${rule})` },
+      neighbourTest(batches, draw, DEALINGS), advantage.trials, 10)
+  ]
 }
 
 /** Advantage that is allowed for in games about boxes. */
 const MARGIN = 0.1
 
 const outputBoxes = (job: PlayedJob): ReadonlyArray<string> => job.boxes.output[job.overflow] ?? []
+
+/** Jobs of a batch whose answers are due at the same edge. */
+const sameOverflow = (batch: ReadonlyArray<PlayedJob>): ReadonlyArray<ReadonlyArray<PlayedJob>> =>
+  [...new Set(batch.map(({ overflow }) => overflow))].map((overflow) => batch.filter((job) => job.overflow === overflow))
 
 /** Writes before the instant at which they are allowed. */
 const earlyWrites = ({ jobs, sight }: BatchSetting): number =>
@@ -121,8 +109,10 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
   const batches = batchesOf(ended)
   const acceptedMs = new Map(ended.flatMap((job) => job.boxes.input.map((boxId) => [boxId, job.acceptedAtMs] as const)))
   const readMs = (boxId: string): number | undefined => firstReadMs(sight, boxId, acceptedMs.get(boxId) ?? 0)
-  const read = neighbourGames(batches.map((batch) => batch.map((job) => job.boxes.input)), readMs, draw)
-  const written = neighbourGames(batches.map((batch) => batch.map((job) => outputBoxes(job).slice(1))), (boxId) => sight.writtenMs.get(boxId), draw)
+  const reads = streamOperations(batches.map((batch) => batch.map((job) => job.boxes.input)), readMs)
+  // what is late is written at another edge: a batch of its own
+  const writes = streamOperations(batches.flatMap((batch) => sameOverflow(batch)).map((batch) => batch.map((job) => outputBoxes(job).slice(1))),
+    (boxId) => sight.writtenMs.get(boxId))
   const answered = ended.filter(({ outcome }) => outcome === "answer")
   const failed = ended.filter(({ outcome }) => outcome === "failure")
   const lags = (some: ReadonlyArray<PlayedJob>): ReadonlyArray<number> => some.flatMap((job) => writeLag(sight, job))
@@ -140,9 +130,7 @@ export const batchGates = (setting: BatchSetting, draw: Draw, isLarge: (job: Pla
         counts(failed), counts(answered), 2 * MARGIN, 4),
       tellsApartAtMost({ name: "trace/failure-time", meaning: "the same by when their answers are written" }, lags(failed), lags(answered), 2 * MARGIN, 4)
     ]),
-    guessesAtMost({ name: "batch/reads", meaning: "which input boxes belong together, by when the service reads them (O2)" },
-      read.wins, read.games, read.chance, MARGIN, 10),
-    guessesAtMost({ name: "batch/writes", meaning: "which boxes of answers belong together, by when the service writes them (O3)" },
-      written.wins, written.games, written.chance, MARGIN, 10)
+    ...streamGates("reads", "O2", reads, draw),
+    ...streamGates("writes", "O3", writes, draw)
   ]
 }

@@ -8,12 +8,13 @@
  * @module
  */
 import { flowOf, hopTraffic, type PacketFlow } from "../../../src/anonymity/flow.ts"
-import { hopEntropy, type HopEntropy } from "../../../src/anonymity/metrics/hop-entropy.ts"
-import { studentInterval } from "../../../src/anonymity/metrics/interval.ts"
+import { BATCHES, hopEntropy, type HopEntropy } from "../../../src/anonymity/metrics/hop-entropy.ts"
+import { LEVEL, studentInterval, type Estimate } from "../../../src/anonymity/metrics/interval.ts"
+import { studentQuantile } from "../../../src/anonymity/metrics/special-functions.ts"
 import { mean } from "../../../src/anonymity/series.ts"
 import type { RecordedRun } from "../../../src/anonymity/trace.ts"
 import type { Topology } from "../../../src/topology/topology.ts"
-import { atLeast, atMost, followsLaw, GATE_LEVEL, type Gate } from "../../../src/anonymity/gate.ts"
+import { atLeast, atMost, followsLaw, GATE_LEVEL, sharedLevel, type Gate } from "../../../src/anonymity/gate.ts"
 
 /** Sphinx packets on their way: from clients, and between nodes. */
 export const packetFlow = (run: RecordedRun): PacketFlow =>
@@ -21,6 +22,8 @@ export const packetFlow = (run: RecordedRun): PacketFlow =>
 
 /** Bits that a hop may fall short of log2(λe/µ), or be above it: the issue's. */
 const HOP_TOLERANCE_BITS = 0.1
+/** Of the intervals of a node's bits. */
+const DEGREES = BATCHES - 1
 /** Below this many departures nothing is said of a node. */
 const LEAST_DEPARTURES = 200
 
@@ -32,15 +35,18 @@ export interface HopMeasures {
 
 const shortfall = ({ bits, expectedBits }: HopEntropy): number => expectedBits - bits.value
 
-/** Every mix by itself: the worst one, by how sure one can be that it hides too little. */
+/** Every node by itself: the worst one, by how sure one can be that it hides too little; intervals are corrected for taking the worst of so many. */
 const worstGate = (name: string, meaning: string, nodes: ReadonlyArray<HopEntropy>): Gate => {
-  const [worst] = [...nodes].sort((one, other) => shortfall(other) - shortfall(one))
-  if (worst === undefined) return atLeast({ name, meaning }, { value: 0, interval: { lower: 0, upper: 0, level: GATE_LEVEL } }, 0, 0)
-  // Student's interval of the report is at 95 %; four of its halves are beyond the level of gates for 20 batches
-  const half = 2.5 * (worst.bits.interval.upper - worst.bits.value)
-  const value = -shortfall(worst)
-  return atLeast({ name, meaning }, { value, interval: { lower: value - half, upper: value + half, level: GATE_LEVEL } }, -HOP_TOLERANCE_BITS,
-    Math.min(...nodes.map(({ departures }) => departures)), LEAST_DEPARTURES)
+  const level = sharedLevel(nodes.length)
+  const estimates = nodes.map((node): Estimate => {
+    const value = -shortfall(node)
+    // Student's interval of the report is at 95 %: the same quantile's multiple at the level of the gate
+    const half = (node.bits.interval.upper - node.bits.value) * studentQuantile(1 - (1 - level) / 2, DEGREES) / studentQuantile(1 - (1 - LEVEL) / 2, DEGREES)
+    return { value, interval: { lower: value - half, upper: value + half, level } }
+  })
+  const [worst] = [...estimates].sort((one, other) => one.interval.upper - other.interval.upper)
+  return atLeast({ name, meaning }, worst ?? { value: 0, interval: { lower: 0, upper: 0, level } }, -HOP_TOLERANCE_BITS,
+    nodes.length === 0 ? 0 : Math.min(...nodes.map(({ departures }) => departures)), LEAST_DEPARTURES)
 }
 
 /** What each mix and gateway hides, and the gates on it. */

@@ -7,19 +7,22 @@
  *
  * @module
  */
+import type { GuessingAttack, ScoringAttack } from "../../../src/anonymity/attacks/attack-result.ts"
+import type { IoOutcome } from "../../../src/anonymity/attacks/io-linker.ts"
 import { seededDraws } from "../../../src/anonymity/draws.ts"
-import { advantageOf, scaledInterval, type Advantage } from "../../../src/anonymity/metrics/advantage.ts"
-import { clopperPearson, type Estimate } from "../../../src/anonymity/metrics/interval.ts"
-import { areaUnderCurve } from "../../../src/anonymity/metrics/roc.ts"
+import { rocSeries, type Figure, type RuleRow } from "../../../src/anonymity/findings.ts"
+import { never, pairsBlindly, sharedLevel, strongestAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import { advantageOf } from "../../../src/anonymity/metrics/advantage.ts"
+import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
+import { separation } from "../../../src/anonymity/metrics/roc.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
-import { atMost, never, type Gate } from "../../../src/anonymity/gate.ts"
 import { jobNetwork } from "../lab-network.ts"
-import type { Figure, RuleRow } from "../../../src/anonymity/findings.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
-import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch-measures.ts"
-import { inputOutputGame, readerGame, uploaderGame } from "../measures/linking-measures.ts"
+import { batchesOf, batchGates, operations } from "../measures/batch-measures.ts"
+import { inputOutputGame, readerGames, uploaderGames, type ClientGames } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
-import { senderGates, serviceGates } from "../measures/sender-measures.ts"
+import { senderGates, serviceGates, shapeOfWork } from "../measures/sender-measures.ts"
+import { traceGates, traceShapes, type TraceSetting } from "../measures/trace-shapes.ts"
 import { isLarge, runJobWorld, type JobWorld } from "./job-world.ts"
 
 /** Advantage that is allowed for in linking games. */
@@ -59,101 +62,116 @@ export const batchSizeOf = ({ jobs, topology }: JobWorld): number => {
 }
 
 interface Games {
-  readonly inputOutput: Advantage
-  readonly inputOutputWhole: Advantage
-  readonly uploader: Advantage
-  readonly reader: Advantage
+  readonly inputOutput: IoOutcome
+  readonly uploader: ClientGames
+  readonly reader: ClientGames
 }
 
-const playGames = ({ busy, idle, jobs, recording, sight, topology }: JobWorld, seed: number): Games => {
+export const playGames = ({ busy, idle, jobs, recording, sight, topology }: JobWorld, seed: number): Games => {
   const draw = seededDraws(seed + 1)
   const ended = jobs.filter(({ outcome }) => outcome !== "lost")
-  const { allDistances } = inputOutputGame(sight, jobs, draw)
   const choice = { params: topology.params, links: recording.links, clients: [...busy, ...idle] }
   return {
-    inputOutput: allDistances.pairs.advantage,
-    inputOutputWhole: allDistances.whole.advantage,
-    uploader: uploaderGame(choice, sight, ended, draw),
-    reader: readerGame(choice, sight, ended, draw)
+    inputOutput: inputOutputGame(sight, jobs, draw),
+    uploader: uploaderGames(choice, sight, ended, draw),
+    reader: readerGames(choice, sight, ended, draw)
   }
 }
 
-const asReported = ({ chance, trials, wins }: Advantage): Estimate => {
-  const advantage = advantageOf(wins, trials, chance)
-  return { value: advantage.value, interval: advantage.interval }
-}
+/** Of each of two adversaries, with an interval for the better of both. */
+const eachOf = ({ byLags, byLaw }: ClientGames): ReadonlyArray<Estimate> =>
+  [byLags, byLaw].map(({ advantage: { chance, trials, wins } }) => advantageOf(wins, trials, chance, sharedLevel(2)))
 
-const linkingGates = ({ inputOutput }: Games): ReadonlyArray<Gate> => [
-  atMost({ name: "linking/input-output", meaning: "IO-U: of two jobs of a batch, which answer belongs to which input, by a learned matcher" },
-    { value: inputOutput.value, interval: scaledInterval(clopperPearson(inputOutput.wins, inputOutput.trials, 1 - 1e-4), inputOutput.chance) },
-    LINKING_MARGIN, inputOutput.trials, 8)
+/** Least pairs, and least jobs, that a gate of linking stands on. */
+const LEAST_PAIRS = 40
+
+/** The gates of linking, for worlds of some dozens of jobs. */
+export const linkingGates = ({ inputOutput, reader, uploader }: Games): ReadonlyArray<Gate> => [
+  pairsBlindly({
+    name: "linking/input-output",
+    meaning: "IO-U: of two jobs of a batch, which answer belongs to which input, by the best of three observers; the bound is what blind ones reach by chance"
+  }, inputOutput.test, LEAST_PAIRS),
+  strongestAtMost({ name: "linking/uploader", meaning: "SRTU: which client uploaded, by the better of two adversaries" },
+    eachOf(uploader), LINKING_MARGIN, uploader.byLaw.advantage.trials),
+  strongestAtMost({ name: "linking/reader", meaning: "SRTU: which client reads, by the better of two adversaries" },
+    eachOf(reader), LINKING_MARGIN, reader.byLaw.advantage.trials)
 ]
 
+/** All pairs of batches, with the interval within which the advantage of a blind guesser lies as often. */
+const allPairsFigure = ({ inputOutput: { test } }: Games): Pick<Figure, "estimate" | "samples" | "note"> => {
+  const half = 1.96 / Math.sqrt(Math.max(1, test.effectiveGames))
+  return {
+    estimate: { value: test.best, interval: { lower: test.best - half, upper: Math.min(1, test.best + half), level: 0.95 } },
+    samples: test.pairs,
+    note: `the best of ${test.advantages.size} observers; pairs of a batch hang together and are worth ${test.effectiveGames.toFixed(0)} independent games; `
+      + `blind observers reach ${test.critical.toFixed(2)} once in 10,000`
+  }
+}
+
 const figuresOf = (world: JobWorld, games: Games, seed: number): ReadonlyArray<Figure> => {
-  const batch = batchSizeOf(world)
-  const adversary = "network + storage"
-  const figure = (name: string, { chance, trials, wins }: Advantage, note: string, withBatch: boolean): Figure => ({
-    group: "linking", name, estimate: asReported({ chance, trials, wins } as Advantage), unit: "advantage", adversary, samples: trials, seed, note,
-    ...(withBatch ? { batch } : {})
-  })
+  const { allDistances, inOrder, oneDistance, test } = games.inputOutput
+  const batch = test.meanSize
+  const shared = { group: "linking", unit: "advantage", adversary: "network + storage", seed } as const
+  const guessing = (name: string, { advantage }: GuessingAttack, note: string, more: { readonly batch?: number } = {}): Figure =>
+    ({ ...shared, ...more, name, estimate: advantage, samples: advantage.trials, note })
   const clients = world.busy.length + world.idle.length
   return [
-    figure("IO-U, of two jobs of a batch", games.inputOutput, "learned matcher, trained on half of the batches", true),
-    figure("IO-U, whole batch", games.inputOutputWhole, "share of the most likely pairing that is right, over guessing", true),
-    figure("SRTU, who uploaded", games.uploader, `among ${clients} clients online`, false),
-    figure("SRTU, who reads", games.reader, `among ${clients} clients online`, false)
+    { ...shared, ...allPairsFigure(games), name: "IO-U, of two jobs of a batch, all pairs", batch },
+    guessing("IO-U, of two jobs, learned", allDistances.pairs, "disjoint pairs; learned from earlier batches", { batch }),
+    guessing("IO-U, of two jobs, one distance", oneDistance.pairs, "the same by the one most telling distance", { batch }),
+    guessing("IO-U, of two jobs, in order", inOrder.pairs, "the same by who believes that answers are written in the order of reading", { batch }),
+    guessing("IO-U, whole batch", allDistances.whole, "share of the most likely pairing that is right, over guessing", { batch }),
+    guessing("SRTU, who uploaded, by the law of delays", games.uploader.byLaw, `among ${clients} clients online`),
+    guessing("SRTU, who uploaded, by learned lags", games.uploader.byLags, "learned from the first half of the jobs"),
+    guessing("SRTU, who reads, by the law of delays", games.reader.byLaw, `among ${clients} clients online`),
+    guessing("SRTU, who reads, by learned lags", games.reader.byLags, "learned from the first half of the jobs")
   ]
 }
 
-/** The advantage of telling two kinds of jobs apart by a number. */
-const apart = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): Estimate => {
-  const { interval, value } = areaUnderCurve(one, other)
-  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1].map((end) => (value < 0.5 ? -end : end)).sort((a, b) => a - b)
-  return { value: Math.abs(2 * value - 1), interval: { lower: ends[0] ?? 0, upper: ends[1] ?? 0, level: interval.level } }
-}
+/** The learned classifiers as figures: areas, not advantages. */
+const shapeFigures = (attacks: ReadonlyArray<readonly [attack: ScoringAttack, adversary: string]>, seed: number): ReadonlyArray<Figure> =>
+  attacks.map(([{ area, name }, adversary]) => ({
+    group: "shape of traffic", name, estimate: area, unit: "share", adversary, samples: area.positives + area.negatives, seed,
+    note: `area under the ROC curve, 0.5 is blind; ${area.positives} against ${area.negatives}`
+  }))
 
 /** A size class above that of small answers: what a large one would have without shared profiles. */
 const LARGE_CLASS = 2
 
 /** The rules that show in jobs of shipped clients. Without the rule: the same trace as it would be if the rule were left out. */
-const ruleRows = (world: JobWorld, { inputOutputWhole }: Games, seed: number): ReadonlyArray<RuleRow> => {
+const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, test } }: Games, seed: number): ReadonlyArray<RuleRow> => {
   const { jobs, sight } = world
   const ended = jobs.filter(({ outcome }) => outcome !== "lost")
   const [answered, failed] = [ended.filter(({ outcome }) => outcome === "answer"), ended.filter(({ outcome }) => outcome === "failure")]
   const count = (job: (typeof jobs)[number]): number => operations(sight, job)
   const slots = boxesOfClass(0)
-  const early = ended.filter((job) => earlyLooks(sight, job) > 0).length
   const shared = { adversary: "replicas", level: "network", batch: batchSizeOf(world), seed } as const
   return [
     {
-      rule: "O1", ...shared, attack: "which answer belongs to this input, whole batch", games: inputOutputWhole.trials,
-      on: asReported(inputOutputWhole), off: advantageOf(ended.length, ended.length, 0),
-      note: "the matcher is told which jobs are cover; without: F = 0 and one job in a quantum leave one candidate, which is counted and not played"
-    },
-    {
-      rule: "O4", ...shared, attack: "naming an answer's box by looks for it before it is written", games: ended.length,
-      on: advantageOf(early, ended.length, 0), off: advantageOf(ended.length, ended.length, 0),
-      note: "without: whoever looks early names the box, by definition"
+      rule: "O1", ...shared, batch: test.meanSize, attack: "which answer belongs to this input, whole batch", games: whole.advantage.trials,
+      on: whole.advantage, off: advantageOf(ended.length, ended.length, 0),
+      note: `B is what the matcher faced, who is told which jobs are cover; with these it is ${batchSizeOf(world).toFixed(1)}. Without: F = 0 and one job in a `
+        + "quantum leave one candidate: counted, not played"
     },
     {
       rule: "O10", ...shared, attack: "telling failed jobs from answered ones by operations", games: ended.length,
-      on: apart(failed.map(count), answered.map(count)), off: apart(failed.map((job) => count(job) - (slots - 1)), answered.map(count)),
-      note: "without: the same traces less what a reader leaves out who stops at the manifest of a failure"
+      on: separation(failed.map(count), answered.map(count)), off: separation(failed.map((job) => count(job) - (slots - 1)), answered.map(count)),
+      note: "without: counted on the same traces, less what a reader leaves out who stops at the manifest of a failure"
     },
     {
       rule: "O11", ...shared, attack: "telling two models apart by operations", games: answered.length,
-      on: apart(answered.filter(isLarge).map(count), answered.filter((job) => !isLarge(job)).map(count)),
-      off: apart(answered.filter(isLarge).map((job) => count(job) + 2 * (boxesOfClass(LARGE_CLASS) - slots)),
+      on: separation(answered.filter(isLarge).map(count), answered.filter((job) => !isLarge(job)).map(count)),
+      off: separation(answered.filter(isLarge).map((job) => count(job) + 2 * (boxesOfClass(LARGE_CLASS) - slots)),
         answered.filter((job) => !isLarge(job)).map(count)),
-      note: "without: the same traces with the boxes of a class of its own for the larger model"
+      note: "without: counted on the same traces, with the boxes of a class of its own for the larger model"
     }
   ]
 }
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
-  test: { rounds: 6, clients: 12, jobsPerRound: 4 },
-  quick: { rounds: 16, clients: 16, jobsPerRound: 6 },
-  large: { rounds: 200, clients: 24, jobsPerRound: 6 }
+  test: { rounds: 7, clients: 12, jobsPerRound: 6 },
+  quick: { rounds: 26, clients: 12, jobsPerRound: 8 },
+  large: { rounds: 200, clients: 24, jobsPerRound: 8 }
 }
 /** F */
 export const COVER_JOBS = 2
@@ -164,15 +182,26 @@ export const jobTopology = (scale: LabScale, coverJobs: number = COVER_JOBS) => 
   return jobNetwork({ clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs })
 }
 
+/** The world of jobs as the classifiers of traces look at it. */
+export const traceSettingOf = ({ jobs, recording, sight, span, topology }: JobWorld): TraceSetting =>
+  ({ sight, jobs, links: recording.links, quantumMs: topology.params.quantumMs, span, isLarge })
+
+/** Rounds and jobs of a round at a scale. */
+export const roundsOf = (scale: LabScale): { readonly rounds: number; readonly jobsPerRound: number } => SIZES[scale]
+
 export const jobPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
-  const { jobsPerRound, rounds } = SIZES[scale]
-  const world = await runJobWorld({ topology: jobTopology(scale), seed, rounds, jobsPerRound, garbageEvery: 5 })
+  const world = await runJobWorld({ topology: jobTopology(scale), seed, ...roundsOf(scale), garbageEvery: 5 })
   const games = playGames(world, seed)
+  const setting = traceSettingOf(world)
+  const { bucket, failure, size } = traceShapes(setting)
+  const { params } = world.topology
+  const work = shapeOfWork({ params, links: setting.links, span: world.span, windowMs: params.quantumMs, busy: world.busy, idle: world.idle })
   return {
     ...emptyPart("jobs"),
-    figures: figuresOf(world, games, seed),
-    gates: [...jobGates(world, seed), ...linkingGates(games)],
+    figures: [...figuresOf(world, games, seed), ...shapeFigures([[work, "network"], [bucket, "network"], [size, "replicas"], [failure, "replicas"]], seed)],
+    gates: [...jobGates(world, seed), ...traceGates(setting), ...linkingGates(games)],
     rules: ruleRows(world, games, seed),
+    series: [work, bucket, size, failure].map(rocSeries),
     traceHashes: [world.recording.traceHash]
   }
 }

@@ -16,6 +16,7 @@ import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type PartChoice } from "../lab-part.ts"
 import { jobGates } from "./job-part.ts"
 import { runJobWorld } from "./job-world.ts"
+import { LINKED, runLinkedWorld } from "./linked-world.ts"
 import { mixingTopology, measureMixing, runMixingWorld } from "./mixing-part.ts"
 
 const JOBS = jobNetwork({ clients: 6, jobsPerQuantum: 4, coverJobs: 0, replicas: 4 })
@@ -61,6 +62,14 @@ export const tryFault = async (fault: PlantedFault, seed: number, sound: Tried):
 /** The world without faults in which a fault would be tried. */
 export const soundWorld = (fault: PlantedFault, seed: number): Promise<Tried> => (inPackets(fault) ? tryPackets(seed) : tryJobs(seed))
 
+/** The fault of the lab's own: a service that links, and the gates of linking. */
+export const tryLinked = async (seed: number): Promise<Planted & { readonly traceHashes: ReadonlyArray<string> }> => {
+  const [sound, broken] = [await runLinkedWorld(seed, false), await runLinkedWorld(seed, true)]
+  const always = new Set(failing(sound))
+  const caughtBy = failing(broken).filter((name) => !always.has(name))
+  return { name: LINKED, caughtBy, caught: caughtBy.length > 0, seed, traceHashes: [sound.traceHash, broken.traceHash] }
+}
+
 export const plantedPart = async ({ seed }: PartChoice): Promise<LabPart> => {
   const [packets, jobs] = [await tryPackets(seed), await tryJobs(seed)]
   const tried: Array<Planted & { readonly traceHash: string }> = []
@@ -70,4 +79,10 @@ export const plantedPart = async ({ seed }: PartChoice): Promise<LabPart> => {
     planted: tried.map(({ caught, caughtBy, name }) => ({ name, caughtBy, caught, seed })),
     traceHashes: [packets.traceHash, jobs.traceHash, ...tried.map(({ traceHash }) => traceHash)]
   }
+}
+
+/** Apart from the others, so that it may run beside them. */
+export const linkedPart = async ({ seed }: PartChoice): Promise<LabPart> => {
+  const { traceHashes, ...planted } = await tryLinked(seed)
+  return { ...emptyPart("linked"), planted: [planted], traceHashes }
 }

@@ -1,6 +1,6 @@
 /**
- * The rules about how boxes are moved (O2, O3, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services move boxes
- * with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write that does not
+ * The rules about how boxes are moved (O2, O3, O4, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services move
+ * boxes with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write that does not
  * wait for its verdict, choices without chance.
  *
  * Contract: one world; what is done with a rule and without it alternates, so that both meet the same network.
@@ -14,11 +14,12 @@ import { boxIdOf } from "../../../src/bacap/box.ts"
 import type { MessageBoxIndex } from "../../../src/bacap/box-index.ts"
 import { newWriteCap, readCapOf, type WriteCap } from "../../../src/bacap/capability.ts"
 import { toHex } from "../../../src/bytes/hex.ts"
+import { nearestNeighbour } from "../../../src/anonymity/attacks/stream-linker.ts"
 import { seededDraws } from "../../../src/anonymity/draws.ts"
 import { advantageOf } from "../../../src/anonymity/metrics/advantage.ts"
 import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
 import { compareWithLaw } from "../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
-import { areaUnderCurve } from "../../../src/anonymity/metrics/roc.ts"
+import { separation } from "../../../src/anonymity/metrics/roc.ts"
 import { mean } from "../../../src/anonymity/series.ts"
 import type { CryptoBackend } from "../../../src/crypto/backend.ts"
 import type { Entropy } from "../../../src/crypto/entropy.ts"
@@ -31,7 +32,7 @@ import { criticalDistance } from "../../../src/anonymity/gate.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
 import { joinNetwork, type LabPerson } from "../lab-session.ts"
-import { neighbourGames, type StreamBoxes } from "../measures/batch-measures.ts"
+import { streamOperations, type StreamBoxes } from "../measures/batch-measures.ts"
 import { recordWorld, type Recording } from "../recorded-world.ts"
 import type { RuleRow } from "../../../src/anonymity/findings.ts"
 import { firstReadMs, sightOf } from "../storage-sight.ts"
@@ -89,6 +90,8 @@ interface Played {
   readonly inTurn: ReadonlyArray<Batch>
   readonly narrow: ReadonlyArray<Batch>
   readonly hasty: ReadonlyArray<Batch>
+  /** Streams that somebody asks for before they are written. */
+  readonly early: ReadonlyArray<Batch>
   /** Couriers that each stream's boxes went to, chosen with chance and without. */
   readonly couriers: ReadonlyArray<ReadonlyArray<string>>
   readonly pinnedCouriers: ReadonlyArray<ReadonlyArray<string>>
@@ -115,10 +118,11 @@ const play = (world: World, rounds: number) =>
     const inTurn: Array<Batch> = []
     const narrow: Array<Batch> = []
     const hasty: Array<Batch> = []
+    const early: Array<Batch> = []
     const couriers: Array<ReadonlyArray<string>> = []
     const pinnedCouriers: Array<ReadonlyArray<string>> = []
     for (let round = 0; round < rounds; round++) {
-      const [one, other, single, quick] = [some(STREAMS), some(STREAMS), some(1), some(1)]
+      const [one, other, single, quick, impatient] = [some(STREAMS), some(STREAMS), some(1), some(1), some(1)]
       shuffled.push(yield* batch(one, Effect.zipRight(write(person, one, windowCount), read(person, one, windowCount))))
       inTurn.push(yield* batch(other, Effect.zipRight(
         Effect.forEach(other, (stream) => write(person, [stream], windowCount), { discard: true }),
@@ -127,6 +131,9 @@ const play = (world: World, rounds: number) =>
       narrow.push(yield* batch(single, write(person, single, 1)))
       // a write that leaves once its packet must have arrived, as one does that asks for no verdict
       hasty.push(yield* batch(quick, Effect.timeoutOption(write(person, quick, windowCount), 2 * meanRoundTripMs(params))))
+      early.push(yield* batch(impatient, Effect.zip(
+        read(person, impatient, windowCount), Effect.delay(write(person, impatient, windowCount), 3 * meanRoundTripMs(params)), { concurrent: true }
+      )))
       went = []
       const [free, bound] = [some(1), some(1)]
       yield* write(person, free, windowCount)
@@ -135,7 +142,7 @@ const play = (world: World, rounds: number) =>
       yield* Effect.withRandom(write(person, bound, windowCount), pinned(round % 2 === 0 ? 0 : 0.999))
       pinnedCouriers.push(went)
     }
-    return { shuffled, inTurn, narrow, hasty, couriers, pinnedCouriers, windowCount } satisfies Played
+    return { shuffled, inTurn, narrow, hasty, early, couriers, pinnedCouriers, windowCount } satisfies Played
   })
 
 /** Transmissions of each envelope in some spans, as couriers see them: equal bytes are the same envelope. */
@@ -148,12 +155,6 @@ const transmissionsIn = ({ links }: Recording<Played>, spans: ReadonlyArray<{ re
     }
     return [...counts.values()]
   })
-
-const asAdvantage = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): Estimate => {
-  const { interval, value } = areaUnderCurve(one, other)
-  const ends = [2 * interval.lower - 1, 2 * interval.upper - 1].map((end) => (value < 0.5 ? -end : end)).sort((a, b) => a - b)
-  return { value: Math.abs(2 * value - 1), interval: { lower: ends[0] ?? 0, upper: ends[1] ?? 0, level: interval.level } }
-}
 
 /** The best threshold on gaps, in units of their mean, that tells them from those of Poisson ticks: its advantage is the Kolmogorov–Smirnov distance. */
 const asDistance = (gaps: ReadonlyArray<number>): Estimate => {
@@ -171,23 +172,27 @@ const sameCourier = (streams: ReadonlyArray<ReadonlyArray<string>>): { readonly 
 }
 
 const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleRow> => {
-  const { couriers, hasty, inTurn, narrow, pinnedCouriers, shuffled } = recording.value
+  const { couriers, early, hasty, inTurn, narrow, pinnedCouriers, shuffled } = recording.value
   const sight = sightOf(recording.storage)
   const draw = seededDraws(seed)
   const writtenMs = (boxId: string) => sight.writtenMs.get(boxId)
   const readMs = (boxId: string) => firstReadMs(sight, boxId)
-  const neighbours = (batches: ReadonlyArray<Batch>, instantOf: (boxId: string) => number | undefined) => {
+  const neighbours = (batches: ReadonlyArray<Batch>, instantOf: (boxId: string) => number | undefined) =>
     // every batch is played several times over: each game asks about another box
-    const all = Array.from({ length: 4 }, () => batches.map(({ streams }) => streams)).flat()
-    const { chance, games, wins } = neighbourGames(all, instantOf, draw)
-    return advantageOf(wins, games, chance)
-  }
+    nearestNeighbour(streamOperations(Array.from({ length: 4 }, () => batches.map(({ streams }) => streams)).flat(), instantOf), draw).advantage
   const gapsOf = (batches: ReadonlyArray<Batch>): ReadonlyArray<number> => batches.flatMap(({ streams }) => {
     const instants = streams.flat().flatMap((boxId) => writtenMs(boxId) ?? []).sort((one, other) => one - other)
     return instants.slice(1).map((instantMs, index) => instantMs - (instants[index] ?? 0))
   })
   const readSpans = shuffled.map(({ endMs, streams }) => ({ startMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])), endMs }))
   const writeSpans = shuffled.map(({ startMs, streams }) => ({ startMs, endMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])) }))
+  /** Streams one of whose boxes somebody asked for in vain before it was written: named for certain, since nobody else asks for what is not there. */
+  const namedEarly = (batches: ReadonlyArray<Batch>) => {
+    const streams = batches.flatMap((one) => one.streams)
+    const named = streams.filter((boxes) => boxes.some((boxId) =>
+      (sight.looks.get(boxId) ?? []).some(({ found, instantMs }) => !found && instantMs < (writtenMs(boxId) ?? 0))))
+    return advantageOf(named.length, streams.length, 0)
+  }
   const reads = transmissionsIn(recording, readSpans)
   const [free, bound] = [sameCourier(couriers), sameCourier(pinnedCouriers)]
   const network = { level: "network", seed } as const
@@ -201,12 +206,16 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
       games: 4 * STREAMS * shuffled.length, on: neighbours(shuffled, writtenMs), off: neighbours(inTurn, writtenMs), note: "without: one stream after the other"
     },
     {
+      rule: "O4", adversary: "replicas", attack: "naming a stream by a look for a box of it that is not there yet", ...network, batch: STREAMS,
+      games: STREAMS * shuffled.length, on: namedEarly(shuffled), off: namedEarly(early), note: "without: a reader who does not wait for the edge"
+    },
+    {
       rule: "O8", adversary: "couriers", attack: "telling reads from writes by packets per envelope", ...network, games: reads.length,
-      on: asAdvantage(reads, transmissionsIn(recording, writeSpans)), off: asAdvantage(reads, transmissionsIn(recording, hasty)),
+      on: separation(reads, transmissionsIn(recording, writeSpans)), off: separation(reads, transmissionsIn(recording, hasty)),
       note: "without: writes that do not wait for a verdict"
     },
     {
-      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network,
+      rule: "O9", adversary: "replicas", attack: "telling a transfer from Poisson ticks by the gaps between its boxes", ...network, batch: STREAMS,
       games: gapsOf(shuffled).length, on: asDistance(gapsOf(shuffled)), off: asDistance(gapsOf(narrow)),
       note: "without: a window of one box; the advantage is a Kolmogorov–Smirnov distance"
     },

@@ -72,7 +72,7 @@ export const gridRules = (seed: number, rounds: number): ReadonlyArray<RuleRow> 
   return [
     {
       rule: "O5", adversary: "queue host + replicas", attack: "which dispatch belongs to an upload that was just committed", level: "component",
-      games: rounds, seed,
+      games: rounds, seed, batch: GROUP,
       on: matchGames(draw, rounds, rested), off: matchGames(draw, rounds, atOnce),
       note: `${GROUP} uploads in one quantum`
     },
@@ -84,7 +84,7 @@ export const gridRules = (seed: number, rounds: number): ReadonlyArray<RuleRow> 
       note: `${PEOPLE} people whose clocks differ by ${CLOCK_SPREAD_MS / 1000} s; near a border of the grid a clock still shows now and then`
     },
     {
-      rule: "O17", adversary: "replicas", attack: "which upload follows an answer that was just read", level: "component", games: rounds, seed,
+      rule: "O17", adversary: "replicas", attack: "which upload follows an answer that was just read", level: "component", games: rounds, seed, batch: GROUP,
       on: matchGames(draw, rounds, rested), off: matchGames(draw, rounds, atOnce),
       note: `${GROUP} answers in one quantum`
     }

@@ -40,17 +40,15 @@ export interface TestingAttack {
   readonly probability: number
 }
 
-export type AttackResult = GuessingAttack | ScoringAttack | TestingAttack
-
 /** @param chance  share that a blind guesser wins */
 export const guessingAttack = (name: string, wins: number, trials: number, chance: number, batchSize: number): GuessingAttack => {
   const advantage = advantageOf(wins, trials, chance)
   return { kind: "guessing", name, advantage, probability: guessingProbability(advantage), batchSize }
 }
 
-/** @param positive  scores of what the adversary looks for  @param negative  scores of the rest */
-export const scoringAttack = (name: string, positive: ArrayLike<number>, negative: ArrayLike<number>): ScoringAttack =>
-  ({ kind: "scoring", name, area: areaUnderCurve(positive, negative), curve: rocCurve(positive, negative) })
+/** @param positive  scores of what the adversary looks for  @param negative  scores of the rest  @param level  of the area's interval */
+export const scoringAttack = (name: string, positive: ArrayLike<number>, negative: ArrayLike<number>, level?: number): ScoringAttack =>
+  ({ kind: "scoring", name, area: areaUnderCurve(positive, negative, level), curve: rocCurve(positive, negative) })
 
 /** Which of two hypotheses has the higher score; equal scores are settled by a coin, so that a blind score wins half. */
 export const firstWins = (first: number, second: number, coin: number): boolean => (first === second ? coin < 0.5 : first > second)

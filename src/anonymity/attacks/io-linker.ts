@@ -6,7 +6,8 @@
  * and read by the service; an output's are written by the service and read by the receiver. So the distances that the matcher looks at hold the order of
  * reading against the order of writing (O1–O3), the upload against the fetch (O5, O16, O17), counts and vain reads (O4, O8, O10).
  *
- * Contract: a batch is what funion.md §5 calls one: same grid, quantum and profile; `batchSize` of the result is the mean B, own cover jobs included.
+ * Contract: a batch is what funion.md §5 calls one: same grid, quantum and profile; `batchSize` of the result is the mean number of
+ * jobs handed in, which are all but the service's own cover jobs: those are further candidates that the lab cannot name.
  * Knows nothing of: links; who the clients are.
  * Source: funion.md §5, §7; departures: the clustering of boxes into streams is given away.
  *
@@ -16,7 +17,9 @@ import type { Draw } from "../draws.ts"
 import { midRanks } from "../metrics/roc.ts"
 import { at, mean, variance } from "../series.ts"
 import type { StorageEvent } from "../trace.ts"
-import { learnedMatcher, type FeatureBatch, type LearnedOutcome } from "./learned-matcher.ts"
+import { sequentialScores, type FeatureBatch } from "./learned-matcher.ts"
+import { playPairing, type PairingOutcome } from "./pairing-game.ts"
+import { testPairing, type PairingTest } from "./pairing-test.ts"
 
 /** The boxes of one job: the truth of the lab. */
 export interface JobBoxes {
@@ -79,6 +82,28 @@ export const ioFeatures = ({ jobs, storage }: JobBatch, draw: Draw): FeatureBatc
   }
 }
 
-/** @param training  batches of which the adversary knows the truth: its own jobs, or runs of its own */
-export const ioLinker = (training: ReadonlyArray<JobBatch>, test: ReadonlyArray<JobBatch>, draw: Draw): LearnedOutcome =>
-  learnedMatcher("IO-U", training.map((batch) => ioFeatures(batch, draw)), test.map((batch) => ioFeatures(batch, draw)), draw)
+/** Mean rank of an input's reads, and of an output's writes, among the features: the order that a service without shuffles would keep. */
+const ORDER = [8, 3] as const
+
+export interface IoOutcome {
+  /** All pairs, the best of three observers, against chance. */
+  readonly test: PairingTest
+  /** Disjoint pairs, and whole batches, as each observer guesses. */
+  readonly allDistances: PairingOutcome
+  readonly oneDistance: PairingOutcome
+  readonly inOrder: PairingOutcome
+}
+
+/**
+ * Three observers: two who learn from earlier batches, whose truth became known to them, and one who believes in order.
+ * @param first  batches that are learned from only
+ */
+export const ioLinker = (batches: ReadonlyArray<JobBatch>, first: number, draw: Draw, dealings?: number): IoOutcome => {
+  const scored = sequentialScores(batches.map((batch) => ioFeatures(batch, draw)), first, ORDER, draw)
+  return {
+    test: testPairing(new Map(Object.entries(scored)), draw, dealings === undefined ? {} : { dealings }),
+    allDistances: playPairing("IO-U, learned", scored.allDistances, draw),
+    oneDistance: playPairing("IO-U, one distance", scored.oneDistance, draw),
+    inOrder: playPairing("IO-U, in order", scored.inOrder, draw)
+  }
+}

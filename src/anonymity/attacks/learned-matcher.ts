@@ -90,23 +90,66 @@ const bestDistance = (rows: ReadonlyArray<Float64Array>, labels: ReadonlyArray<n
   return (distances) => (feature < 0 ? 0 : weight * at(distances, feature))
 }
 
+/** The two learners' scores of a pair's distances. */
+interface Learned {
+  readonly one: (distances: Float64Array) => number
+  readonly all: (distances: Float64Array) => number
+}
+
+const learn = (training: ReadonlyArray<RankedBatch>, draw: Draw): Learned => {
+  const { labels, rows } = labelledPairs(training, draw)
+  return { one: bestDistance(rows, labels), all: trainScorer({ rows, labels }) }
+}
+
+const scoredBy = (score: (distances: Float64Array) => number) => ({ distances, rightOf, size }: RankedBatch): ScoredBatch => {
+  const pairScore: PairScore = (left, right) => score(distances(left, right))
+  return { size, rightOf, score: pairScore }
+}
+
 export interface LearnedOutcome {
   readonly oneDistance: PairingOutcome
   readonly allDistances: PairingOutcome
 }
 
 export const learnedMatcher = (name: string, training: ReadonlyArray<FeatureBatch>, test: ReadonlyArray<FeatureBatch>, draw: Draw): LearnedOutcome => {
-  const { labels, rows } = labelledPairs(training.map(rankedBatch), draw)
-  const one = bestDistance(rows, labels)
-  const all = trainScorer({ rows, labels })
+  const { all, one } = learn(training.map(rankedBatch), draw)
   const batches = test.map(rankedBatch)
-  const scoredBy = (score: (distances: Float64Array) => number): ReadonlyArray<ScoredBatch> =>
-    batches.map(({ distances, rightOf, size }): ScoredBatch => {
-      const pairScore: PairScore = (left, right) => score(distances(left, right))
-      return { size, rightOf, score: pairScore }
-    })
   return {
-    oneDistance: playPairing(`${name}, one distance`, scoredBy(one), draw),
-    allDistances: playPairing(`${name}, learned`, scoredBy(all), draw)
+    oneDistance: playPairing(`${name}, one distance`, batches.map(scoredBy(one)), draw),
+    allDistances: playPairing(`${name}, learned`, batches.map(scoredBy(all)), draw)
   }
+}
+
+/** The same batches as each of several observers scores them. */
+export interface ScoredByEach {
+  readonly oneDistance: ReadonlyArray<ScoredBatch>
+  readonly allDistances: ReadonlyArray<ScoredBatch>
+  /** Who learns nothing and believes that things keep their order in one given respect: the same feature on both sides. */
+  readonly inOrder: ReadonlyArray<ScoredBatch>
+}
+
+/** Learning anew after each batch would take long and teach little: the next lesson comes when there is half as much again to learn from. */
+const nextLesson = (learned: number): number => Math.max(learned + 1, Math.ceil(1.5 * learned))
+
+/**
+ * Scores each batch by what was learned from the batches before it, so that nearly all of them are played, and none by its own truth.
+ * @param first  batches that are learned from only
+ * @param order  a feature of the left and one of the right, for who believes in order
+ */
+export const sequentialScores = (
+  batches: ReadonlyArray<FeatureBatch>, first: number, order: readonly [left: number, right: number], draw: Draw
+): ScoredByEach => {
+  const ranks = batches.map(rankedBatch)
+  const width = batches[0]?.right[0]?.length ?? 0
+  const scored: { readonly oneDistance: Array<ScoredBatch>; readonly allDistances: Array<ScoredBatch>; readonly inOrder: Array<ScoredBatch> } =
+    { oneDistance: [], allDistances: [], inOrder: [] }
+  for (let start = first; start < ranks.length; start = nextLesson(start)) {
+    const { all, one } = learn(ranks.slice(0, start), draw)
+    for (const batch of ranks.slice(start, nextLesson(start))) {
+      scored.oneDistance.push(scoredBy(one)(batch))
+      scored.allDistances.push(scoredBy(all)(batch))
+      scored.inOrder.push(scoredBy((distances) => -at(distances, order[0] * width + order[1]))(batch))
+    }
+  }
+  return scored
 }

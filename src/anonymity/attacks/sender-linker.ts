@@ -5,6 +5,9 @@
  * others were; the ratio of the two is the weight of a lag. A client's score is the sum of the weights over all its frames and all operations. Clients that
  * send and receive on a schedule which never changes give the same counts at every lag, whatever they do.
  *
+ * A second adversary learns nothing and knows the network: how long packets take is a law of the parameters, and the likelihood of each client is that one
+ * of its packets caused each operation. It needs few streams, the first is blind to no lag.
+ *
  * Contract: training and test streams are disjoint. All candidates were online all the time, so that presence alone decides nothing (intersection does that).
  * Knows nothing of: nodes between.
  * Source: funion.md §5 (SRTU), §7 O16; Kwon et al. 2017 for the kernel over lags; departures: none.
@@ -14,6 +17,7 @@
 import { drawIndex, type Draw } from "../draws.ts"
 import { at, countBelow } from "../series.ts"
 import { guessingAttack, type GuessingAttack } from "./attack-result.ts"
+import { logRouteDensity, type RouteLaw } from "./timing-matcher.ts"
 
 /** One stream and the clients that may be behind it. */
 export interface LinkTrial {
@@ -59,17 +63,42 @@ export const learnKernel = (training: ReadonlyArray<LinkTrial>, windowMs: number
   return { windowMs, weights: own.map((count, bin) => Math.log((count + PRIOR) / (at(others, bin) + PRIOR))) }
 }
 
-export const senderLinker = (kernel: LagKernel, test: ReadonlyArray<LinkTrial>, draw: Draw): GuessingAttack => {
+/** Guesses the client with the highest score, of equals any. */
+const guessed = (
+  name: string, trials: ReadonlyArray<LinkTrial>, scoreOf: (frames: ArrayLike<number>, trial: LinkTrial) => number, draw: Draw
+): GuessingAttack => {
   let wins = 0
   let candidates = 0
-  for (const { client, frameMs, operationMs } of test) {
-    const scores = frameMs.map((frames) =>
-      lagCounts(frames, operationMs, kernel.windowMs).reduce((total, count, bin) => total + count * at(kernel.weights, bin), 0))
+  for (const trial of trials) {
+    const scores = trial.frameMs.map((frames) => scoreOf(frames, trial))
     const best = Math.max(...scores)
     const equals = scores.flatMap((score, candidate) => (score === best ? [candidate] : []))
-    if (equals[drawIndex(draw, equals.length)] === client) wins++
-    candidates += frameMs.length
+    if (equals[drawIndex(draw, equals.length)] === trial.client) wins++
+    candidates += trial.frameMs.length
   }
-  const meanCandidates = test.length === 0 ? 2 : candidates / test.length
-  return guessingAttack("SRTU by lags", wins, test.length, 1 / meanCandidates, meanCandidates)
+  const meanCandidates = trials.length === 0 ? 2 : candidates / trials.length
+  return guessingAttack(name, wins, trials.length, 1 / meanCandidates, meanCandidates)
 }
+
+export const senderLinker = (kernel: LagKernel, test: ReadonlyArray<LinkTrial>, draw: Draw): GuessingAttack =>
+  guessed("SRTU by lags", test, (frames, { operationMs }) =>
+    lagCounts(frames, operationMs, kernel.windowMs).reduce((total, count, bin) => total + count * at(kernel.weights, bin), 0), draw)
+
+/** What an operation that no packet of a client can have caused is worth. */
+const FLOOR = 1e-9
+
+/** By the law of the delays alone. @param horizonMs  packets that left longer ago than this did not cause an operation */
+export const delayLinker = (law: RouteLaw, horizonMs: number, test: ReadonlyArray<LinkTrial>, draw: Draw): GuessingAttack =>
+  guessed("SRTU by the law of delays", test, (frames, { operationMs }) => {
+    let likelihood = 0
+    for (let operation = 0; operation < operationMs.length; operation++) {
+      const doneMs = at(operationMs, operation)
+      let density = 0
+      for (let frame = countBelow(frames, doneMs - horizonMs); frame < frames.length && at(frames, frame) < doneMs; frame++) {
+        const spentMs = doneMs - at(frames, frame)
+        density += Math.exp(logRouteDensity(spentMs, { ...law, fixedMs: Math.min(law.fixedMs, spentMs) }))
+      }
+      likelihood += Math.log(FLOOR + density)
+    }
+    return likelihood
+  }, draw)

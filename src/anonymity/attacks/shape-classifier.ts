@@ -51,3 +51,15 @@ export const shapeClassifier = (name: string, training: ShapeSamples, test: Shap
   const score = trainShapes(training)
   return scoringAttack(name, test.positive.map((sample) => score(shapeFeatures(sample))), test.negative.map((sample) => score(shapeFeatures(sample))))
 }
+
+const every = <A>(items: ReadonlyArray<A>, half: number): ReadonlyArray<A> => items.filter((_, index) => index % 2 === half)
+
+/** Each half of the samples judged by what was learned from the other. @param level  of the interval of the area */
+export const shapesByHalves = (name: string, { negative, positive }: ShapeSamples, level?: number): ScoringAttack => {
+  const halves = [0, 1].map((half) => {
+    const score = trainShapes({ positive: every(positive, 1 - half), negative: every(negative, 1 - half) })
+    const scores = (samples: ReadonlyArray<ShapeSample>): ReadonlyArray<number> => every(samples, half).map((sample) => score(shapeFeatures(sample)))
+    return { positive: scores(positive), negative: scores(negative) }
+  })
+  return scoringAttack(name, halves.flatMap((half) => half.positive), halves.flatMap((half) => half.negative), level)
+}

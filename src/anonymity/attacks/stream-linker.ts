@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { drawOrder, type Draw } from "../draws.ts"
+import { drawIndex, drawOrder, shuffleInPlace, type Draw } from "../draws.ts"
 import { midRanks } from "../metrics/roc.ts"
 import { at, mean } from "../series.ts"
-import { scoringAttack, type ScoringAttack, type TestingAttack } from "./attack-result.ts"
+import { guessingAttack, scoringAttack, type GuessingAttack, type ScoringAttack, type TestingAttack } from "./attack-result.ts"
 
 /** Operations of one kind in one batch, in order of time, each with the number of its stream. */
 export interface StreamOperations {
@@ -25,7 +25,8 @@ export interface StreamOperations {
 const closeness = (one: number, other: number, { instantMs }: StreamOperations, by: "time" | "order"): number =>
   by === "time" ? -Math.abs(at(instantMs, one) - at(instantMs, other)) : -Math.abs(one - other)
 
-export const streamLinker = (batches: ReadonlyArray<StreamOperations>, draw: Draw, by: "time" | "order" = "time"): ScoringAttack => {
+/** @param level  of the interval of the area */
+export const streamLinker = (batches: ReadonlyArray<StreamOperations>, draw: Draw, by: "time" | "order" = "time", level?: number): ScoringAttack => {
   const [same, different]: [Array<number>, Array<number>] = [[], []]
   for (const batch of batches) {
     const order = drawOrder(draw, batch.instantMs.length)
@@ -49,7 +50,34 @@ export const streamLinker = (batches: ReadonlyArray<StreamOperations>, draw: Dra
       if (at(batch.streamOf, one) !== at(batch.streamOf, other)) different.push(closeness(one, other, batch, by))
     }
   }
-  return scoringAttack(`boxes of one stream by ${by}`, same, different)
+  return scoringAttack(`boxes of one stream by ${by}`, same, different, level)
+}
+
+/**
+ * Which operation belongs with this one? The adversary takes the one nearest in time. One game for each stream of a batch, about a random operation of it.
+ */
+export const nearestNeighbour = (batches: ReadonlyArray<StreamOperations>, draw: Draw): GuessingAttack => {
+  let [wins, games, chance, streams] = [0, 0, 0, 0]
+  for (const { instantMs, streamOf } of batches) {
+    const places = new Map<number, Array<number>>()
+    for (let place = 0; place < streamOf.length; place++) {
+      const own = places.get(at(streamOf, place)) ?? []
+      places.set(at(streamOf, place), own)
+      own.push(place)
+    }
+    streams += places.size
+    if (places.size < 2) continue
+    for (const [stream, own] of places) {
+      if (own.length < 2) continue
+      const place = at(own, drawIndex(draw, own.length))
+      const [toBefore, toAfter] = [at(instantMs, place) - at(instantMs, place - 1), at(instantMs, place + 1) - at(instantMs, place)]
+      const isBefore = place + 1 === streamOf.length || (place > 0 && toBefore < toAfter)
+      if (at(streamOf, isBefore ? place - 1 : place + 1) === stream) wins++
+      games++
+      chance += (own.length - 1) / (streamOf.length - 1)
+    }
+  }
+  return guessingAttack("nearest in time", wins, games, games === 0 ? 0.5 : chance / games, batches.length === 0 ? 0 : streams / batches.length)
 }
 
 /** Weight of each operation's gap to the one before: −log of its rank among the gaps of its batch, so that the shortest count most. */
@@ -61,25 +89,33 @@ const gapWeights = ({ instantMs }: StreamOperations): Float64Array => {
 /** Dealings of labels that the expected value is taken from. */
 const DEALINGS = 20
 
+/** So many dealings as large as what was seen settle that it can be chance (Besag and Clifford 1991). */
+const ENOUGH = 20
+
 /**
  * The sharp form for a few boxes that go out together: are next neighbours, the closest above all, of one stream more often than a shuffle of the batch
  * gives? Labels are dealt anew within each batch.
+ * @param permutations  dealings at most
  */
 export const neighbourTest = (batches: ReadonlyArray<StreamOperations>, draw: Draw, permutations = 400): TestingAttack => {
   const weights = batches.map(gapWeights)
-  const closeness = (streams: ReadonlyArray<ArrayLike<number>>): number => streams.reduce((total, streamOf, batch) => {
-    const gaps = weights[batch] ?? []
+  const streams = batches.map(({ streamOf }) => Int32Array.from({ length: streamOf.length }, (_, index) => at(streamOf, index)))
+  const closeness = (): number => {
     let own = 0
-    for (let index = 0; index < gaps.length; index++) if (at(streamOf, index) === at(streamOf, index + 1)) own += at(gaps, index)
-    return total + own
-  }, 0)
-  const dealt = (): ReadonlyArray<ArrayLike<number>> => batches.map(({ streamOf }) => {
-    const order = drawOrder(draw, streamOf.length)
-    return Float64Array.from(order, (place) => at(streamOf, place))
-  })
-  const observed = closeness(batches.map(({ streamOf }) => streamOf))
-  const expected = mean(Array.from({ length: DEALINGS }, () => closeness(dealt())))
-  let asLarge = 0
-  for (let permutation = 0; permutation < permutations; permutation++) if (closeness(dealt()) >= observed - 1e-9) asLarge++
-  return { kind: "testing", name: "neighbours of one stream", observed, expected, probability: (1 + asLarge) / (1 + permutations) }
+    for (const [batch, streamOf] of streams.entries()) {
+      const gaps = weights[batch] as Float64Array
+      for (let index = 0; index < gaps.length; index++) if (streamOf[index] === streamOf[index + 1]) own += gaps[index] as number
+    }
+    return own
+  }
+  const observed = closeness()
+  const dealt = (): number => {
+    for (const streamOf of streams) shuffleInPlace(draw, streamOf)
+    return closeness()
+  }
+  const expected = mean(Array.from({ length: DEALINGS }, dealt))
+  let [asLarge, count] = [0, 0]
+  for (; count < permutations && asLarge < ENOUGH; count++) if (dealt() >= observed - 1e-9) asLarge++
+  const probability = asLarge === ENOUGH ? asLarge / count : (1 + asLarge) / (1 + count)
+  return { kind: "testing", name: "neighbours of one stream", observed, expected, probability }
 }

@@ -37,7 +37,8 @@ export interface HopEntropy {
   readonly departures: number
 }
 
-const BATCHES = 20
+/** Stretches of a run whose means an interval is made of. */
+export const BATCHES = 20
 /** Departures whose delays are enough to learn a law from. */
 const LEARNING_MINIMUM = 300
 /** Departures that are scored, at most: enough for a few hundredths of a bit. */

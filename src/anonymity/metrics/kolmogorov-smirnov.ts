@@ -1,7 +1,7 @@
 /**
- * The Kolmogorov–Smirnov test: do two samples, or a sample and a law, have one distribution?
+ * The Kolmogorov–Smirnov test: does a sample follow a law?
  *
- * Contract: the probability is that of a distance at least as large between samples of one law, with independent elements. It is the asymptotic one with
+ * Contract: the probability is that of a distance at least as large of a sample of that law, with independent elements. It is the asymptotic one with
  * Stephens' correction, good from about 10 elements on.
  * Knows nothing of: what was measured.
  * Source: Stephens 1970; departures: none.
@@ -26,22 +26,6 @@ const tail = (distance: number, effective: number): number => {
   let total = 0
   for (let term = 1; term <= TERMS; term++) total += (term % 2 === 1 ? 2 : -2) * Math.exp(-2 * term * term * lambda * lambda)
   return Math.max(0, Math.min(1, total))
-}
-
-/** Two samples. @cost O(n log n) */
-export const compareSamples = (one: ArrayLike<number>, other: ArrayLike<number>): Comparison => {
-  const left = sorted(one)
-  const right = sorted(other)
-  let i = 0
-  let j = 0
-  let distance = 0
-  while (i < left.length && j < right.length) {
-    const value = Math.min(at(left, i), at(right, j))
-    while (i < left.length && at(left, i) <= value) i++
-    while (j < right.length && at(right, j) <= value) j++
-    distance = Math.max(distance, Math.abs(i / left.length - j / right.length))
-  }
-  return { distance, probability: tail(distance, left.length * right.length / (left.length + right.length)) }
 }
 
 /** A sample and a law. @param cdf  the law's distribution function */

@@ -52,6 +52,18 @@ export const areaUnderCurve = (positive: ArrayLike<number>, negative: ArrayLike<
   return { value, interval: { lower: Math.max(0, value - half), upper: Math.min(1, value + half), level }, ...counts }
 }
 
+/** An area as an advantage, whichever way round: |2·area − 1|; 0 is in the interval when 0.5 is in that of the area. */
+export const separationOf = ({ interval, value }: Estimate): Estimate => {
+  const [low, high] = [2 * interval.lower - 1, 2 * interval.upper - 1]
+  return {
+    value: Math.abs(2 * value - 1),
+    interval: { lower: low > 0 ? low : high < 0 ? -high : 0, upper: Math.max(Math.abs(low), Math.abs(high)), level: interval.level }
+  }
+}
+
+/** How far a score tells two kinds apart. */
+export const separation = (one: ArrayLike<number>, other: ArrayLike<number>, level = LEVEL): Estimate => separationOf(areaUnderCurve(one, other, level))
+
 export interface CurvePoint {
   readonly falsePositiveRate: number
   readonly truePositiveRate: number

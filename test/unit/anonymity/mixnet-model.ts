@@ -6,9 +6,16 @@
  *
  * @module
  */
-import { drawExponential, drawIndex, drawPoissonProcess, seededDraws, type Draw } from "../../../src/anonymity/draws.ts"
+import { drawExponential, drawIndex, seededDraws, type Draw } from "../../../src/anonymity/draws.ts"
 import { flowOf, type PacketFlow } from "../../../src/anonymity/flow.ts"
 import type { HopMatch, LinkEvent, RecordedRun } from "../../../src/anonymity/trace.ts"
+
+/** Instants of a Poisson process from start to end. */
+export const drawPoissonProcess = (draw: Draw, rate: number, startMs: number, endMs: number): Float64Array => {
+  const instants: Array<number> = []
+  if (rate > 0) for (let now = startMs + drawExponential(draw, rate); now < endMs; now += drawExponential(draw, rate)) instants.push(now)
+  return Float64Array.from(instants)
+}
 
 export interface ModelOptions {
   readonly seed: number

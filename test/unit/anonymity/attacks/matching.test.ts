@@ -13,12 +13,14 @@ import type { GuessingAttack } from "../../../../src/anonymity/attacks/attack-re
 import { trainLogistic, trainScorer, trainStumps } from "../../../../src/anonymity/attacks/classifier.ts"
 import { compromisedShare } from "../../../../src/anonymity/attacks/compromised-mixes.ts"
 import { ioLinker, type JobBatch } from "../../../../src/anonymity/attacks/io-linker.ts"
+import { testPairing } from "../../../../src/anonymity/attacks/pairing-test.ts"
 import { nMinusOne } from "../../../../src/anonymity/attacks/n-minus-one.ts"
 import { distinguishSenders } from "../../../../src/anonymity/attacks/sender-distinguisher.ts"
 import { timingMatcher, type MatchingBatch } from "../../../../src/anonymity/attacks/timing-matcher.ts"
 import { exponentialLaw } from "../../../../src/anonymity/delay-law.ts"
 import { drawExponential, drawIndex, drawNormal, drawOrder, seededDraws, type Draw } from "../../../../src/anonymity/draws.ts"
 import { hopTraffic } from "../../../../src/anonymity/flow.ts"
+import { pairsBlindly } from "../../../../src/anonymity/gate.ts"
 import { hopPosterior, knownPosterior } from "../../../../src/anonymity/hop-posterior.ts"
 import { areaUnderCurve } from "../../../../src/anonymity/metrics/roc.ts"
 import { routeBeliefs } from "../../../../src/anonymity/route-posterior.ts"
@@ -27,6 +29,8 @@ import type { StorageEvent } from "../../../../src/anonymity/trace.ts"
 import { exitsOf, mixNames, modelFlow, type ModelOptions } from "../mixnet-model.ts"
 
 const MU = 0.05
+const DEALINGS = 10_000
+const GATE = { name: "test/linking", meaning: "which answer belongs to which input" }
 
 const expectBlind = (attack: GuessingAttack): void => {
   expect(attack.probability, attack.name).toBeGreaterThan(0.001)
@@ -140,18 +144,47 @@ describe("IO-U", () => {
     const draw = seededDraws(seed)
     return Array.from({ length: count }, () => jobBatch(draw, 6, orderly))
   }
-  it("is won where outputs are written in the order of inputs", () => {
-    const { allDistances, oneDistance } = ioLinker(batches(1, 12, true), batches(2, 20, true), seededDraws(3))
-    expect(oneDistance.pairs.advantage.interval.lower).toBeGreaterThan(0.8)
+  it("is won where outputs are written in the order of inputs, by all three observers", () => {
+    const { allDistances, inOrder, oneDistance, test } = ioLinker(batches(1, 20, true), 6, seededDraws(3), DEALINGS)
+    for (const { pairs } of [oneDistance, allDistances, inOrder]) expect(pairs.advantage.interval.lower).toBeGreaterThan(0.7)
     expect(allDistances.whole.advantage.interval.lower).toBeGreaterThan(0.8)
+    expect(test.best).toBeGreaterThan(0.9)
+    expect(pairsBlindly(GATE, test, 40).pass).toBe(false)
   })
   it("is guessed where each step of a batch is one shuffle", () => {
-    const { allDistances, oneDistance } = ioLinker(batches(4, 12, false), batches(5, 40, false), seededDraws(6))
+    const { allDistances, oneDistance, test } = ioLinker(batches(4, 30, false), 6, seededDraws(6), DEALINGS)
     for (const outcome of [allDistances, oneDistance]) {
       expectBlind(outcome.pairs)
       expectBlind(outcome.whole)
     }
     expect(allDistances.pairs.batchSize).toBe(6)
+    expect(pairsBlindly(GATE, test, 40).pass).toBe(true)
+  })
+  it("in as many batches as the quick lab has, the gate fails at an advantage of 0.3", () => {
+    const { test } = ioLinker(batches(7, 26, false), 4, seededDraws(8), DEALINGS)
+    expect(test.critical).toBeLessThan(0.3)
+    expect(pairsBlindly(GATE, { ...test, best: 0.3 }, 40).pass).toBe(false)
+    // all pairs of six tell as much as about seven games, not as three
+    expect(test.effectiveGames / 22).toBeGreaterThan(5)
+  })
+})
+
+describe("all pairs against chance", () => {
+  it("blind observers pass the critical advantage as seldom as they should", () => {
+    const draw = seededDraws(21)
+    const batch = () => {
+      const scores = Float64Array.from({ length: 36 }, () => drawNormal(draw))
+      return { size: 6, rightOf: drawOrder(draw, 6), score: (left: number, right: number) => at(scores, 6 * left + right) }
+    }
+    let alarms = 0
+    for (let repeat = 0; repeat < 100; repeat++) {
+      const observers = new Map(["one", "other"].map((name) => [name, Array.from({ length: 6 }, batch)] as const))
+      const { best, critical } = testPairing(observers, draw, { dealings: 400, level: 0.9 })
+      if (best > critical) alarms++
+    }
+    // 10 expected of 100; five standard deviations
+    expect(alarms).toBeGreaterThan(0)
+    expect(alarms).toBeLessThan(26)
   })
 })
 

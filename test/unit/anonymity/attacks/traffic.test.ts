@@ -7,13 +7,15 @@
  */
 import { describe, expect, it } from "vitest"
 import { disclosure } from "../../../../src/anonymity/attacks/intersection.ts"
-import { learnKernel, senderLinker, type LinkTrial } from "../../../../src/anonymity/attacks/sender-linker.ts"
-import { shapeClassifier, type ShapeSample } from "../../../../src/anonymity/attacks/shape-classifier.ts"
-import { neighbourTest, streamLinker, type StreamOperations } from "../../../../src/anonymity/attacks/stream-linker.ts"
-import { drawExponential, drawIndex, drawOrder, drawPoissonProcess, seededDraws, type Draw } from "../../../../src/anonymity/draws.ts"
+import { delayLinker, learnKernel, senderLinker, type LinkTrial } from "../../../../src/anonymity/attacks/sender-linker.ts"
+import { shapeClassifier, shapesByHalves, type ShapeSample } from "../../../../src/anonymity/attacks/shape-classifier.ts"
+import { nearestNeighbour, neighbourTest, streamLinker, type StreamOperations } from "../../../../src/anonymity/attacks/stream-linker.ts"
+import { drawExponential, drawIndex, drawOrder, seededDraws, type Draw } from "../../../../src/anonymity/draws.ts"
 import { at } from "../../../../src/anonymity/series.ts"
+import { drawPoissonProcess } from "../mixnet-model.ts"
 
 describe("SRTU", () => {
+  const LAW = { hopCount: 1, muPerMs: 0.01, fixedMs: 0 }
   /** Ten clients with a Poisson schedule; the one with the job sends more on top unless there is cover. */
   const trials = (seed: number, count: number, cover: boolean): ReadonlyArray<LinkTrial> => {
     const draw = seededDraws(seed)
@@ -31,13 +33,17 @@ describe("SRTU", () => {
     })
   }
   it("is won where a client sends on top of its schedule when it has something to send", () => {
-    const { advantage } = senderLinker(learnKernel(trials(1, 60, false), 1000), trials(2, 100, false), seededDraws(3))
-    expect(advantage.interval.lower).toBeGreaterThan(0.3)
+    const byLags = senderLinker(learnKernel(trials(1, 60, false), 1000), trials(2, 100, false), seededDraws(3))
+    for (const { advantage } of [byLags, delayLinker(LAW, 1000, trials(2, 100, false), seededDraws(3))]) {
+      expect(advantage.interval.lower).toBeGreaterThan(0.3)
+    }
   })
   it("is guessed where the schedule never changes", () => {
-    const attack = senderLinker(learnKernel(trials(4, 60, true), 1000), trials(5, 100, true), seededDraws(6))
-    expect(attack.probability).toBeGreaterThan(0.001)
-    expect(attack.batchSize).toBe(10)
+    const byLags = senderLinker(learnKernel(trials(4, 60, true), 1000), trials(5, 100, true), seededDraws(6))
+    for (const attack of [byLags, delayLinker(LAW, 1000, trials(5, 100, true), seededDraws(6))]) {
+      expect(attack.probability).toBeGreaterThan(0.001)
+      expect(attack.batchSize).toBe(10)
+    }
   })
 })
 
@@ -52,6 +58,8 @@ describe("boxes of one stream", () => {
   }
   it("are found where a stream is written in one piece", () => {
     for (const by of ["time", "order"] as const) expect(streamLinker(batches(1, false), seededDraws(2), by).area.interval.lower).toBeGreaterThan(0.8)
+    expect(nearestNeighbour(batches(1, false), seededDraws(2)).advantage.interval.lower).toBeGreaterThan(0.5)
+    expect(neighbourTest(batches(1, false), seededDraws(2), 15_000).probability).toBeLessThan(1e-4)
   })
   it("are not found in a shuffle", () => {
     for (const by of ["time", "order"] as const) {
@@ -59,6 +67,7 @@ describe("boxes of one stream", () => {
       expect(interval.lower).toBeLessThan(0.5)
       expect(interval.upper).toBeGreaterThan(0.5)
     }
+    expect(nearestNeighbour(batches(3, true), seededDraws(4)).probability).toBeGreaterThan(0.001)
   })
   it("neighbours in a shuffle are of one stream as often as chance has it", () => {
     const probabilities = Array.from({ length: 20 }, (_, seed) => neighbourTest(batches(20 + seed, true), seededDraws(seed), 99).probability)
@@ -102,6 +111,11 @@ describe("shape of traffic", () => {
     const { area } = shapeClassifier("bursts", { positive: samples(5, 80, bursty), negative: samples(6, 80, steady) },
       { positive: samples(7, 80, bursty), negative: samples(8, 80, steady) })
     expect(area.interval.lower).toBeGreaterThan(0.85)
+  })
+  it("by halves: the same, and blind where nothing is", () => {
+    const pausing = (_: Draw, part: number) => (part === 2 ? 0.005 : 0.02)
+    expect(shapesByHalves("cover", { positive: samples(1, 160, pausing), negative: samples(2, 160, steady) }).area.interval.lower).toBeGreaterThan(0.85)
+    expect(Math.abs(shapesByHalves("nothing", { positive: samples(9, 160, steady), negative: samples(10, 160, steady) }).area.value - 0.5)).toBeLessThan(0.11)
   })
   it("gives nothing away on a schedule that never changes", () => {
     const { area } = shapeClassifier("nothing", { positive: samples(9, 80, steady), negative: samples(10, 80, steady) },

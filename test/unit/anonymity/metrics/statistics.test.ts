@@ -9,10 +9,8 @@
 import { describe, expect, it } from "vitest"
 import { drawExponential, drawNormal, seededDraws } from "../../../../src/anonymity/draws.ts"
 import { advantageOf, guessingProbability } from "../../../../src/anonymity/metrics/advantage.ts"
-import { bootstrapMean, clopperPearson, studentInterval, wilson } from "../../../../src/anonymity/metrics/interval.ts"
-import { compareSamples, compareWithLaw } from "../../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
-import { mutualInformation, mutualInformationBits, equalCountBins } from "../../../../src/anonymity/metrics/mutual-information.ts"
-import { permutationTest } from "../../../../src/anonymity/metrics/permutation-test.ts"
+import { clopperPearson, studentInterval } from "../../../../src/anonymity/metrics/interval.ts"
+import { compareWithLaw } from "../../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
 import { areaUnderCurve, midRanks, rocCurve } from "../../../../src/anonymity/metrics/roc.ts"
 import { betaQuantile, logGamma, normalCdf, normalQuantile, regularisedBeta, studentQuantile } from "../../../../src/anonymity/metrics/special-functions.ts"
 import { mean } from "../../../../src/anonymity/series.ts"
@@ -40,25 +38,19 @@ describe("intervals", () => {
     expect([exact.lower, exact.upper].map((bound) => Number(bound.toFixed(4)))).toEqual([0.4439, 0.9748])
     expect(clopperPearson(0, 10)).toMatchObject({ lower: 0 })
     expect(clopperPearson(0, 10).upper).toBeCloseTo(0.3085, 4)
-    const score = wilson(8, 10)
-    expect([score.lower, score.upper].map((bound) => Number(bound.toFixed(4)))).toEqual([0.4902, 0.9433])
   })
-  it("cover the truth as often as they say: counts, means, skewed means by the bootstrap", () => {
+  it("cover the truth as often as they say: counts, means", () => {
     const draw = seededDraws(11)
-    let [counts, means, skewed] = [0, 0, 0]
+    let [counts, means] = [0, 0]
     for (let repeat = 0; repeat < REPEATS; repeat++) {
       const wins = Array.from({ length: 60 }, () => draw()).filter((u) => u < 0.3).length
       const exact = clopperPearson(wins, 60)
       if (exact.lower <= 0.3 && exact.upper >= 0.3) counts++
       const student = studentInterval(Array.from({ length: 8 }, () => 5 + 2 * drawNormal(draw)))
       if (student.lower <= 5 && student.upper >= 5) means++
-      const { interval } = bootstrapMean(Array.from({ length: 80 }, () => drawExponential(draw, 1)), draw, { resamples: 200 })
-      if (interval.lower <= 1 && interval.upper >= 1) skewed++
     }
     expect(counts / REPEATS).toBeGreaterThan(LEAST_COVER)
     expect(means / REPEATS).toBeGreaterThan(LEAST_COVER)
-    // the percentile bootstrap of 80 skewed values falls a little short by nature
-    expect(skewed / REPEATS).toBeGreaterThan(LEAST_COVER - 0.03)
   })
 })
 
@@ -110,37 +102,16 @@ describe("area under the curve", () => {
 })
 
 describe("tests of hypotheses", () => {
-  it("equal laws raise an alarm at 5 % about 5 times of 100; others are told apart", () => {
+  it("a law raises an alarm at 5 % about 5 times of 100; another is told apart", () => {
     const draw = seededDraws(8)
-    let [alarms, lawAlarms, dealtAlarms] = [0, 0, 0]
+    let alarms = 0
     for (let repeat = 0; repeat < REPEATS; repeat++) {
-      const one = Float64Array.from({ length: 100 }, () => drawExponential(draw, 1))
-      const other = Float64Array.from({ length: 80 }, () => drawExponential(draw, 1))
-      if (compareSamples(one, other).probability < 0.05) alarms++
-      if (compareWithLaw(one, (x) => 1 - Math.exp(-x)).probability < 0.05) lawAlarms++
-      const labels = Array.from({ length: 40 }, (_, index) => index % 2)
-      const statistic = (dealt: Float64Array): number => Math.abs(dealt.reduce((total, label, index) => total + (label - 0.5) * one[index]!, 0))
-      if (permutationTest(labels, statistic, draw, 99).probability <= 0.05) dealtAlarms++
+      const sample = Float64Array.from({ length: 100 }, () => drawExponential(draw, 1))
+      if (compareWithLaw(sample, (x) => 1 - Math.exp(-x)).probability < 0.05) alarms++
     }
-    const most = 0.05 + 5 * Math.sqrt(0.05 * 0.95 / REPEATS)
-    expect(alarms / REPEATS).toBeLessThan(most)
-    expect(lawAlarms / REPEATS).toBeLessThan(most)
-    expect(dealtAlarms / REPEATS).toBeLessThan(most)
-    expect(lawAlarms + alarms + dealtAlarms).toBeGreaterThan(20)
+    expect(alarms / REPEATS).toBeLessThan(0.05 + 5 * Math.sqrt(0.05 * 0.95 / REPEATS))
+    expect(alarms).toBeGreaterThan(6)
     const slow = Float64Array.from({ length: 500 }, () => drawExponential(draw, 0.5))
     expect(compareWithLaw(slow, (x) => 1 - Math.exp(-x)).probability).toBeLessThan(1e-6)
-    expect(compareSamples(slow, Float64Array.from({ length: 500 }, () => drawExponential(draw, 1))).probability).toBeLessThan(1e-4)
-  })
-  it("mutual information is 0 of what is independent, the entropy of what is the same, and right between", () => {
-    const draw = seededDraws(9)
-    const secret = Array.from({ length: 4000 }, () => Math.floor(draw() * 4))
-    expect(mutualInformationBits(secret, secret)).toBeCloseTo(2, 2)
-    expect(Math.abs(mutualInformationBits(secret, secret.map(() => Math.floor(draw() * 8))))).toBeLessThan(0.01)
-    const noisy = secret.map((value) => (draw() < 0.5 ? value : Math.floor(draw() * 4)))
-    // 5/8 stays, 1/8 each other: 2 − H(5/8, 1/8, 1/8, 1/8)
-    expect(mutualInformationBits(secret, noisy)).toBeCloseTo(2 - (0.625 * Math.log2(1.6) + 0.375 * 3), 1)
-    expect(mutualInformation(secret, noisy, draw, 99).probability).toBe(0.01)
-    const levels = equalCountBins(Array.from({ length: 1000 }, () => drawNormal(draw)), 4)
-    expect([0, 1, 2, 3].map((level) => levels.filter((value) => value === level).length)).toEqual([250, 250, 250, 250])
   })
 })

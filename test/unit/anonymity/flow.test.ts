@@ -1,14 +1,13 @@
 /**
- * What each adversary sees of a run: that much and nothing more.
+ * The packets of a run as a graph.
  *
- * Goal: no view holds calls, bytes or truths of places where its adversary does not stand.
- * Method: one small run, seen by each adversary.
+ * Goal: every packet is followed back to its origin.
+ * Method: one small run by hand.
  *
  * @module
  */
 import { describe, expect, it } from "vitest"
 import { flowOf, hopTraffic, originOf } from "../../../src/anonymity/flow.ts"
-import { frameInstants, networkObserver, viewOf, withNodes, withStorage } from "../../../src/anonymity/observer.ts"
 import type { RecordedRun } from "../../../src/anonymity/trace.ts"
 
 const run: RecordedRun = {
@@ -30,28 +29,6 @@ const run: RecordedRun = {
     { node: "service", inDigest: 12 }
   ]
 }
-
-describe("views", () => {
-  it("of the network observer hold instants, ends and lengths of all frames, in the direction in which bytes travel", () => {
-    const view = viewOf(run, networkObserver)
-    expect(view.frames[0]).toEqual({ instantMs: 1, from: "client", to: "gateway", sizeBytes: 3000 })
-    expect(view.frames[4]).toEqual({ instantMs: 11, from: "gateway", to: "client", sizeBytes: 3000 })
-    expect([view.inside, view.matches, view.storage]).toEqual([[], [], []])
-    expect([...frameInstants(view.frames, { from: "mix" })]).toEqual([6, 9])
-    expect([...frameInstants(view.frames, { from: "gateway", to: "client" })]).toEqual([11])
-  })
-  it("of a replica hold its own operations only", () => {
-    expect(viewOf(run, withStorage(["replica-1"])).storage.map(({ boxId }) => boxId)).toEqual(["bb"])
-  })
-  it("of whoever runs a mix hold what that mix knows, and adversaries add up", () => {
-    const both = withNodes("mixes", ["mix"], withStorage(["replica-0", "replica-1"]))
-    const view = viewOf(run, both)
-    expect(both.name).toBe("network + 2 replicas + 1 mixes")
-    expect(view.matches.map(({ node }) => node)).toEqual(["mix", "mix"])
-    expect(view.inside.map(({ digest }) => digest)).toEqual([11, 13, 12])
-    expect(view.storage).toHaveLength(2)
-  })
-})
 
 describe("flow", () => {
   it("follows packets back to their origin, and leaves out of a node's traffic what began or ended there", () => {
