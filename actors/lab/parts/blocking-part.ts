@@ -1,6 +1,6 @@
 /**
- * n − 1, played: somebody on the links into one mix drops everything but one packet at a time, and takes what comes out for it; with the heartbeat policy off,
- * warn and pause.
+ * n − 1, played: somebody on the links into one mix drops everything but one packet at a time, and takes what comes out for it; with the heartbeat policy
+ * off, warn and pause.
  *
  * The adversary is granted the choice of the packet: it runs all that lies before the mix, and knows whose packet it lets in. Against it stand the mix's own
  * loops, which leave among the rest, and that loops stop coming home: the mix and the clients notice. Until they do, what passes is exposed: a single
@@ -174,7 +174,8 @@ export const blockingPart = async ({ scale, seed }: PartChoice): Promise<LabPart
   for (const policy of HEARTBEAT_POLICIES) played.push(await play(policy, seed, ATTACK_MS[scale]))
   const [off, , pause] = played
   const row: ReadonlyArray<RuleRow> = off === undefined || pause === undefined ? [] : [{
-    rule: "n − 1", adversary: "links into a mix", attack: "the packet that was let in alone", level: "network", games: off.found.attack.advantage.trials, seed,
+    rule: "n − 1", adversary: "links into a mix", attack: "the packet that was let in alone", level: "network",
+    games: off.found.attack.advantage.trials, seed,
     on: pause.found.attack.advantage, off: off.found.attack.advantage,
     note: "with: policy pause, packets before the pause included; without: policy off"
   }]

@@ -169,9 +169,9 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
 }
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
-  test: { rounds: 7, clients: 12, jobsPerRound: 6 },
-  quick: { rounds: 26, clients: 12, jobsPerRound: 8 },
-  large: { rounds: 200, clients: 24, jobsPerRound: 8 }
+  test: { rounds: 6, clients: 12, jobsPerRound: 4 },
+  quick: { rounds: 20, clients: 16, jobsPerRound: 6 },
+  large: { rounds: 200, clients: 24, jobsPerRound: 6 }
 }
 /** F */
 export const COVER_JOBS = 2

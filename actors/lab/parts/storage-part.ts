@@ -1,7 +1,7 @@
 /**
- * The rules about how boxes are moved (O2, O3, O4, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services move
- * boxes with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write that does not
- * wait for its verdict, choices without chance.
+ * The rules about how boxes are moved (O2, O3, O4, O8, O9, O21), on a whole network, by somebody who has the very functions that clients and services
+ * move boxes with, and can leave each rule out by using them otherwise: stream after stream instead of all in one shuffle, a window of one box, a write
+ * that does not wait for its verdict, choices without chance.
  *
  * Contract: one world; what is done with a rule and without it alternates, so that both meet the same network.
  * Knows nothing of: jobs.
