@@ -169,17 +169,22 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
 }
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
-  test: { rounds: 7, clients: 12, jobsPerRound: 6 },
-  quick: { rounds: 26, clients: 12, jobsPerRound: 8 },
+  test: { rounds: 6, clients: 12, jobsPerRound: 4 },
+  quick: { rounds: 24, clients: 12, jobsPerRound: 7 },
   large: { rounds: 200, clients: 24, jobsPerRound: 8 }
 }
 /** F */
 export const COVER_JOBS = 2
 
+/** Packets of a client, per millisecond: half of them are left over when it has more than one job in a quantum; with less, jobs pile up. */
+const JOB_LAMBDA_P = 0.0024
+
 /** The network of jobs at a scale. */
 export const jobTopology = (scale: LabScale, coverJobs: number = COVER_JOBS) => {
   const { clients, jobsPerRound } = SIZES[scale]
-  return jobNetwork({ clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs })
+  return jobNetwork({
+    clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs, ...(scale === "test" ? {} : { params: { lambdaPPerMs: JOB_LAMBDA_P } })
+  })
 }
 
 /** The world of jobs as the classifiers of traces look at it. */
