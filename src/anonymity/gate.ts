@@ -10,8 +10,6 @@
  */
 import type { TestingAttack } from "./attacks/attack-result.ts"
 import type { PairingTest } from "./attacks/pairing-test.ts"
-import type { Advantage } from "./metrics/advantage.ts"
-import { advantageOf } from "./metrics/advantage.ts"
 import type { Estimate } from "./metrics/interval.ts"
 import { compareWithLaw } from "./metrics/kolmogorov-smirnov.ts"
 import { separation } from "./metrics/roc.ts"
@@ -54,12 +52,6 @@ export const atLeast = (named: Named, { interval, value }: Estimate, bound: numb
 /** A count of what must not happen at all. */
 export const never = (named: Named, count: number, samples: number, leastSamples = 1): Gate =>
   ({ ...named, value: count, interval: [count, count], bound: 0, samples, pass: enough(samples, leastSamples) && count === 0 })
-
-/** Games won, against blind guessing. @param margin  advantage that is allowed for */
-export const guessesAtMost = (named: Named, wins: number, games: number, chance: number, margin: number, leastGames = 20): Gate => {
-  const advantage: Advantage = advantageOf(wins, games, chance, GATE_LEVEL)
-  return atMost(named, advantage, margin, games, leastGames)
-}
 
 /** Two kinds that no score may tell apart: |2·AUC − 1| is the advantage. @param margin  advantage that is allowed for */
 export const tellsApartAtMost = (named: Named, one: ArrayLike<number>, other: ArrayLike<number>, margin: number, leastSamples = 20): Gate => {

@@ -49,10 +49,12 @@ const traceOf = ({ quantumMs, sight }: TraceSetting, job: PlayedJob): ShapeSampl
 /** Lines of readers in the quanta after a grid instant at which an answer of theirs came out, and after one at which none did. */
 const linesOfReaders = ({ jobs, links, quantumMs, span }: TraceSetting) => {
   const samples: { readonly positive: Array<ShapeSample>; readonly negative: Array<ShapeSample> } = { positive: [], negative: [] }
+  /** Where the service's grid lies. */
+  const phaseMs = (jobs[0]?.edgesMs[0] ?? 0) % quantumMs
   for (const reader of new Set(jobs.map(({ receiver }) => receiver))) {
     const line = links.flatMap(({ call, direction, from, instantMs }) => (call === "Submit" && direction === "request" && from === reader ? [instantMs] : []))
     const edges = new Set(jobs.flatMap(({ edgesMs, overflow, receiver }) => (receiver === reader ? [edgesMs[overflow] ?? 0] : [])))
-    for (let startMs = Math.ceil(span.startMs / quantumMs) * quantumMs; startMs + FETCH_QUANTA * quantumMs <= span.endMs; startMs += quantumMs) {
+    for (let startMs = phaseMs + Math.ceil((span.startMs - phaseMs) / quantumMs) * quantumMs; startMs + FETCH_QUANTA * quantumMs <= span.endMs; startMs += quantumMs) {
       const endMs = startMs + FETCH_QUANTA * quantumMs
       samples[edges.has(startMs) ? "positive" : "negative"].push({
         startMs, endMs, instantMs: line.filter((instantMs) => instantMs >= startMs && instantMs < endMs)

@@ -170,7 +170,7 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
   test: { rounds: 6, clients: 12, jobsPerRound: 4 },
-  quick: { rounds: 20, clients: 16, jobsPerRound: 6 },
+  quick: { rounds: 18, clients: 16, jobsPerRound: 6 },
   large: { rounds: 200, clients: 24, jobsPerRound: 6 }
 }
 /** F */
@@ -179,7 +179,9 @@ export const COVER_JOBS = 2
 /** The network of jobs at a scale. */
 export const jobTopology = (scale: LabScale, coverJobs: number = COVER_JOBS) => {
   const { clients, jobsPerRound } = SIZES[scale]
-  return jobNetwork({ clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs })
+  return jobNetwork({
+    clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs
+  })
 }
 
 /** The world of jobs as the classifiers of traces look at it. */

@@ -13,10 +13,12 @@ import { unshuffledService } from "../unshuffled-service.ts"
 import { linkingGates, playGames } from "./job-part.ts"
 import { runJobWorld } from "./job-world.ts"
 
-const JOBS_PER_ROUND = 8
+const JOBS_PER_ROUND = 7
 const ROUNDS = 6
 const TOPOLOGY = jobNetwork({
-  clients: 10, jobsPerQuantum: JOBS_PER_ROUND + 2, coverJobs: 0, replicas: 4, params: { lambdaLPerMs: 0.0002, lambdaMPerMs: 0.0001, lambdaGPerMs: 0.0001 }
+  clients: 8, jobsPerQuantum: JOBS_PER_ROUND + 2, coverJobs: 0, replicas: 4,
+  // short ways, so that what keeps its order is seen to
+  params: { muPerMs: 0.1, lambdaRPerMs: 0.002, lambdaPPerMs: 0.0026, lambdaLPerMs: 0.0002, lambdaMPerMs: 0.0001, lambdaGPerMs: 0.0001 }
 })
 
 /** The fault by its name in reports. */
