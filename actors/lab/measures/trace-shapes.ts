@@ -54,7 +54,8 @@ const linesOfReaders = ({ jobs, links, quantumMs, span }: TraceSetting) => {
   for (const reader of new Set(jobs.map(({ receiver }) => receiver))) {
     const line = links.flatMap(({ call, direction, from, instantMs }) => (call === "Submit" && direction === "request" && from === reader ? [instantMs] : []))
     const edges = new Set(jobs.flatMap(({ edgesMs, overflow, receiver }) => (receiver === reader ? [edgesMs[overflow] ?? 0] : [])))
-    for (let startMs = phaseMs + Math.ceil((span.startMs - phaseMs) / quantumMs) * quantumMs; startMs + FETCH_QUANTA * quantumMs <= span.endMs; startMs += quantumMs) {
+    const firstMs = phaseMs + Math.ceil((span.startMs - phaseMs) / quantumMs) * quantumMs
+    for (let startMs = firstMs; startMs + FETCH_QUANTA * quantumMs <= span.endMs; startMs += quantumMs) {
       const endMs = startMs + FETCH_QUANTA * quantumMs
       samples[edges.has(startMs) ? "positive" : "negative"].push({
         startMs, endMs, instantMs: line.filter((instantMs) => instantMs >= startMs && instantMs < endMs)

@@ -170,7 +170,7 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
   test: { rounds: 6, clients: 12, jobsPerRound: 4 },
-  quick: { rounds: 18, clients: 16, jobsPerRound: 6 },
+  quick: { rounds: 16, clients: 16, jobsPerRound: 6 },
   large: { rounds: 200, clients: 24, jobsPerRound: 6 }
 }
 /** F */
