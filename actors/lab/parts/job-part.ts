@@ -150,7 +150,7 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
     {
       rule: "O1", ...shared, batch: test.meanSize, attack: "which answer belongs to this input, whole batch", games: whole.advantage.trials,
       on: whole.advantage, off: advantageOf(ended.length, ended.length, 0),
-      note: `B is what the matcher faced, who is told which jobs are cover; with these it is ${batchSizeOf(world).toFixed(1)}. Without: F = 0 and one job in a `
+      note: `B is what the matcher faced, who is told which jobs are cover: with them ${batchSizeOf(world).toFixed(1)}. Without: F = 0 and one job in a `
         + "quantum leave one candidate: counted, not played"
     },
     {
@@ -170,18 +170,22 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
 
 const SIZES: Readonly<Record<LabScale, { readonly rounds: number; readonly clients: number; readonly jobsPerRound: number }>> = {
   test: { rounds: 6, clients: 12, jobsPerRound: 4 },
-  quick: { rounds: 16, clients: 16, jobsPerRound: 6 },
-  large: { rounds: 200, clients: 24, jobsPerRound: 6 }
+  quick: { rounds: 26, clients: 12, jobsPerRound: 7 },
+  large: { rounds: 200, clients: 24, jobsPerRound: 8 }
 }
 /** F */
 export const COVER_JOBS = 2
 
+/** Packets of a client, per millisecond: half of them are left over when it has more than one job in a quantum; with less, jobs pile up. */
+const JOB_LAMBDA_P = 0.0024
+/** Link commands of a courier to each replica: as many again as jobs need. */
+const JOB_LAMBDA_R = 0.002
+
 /** The network of jobs at a scale. */
 export const jobTopology = (scale: LabScale, coverJobs: number = COVER_JOBS) => {
   const { clients, jobsPerRound } = SIZES[scale]
-  return jobNetwork({
-    clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs
-  })
+  const params = scale === "test" ? {} : { lambdaPPerMs: JOB_LAMBDA_P, lambdaRPerMs: JOB_LAMBDA_R }
+  return jobNetwork({ clients, jobsPerQuantum: jobsPerRound + coverJobs + 2, coverJobs, params })
 }
 
 /** The world of jobs as the classifiers of traces look at it. */
