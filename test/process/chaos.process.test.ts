@@ -11,7 +11,8 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ROOT } from "./cli-process.ts"
 
-const LIMIT_MS = 240_000
+// the same run took 112 s and 235 s on one machine, on different days
+const LIMIT_MS = 480_000
 const PORT = 25_200
 
 interface Run {
