@@ -23,7 +23,7 @@ export interface ShapeSample {
 const WINDOW_PARTS = 8
 
 /** The numbers by which a sample is judged: how many, when, how regular, how bursty, how large. */
-export const shapeFeatures = ({ endMs, instantMs, sizeBytes, startMs }: ShapeSample): FeatureRow => {
+const shapeFeatures = ({ endMs, instantMs, sizeBytes, startMs }: ShapeSample): FeatureRow => {
   const instants = sorted(instantMs)
   const gaps = sorted(Float64Array.from({ length: Math.max(0, instants.length - 1) }, (_, index) => at(instants, index + 1) - at(instants, index)))
   const parts = new Float64Array(WINDOW_PARTS)
@@ -44,13 +44,8 @@ export interface ShapeSamples {
   readonly negative: ReadonlyArray<ShapeSample>
 }
 
-export const trainShapes = ({ negative, positive }: ShapeSamples): Scorer =>
+const trainShapes = ({ negative, positive }: ShapeSamples): Scorer =>
   trainScorer({ rows: [...positive, ...negative].map(shapeFeatures), labels: [...positive.map(() => 1), ...negative.map(() => 0)] })
-
-export const shapeClassifier = (name: string, training: ShapeSamples, test: ShapeSamples): ScoringAttack => {
-  const score = trainShapes(training)
-  return scoringAttack(name, test.positive.map((sample) => score(shapeFeatures(sample))), test.negative.map((sample) => score(shapeFeatures(sample))))
-}
 
 const every = <A>(items: ReadonlyArray<A>, half: number): ReadonlyArray<A> => items.filter((_, index) => index % 2 === half)
 
