@@ -236,11 +236,11 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const timer = yield* makeTimer
     /** The reply is drawn and waited for in the same way whatever the command is. */
     const answer = (peer: string, frame: Uint8Array, fromReplica: boolean): Effect.Effect<{ readonly frame: Uint8Array }> => {
-      const command = workIn(config, frame, fromReplica)
       const taken = slots.takeBy(peer, timer, uniform)
       return later((done) => {
         // the time of the reply runs before the work begins: what the work takes must not show in it
         const callOff = taken.begin((exit) => done(Exit.map(exit, (reply) => ({ frame: reply }))))
+        const command = workIn(config, frame, fromReplica)
         if (command !== undefined) work(peer, command, fromReplica)
         return callOff
       })

@@ -25,17 +25,20 @@ export const isTold = <A, E, R>(stream: Stream.Stream<A, E, R>): stream is Told<
 
 /** Listens to a stream, in a fiber where it cannot be told. */
 export const listen = <A, E>(runtime: Runtime.Runtime<never>, stream: Stream.Stream<A, E>, onItem: OnItem<A>, onEnd: OnEnd<E>): (() => void) => {
-  if (!isTold(stream)) {
-    const fiber = Runtime.runFork(runtime, Stream.runForEach(stream, (item) => Effect.sync(() => onItem(item))))
-    fiber.addObserver(onEnd)
-    return () => fiber.unsafeInterruptAsFork(FiberId.none)
-  }
   let isOpen = true
   let leave = (): void => undefined
   const end = (exit: Exit.Exit<void, E>): void => {
     if (!isOpen) return
     isOpen = false
     onEnd(exit)
+  }
+  if (!isTold(stream)) {
+    const fiber = Runtime.runFork(runtime, Stream.runForEach(stream, (item) => Effect.sync(() => { if (isOpen) onItem(item) })))
+    fiber.addObserver(end)
+    return () => {
+      isOpen = false
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    }
   }
   leave = stream.each((item) => {
     if (!isOpen) return
