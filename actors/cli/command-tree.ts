@@ -172,7 +172,7 @@ const run = Command.make("run", {
   )),
   gpu: Options.boolean("gpu").pipe(Options.withDescription("This runner has a GPU; for the service: some runner has.")),
   workers: wholeNumber("workers", 0, "Threads that unwrap packets at a gateway, mix or service node. Default: what its expected packets need on this machine; "
-    + "0 while one core keeps up or the machine's actors have all cores."),
+    + "0 while half a core is enough or the machine's actors have all cores."),
   heartbeat,
   clockOffsetMs: wholeNumber("clock-offset-ms", Number.MIN_SAFE_INTEGER, "Shift this process's clock: a wrong clock, for experiments."),
   backend
