@@ -72,7 +72,7 @@ export class Heartbeat {
 
   /** Notes a loop that is decided. @param nodes  ids of its hops; each counts once */
   note(nodes: ReadonlyArray<string>, isFailure: boolean): void {
-    this.#loops.push({ nodes: [...new Set(nodes)], isFailure })
+    this.#loops.push({ nodes: nodes.filter((id, index) => nodes.indexOf(id) === index), isFailure })
     if (this.#loops.length > 2 * LONGEST_WINDOW) this.#loops = this.#loops.slice(-LONGEST_WINDOW)
   }
 

@@ -40,8 +40,8 @@ export interface OpenLoop {
   readonly keys: Uint8Array
   /** Ids of all hops in hex, out and home. */
   readonly nodes: ReadonlyArray<string>
-  readonly segments: ReadonlyArray<string>
-  readonly sentEpoch: number
+  /** Of the epoch in which it left. */
+  readonly segments: ReadonlyArray<Tally>
   readonly dueMs: number
   readonly lateAtMs: number
   readonly lostAtMs: number
@@ -54,19 +54,42 @@ export interface SegmentCount {
   readonly completed: number
 }
 
+interface Tally extends SegmentCount {
+  sent: number
+  completed: number
+}
+
+/** From node → to node → loops. */
+type Segments = Map<string, Map<string, Tally>>
+
 /** Overdue time per hop that a busy network explains: half of what a sender allows a tick. */
 export const lateLoopMs = (params: Pick<MixnetParams, "sendSlackMs" | "retransmitSlackMs">, hopCount: number): number =>
   Math.min(loopSlackMs(params), (hopCount * params.sendSlackMs) / 2)
 
-const segmentsOf = (hops: ReadonlyArray<string>): ReadonlyArray<string> => hops.slice(1).map((to, index) => `${hops[index]}${to}`)
+const tallyOf = (segments: Segments, from: string, to: string): Tally => {
+  let onward = segments.get(from)
+  if (onward === undefined) segments.set(from, onward = new Map())
+  let tally = onward.get(to)
+  if (tally === undefined) onward.set(to, tally = { sent: 0, completed: 0 })
+  return tally
+}
+
+/** Counts a loop that leaves over these hops. @returns its segments */
+const leave = (segments: Segments, hops: ReadonlyArray<string>): Array<Tally> =>
+  hops.slice(1).map((to, index) => {
+    const tally = tallyOf(segments, hops[index] as string, to)
+    tally.sent += 1
+    return tally
+  })
 
 /** completed / sent; 1 only when nothing was sent. */
 export const segmentRatio = ({ completed, sent }: SegmentCount): number => (sent === 0 ? 1 : completed / sent)
 
 export class LoopLedger {
   readonly #out = new Map<string, OpenLoop>()
-  /** Epoch → segment → loops. */
-  readonly #epochs = new Map<number, Map<string, { sent: number; completed: number }>>()
+  readonly #epochs = new Map<number, Segments>()
+  /** Ids in hex, so that there is one string for each node and not one for each loop. */
+  readonly #names = new WeakMap<NodeId, string>()
   readonly #onDecided: (loop: OpenLoop, outcome: LoopOutcome) => void
 
   /** @param onDecided  told of every decision */
@@ -81,16 +104,15 @@ export class LoopLedger {
 
   /** Notes a loop that leaves now. */
   sent({ etaMs, keys, route, surbId }: SentLoop, params: MixnetParams, nowMs: number): void {
-    const [forward, back] = [route.forward.map(toHex), route.back.map(toHex)]
+    const [forward, back] = [route.forward.map((id) => this.#nameOf(id)), route.back.map((id) => this.#nameOf(id))]
     const nodes = [...forward, ...back]
     const dueMs = nowMs + etaMs
-    const sentEpoch = epochAt(params, nowMs)
-    const segments = [...segmentsOf(forward), ...segmentsOf(back)]
+    const counts = this.#segmentsOf(epochAt(params, nowMs))
+    const segments = [...leave(counts, forward), ...leave(counts, back)]
     if (this.#out.size >= LOOPS_OUT_LIMIT) this.#forgetOldest()
     this.#out.set(toHex(surbId), {
-      keys, nodes, segments, sentEpoch, dueMs, lateAtMs: dueMs + lateLoopMs(params, nodes.length), lostAtMs: dueMs + loopSlackMs(params)
+      keys, nodes, segments, dueMs, lateAtMs: dueMs + lateLoopMs(params, nodes.length), lostAtMs: dueMs + loopSlackMs(params)
     })
-    for (const segment of segments) this.#countOf(sentEpoch, segment).sent += 1
   }
 
   /** Takes a loop out whose reply block came back; undefined when none with this id is out. Whoever takes it has to `decide`. */
@@ -105,7 +127,7 @@ export class LoopLedger {
   decide(loop: OpenLoop, isIntact: boolean, nowMs: number): LoopOutcome {
     const outcome = !isIntact || nowMs > loop.lostAtMs ? "lost" : nowMs > loop.lateAtMs ? "late" : "timely"
     zeroize(loop.keys)
-    if (outcome !== "lost") for (const segment of loop.segments) this.#countOf(loop.sentEpoch, segment).completed += 1
+    if (outcome !== "lost") for (const segment of loop.segments) segment.completed += 1
     this.#onDecided(loop, outcome)
     return outcome
   }
@@ -121,7 +143,8 @@ export class LoopLedger {
 
   /** Counts of the loops that left in `epoch`, by segment: both ids in hex, one behind the other. */
   segmentsIn(epoch: number): ReadonlyMap<string, SegmentCount> {
-    return this.#epochs.get(epoch) ?? new Map()
+    const segments = [...this.#epochs.get(epoch) ?? []]
+    return new Map(segments.flatMap(([from, onward]) => [...onward].map(([to, tally]) => [from + to, tally] as const)))
   }
 
   /** Forgets all loops that are out. */
@@ -130,15 +153,19 @@ export class LoopLedger {
     this.#out.clear()
   }
 
-  #countOf(epoch: number, segment: string): { sent: number; completed: number } {
-    const segments = this.#epochs.get(epoch) ?? new Map<string, { sent: number; completed: number }>()
-    if (!this.#epochs.has(epoch)) {
-      this.#epochs.set(epoch, segments)
+  #nameOf(id: NodeId): string {
+    let name = this.#names.get(id)
+    if (name === undefined) this.#names.set(id, name = toHex(id))
+    return name
+  }
+
+  #segmentsOf(epoch: number): Segments {
+    let segments = this.#epochs.get(epoch)
+    if (segments === undefined) {
+      this.#epochs.set(epoch, segments = new Map())
       for (const kept of this.#epochs.keys()) if (kept <= epoch - EPOCHS_KEPT) this.#epochs.delete(kept)
     }
-    const count = segments.get(segment) ?? { sent: 0, completed: 0 }
-    segments.set(segment, count)
-    return count
+    return segments
   }
 
   #forgetOldest(): void {
