@@ -8,7 +8,7 @@
  * @module
  */
 import type { PacketBalance } from "../../src/simulation/checkers/accounting-checker.ts"
-import type { LinkFaultEvent } from "../../src/simulation/faulty-link.ts"
+import type { LinkFaultEvent } from "../../src/simulation/link-fate.ts"
 import type { LinkEvent } from "../../src/simulation/link-event.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import type { ActorReadings } from "./world.ts"

@@ -21,7 +21,7 @@ import { ReleaseChecker } from "../../src/simulation/checkers/release-checker.ts
 import { StorageChecker } from "../../src/simulation/checkers/storage-checker.ts"
 import { TurnAroundChecker } from "../../src/simulation/checkers/turn-around-checker.ts"
 import { FaultSchedule, type Window } from "../../src/simulation/fault-schedule.ts"
-import type { LinkFaultEvent } from "../../src/simulation/faulty-link.ts"
+import type { LinkFaultEvent } from "../../src/simulation/link-fate.ts"
 import type { LinkEvent } from "../../src/simulation/link-event.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import { ENTRY_LIMIT } from "../courier/dedup-cache.ts"

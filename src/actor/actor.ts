@@ -10,7 +10,7 @@
  * @module
  */
 import { type Rpc as RpcModule, type RpcGroup as RpcGroupModule, RpcSchema } from "@effect/rpc"
-import { Context, Effect, Exit, Schema, type Stream } from "effect"
+import { Context, Effect, Exit, FiberId, Runtime, Schema, type Stream } from "effect"
 
 export { Rpc, RpcGroup } from "@effect/rpc"
 
@@ -81,6 +81,26 @@ export const later = <A, E = never>(begin: Later<A, E>["begin"]): Later<A, E> =>
   Object.assign(Effect.async<A, E>((resume) => Effect.sync(begin(resume))), { begin })
 
 export const isLater = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Later<A, E> => "begin" in effect
+
+/**
+ * Runs what is left of a call: one that has ended is told at once, one that only waits needs no fiber.
+ * @param done  told the end, once, unless the call was called off before
+ * @returns calls it off
+ */
+export const followCall = <A, E>(runtime: Runtime.Runtime<never>, call: Effect.Effect<A, E>, done: (exit: Exit.Exit<A, E>) => void): () => void => {
+  if (Exit.isExit(call)) {
+    done(call as Exit.Exit<A, E>)
+    return () => undefined
+  }
+  if (isLater(call)) return call.begin(done)
+  let isOpen = true
+  const fiber = Runtime.runFork(runtime, call)
+  fiber.addObserver((exit) => { if (isOpen) done(exit) })
+  return () => {
+    isOpen = false
+    fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+}
 
 /** What an effect gives, made into something else; what only waits still does. */
 export const mapped = <A, B, E>(effect: Effect.Effect<A, E>, change: (value: A) => B): Effect.Effect<B, E> =>

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { Cause, Effect, Exit, FiberId, FiberSet, Runtime, type Scope } from "effect"
-import { isLater } from "../actor/actor.ts"
+import { Cause, Effect, Exit, FiberSet, type Runtime, type Scope } from "effect"
+import { followCall } from "../actor/actor.ts"
 import { reportCrash } from "../actor/crash-report.ts"
 import { poissonTicks } from "../mixnet/pacer.ts"
 
@@ -57,16 +57,13 @@ const attempt = <A, B>(work: () => A, orElse: (defect: unknown) => B): A | B => 
   }
 }
 
-/** Makes a call; without a fiber where it only waits. @returns calls it off */
+/** Makes a call. @returns calls it off */
 const begin = <E>(
   { call: callOf }: Pick<CommandLinkConfig<E>, "call">, runtime: Runtime.Runtime<never>, frame: Uint8Array,
   ended: (exit: Exit.Exit<Uint8Array, E>) => void
 ): () => void => {
   const call = attempt(() => callOf(frame), (defect) => Exit.die(defect))
-  if (isLater(call)) return attempt(() => call.begin(ended), (defect) => (ended(Exit.die(defect)), () => undefined))
-  const fiber = Runtime.runFork(runtime, call)
-  fiber.addObserver(ended)
-  return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  return attempt(() => followCall(runtime, call, ended), (defect) => (ended(Exit.die(defect)), () => undefined))
 }
 
 /** Starts the link in the caller's scope. */

@@ -20,7 +20,7 @@
 import { utf8 } from "../bytes/concat.ts"
 import { runningSha256 } from "../crypto/running-hash.ts"
 import { digest53, state } from "../crypto/word-hash.ts"
-import type { LinkFaultEvent } from "./faulty-link.ts"
+import type { LinkFaultEvent } from "./link-fate.ts"
 
 /** One message on its way, as the tap sees it. */
 export interface Crossing {

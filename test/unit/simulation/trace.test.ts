@@ -7,7 +7,7 @@
 import { Data } from "effect"
 import { describe, expect, it } from "vitest"
 import { digest53 } from "../../../src/crypto/word-hash.ts"
-import type { LinkFaultEvent } from "../../../src/simulation/faulty-link.ts"
+import type { LinkFaultEvent } from "../../../src/simulation/link-fate.ts"
 import { type LinkEvent, linkEventsOf } from "../../../src/simulation/link-event.ts"
 import { type Crossing, Trace } from "../../../src/simulation/trace.ts"
 
