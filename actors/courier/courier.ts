@@ -9,12 +9,13 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Option } from "effect"
+import { Clock, Effect, Either, Exit, Option } from "effect"
 import { zeroed } from "../../src/bytes/allocate.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { callNow, mapped } from "../../src/actor/actor.ts"
 import { Mount } from "../../src/actor/mount.ts"
+import { thenNow } from "../../src/actor/prompt.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
 import type { Document } from "../../src/pki/document.ts"
@@ -78,11 +79,12 @@ const answerEnvelope = (config: CourierConfig, cache: DedupCache, offer: Offer, 
   return replyFrom(hash, known, envelope.replyIndex)
 }
 
-const answerQuery = (config: CourierConfig, { cache }: Memory, copies: Copies, offer: Offer, query: CourierQuery): Effect.Effect<CourierQueryReply> =>
+const answerQuery = (
+  config: CourierConfig, { cache }: Memory, copies: Copies, offer: Offer, query: CourierQuery, nowMs: number
+): Effect.Effect<CourierQueryReply> =>
   query._tag === "CopyCommand"
     ? Effect.map(copies.answer(query.copyCommand), (copyCommandReply) => ({ _tag: "CopyCommandReply", copyCommandReply }))
-    : Effect.map(Clock.currentTimeMillis, (nowMs) =>
-      ({ _tag: "EnvelopeReply", envelopeReply: answerEnvelope(config, cache, offer, query.envelope, nowMs) }))
+    : Exit.succeed({ _tag: "EnvelopeReply", envelopeReply: answerEnvelope(config, cache, offer, query.envelope, nowMs) })
 
 const UNREADABLE: CourierQueryReply = { _tag: "EnvelopeReply", envelopeReply: ack(NOBODY, 0, COURIER_ERROR.invalidEnvelope) }
 
@@ -171,8 +173,9 @@ export const courier = (config: CourierConfig) => (ready: Effect.Effect<void>) =
       Query: ({ query }) => {
         const decoded = decodeCourierQueryTop(query)
         if (Either.isLeft(decoded)) drops.count("command-unreadable")
-        const answer = Either.isLeft(decoded) ? Effect.succeed(UNREADABLE) : answerQuery(config, memory, copies, offer, decoded.right)
-        return Effect.map(answer, (reply) => ({ reply: filled(encodeCourierQueryReply(reply), config.geometry.userPayloadBytes) }))
+        const nowMs = clock.unsafeCurrentTimeMillis()
+        const answer = Either.isLeft(decoded) ? Exit.succeed(UNREADABLE) : answerQuery(config, memory, copies, offer, decoded.right, nowMs)
+        return thenNow(answer, (reply) => Exit.succeed({ reply: filled(encodeCourierQueryReply(reply), config.geometry.userPayloadBytes) }))
       }
     }))
     yield* ready

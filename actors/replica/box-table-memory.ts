@@ -2,11 +2,12 @@
  * A replica's store in memory, for networks in one process and for tests.
  *
  * Contract: as `BoxTable`; bounded by a number of boxes, full beyond it. Outlives the actor that uses it, so a restarted replica finds its boxes.
+ * What `get`, `put` and `settle` give has ended already.
  * Source: pigeonhole.md §5.6 (store); departures: none.
  *
  * @module
  */
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import type { BoxId } from "../../src/bacap/box-id.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
@@ -93,13 +94,19 @@ class MemoryBoxes {
 export const makeMemoryBoxTable = (boxLimit: number): BoxTable => {
   const boxes = new MemoryBoxes()
   return {
-    get: (boxId, replicaEpochs) => Effect.sync(() => boxes.get(boxId, replicaEpochs)),
-    put: (replicaEpoch, box, owedTo = []) => Effect.sync(() => boxes.put(replicaEpoch, box, owedTo)),
+    get: (boxId, replicaEpochs) => Exit.succeed(boxes.get(boxId, replicaEpochs)),
+    put: (replicaEpoch, box, owedTo = []) => {
+      boxes.put(replicaEpoch, box, owedTo)
+      return Exit.void
+    },
     scan: (after, limit) => Effect.sync(() => boxes.scan(after, limit)),
     owed: (replicaId, after, limit) => Effect.sync(() => boxes.owed(replicaId, after, limit)),
-    settle: (replicaId, settled) => Effect.sync(() => { for (const { box, replicaEpoch } of settled) boxes.settle(replicaId, replicaEpoch, box) }),
+    settle: (replicaId, settled) => {
+      for (const { box, replicaEpoch } of settled) boxes.settle(replicaId, replicaEpoch, box)
+      return Exit.void
+    },
     dropBefore: (replicaEpoch) => Effect.sync(() => boxes.dropBefore(replicaEpoch)),
-    isFull: Effect.sync(() => boxes.size >= boxLimit),
+    isFull: () => boxes.size >= boxLimit,
     boxCount: Effect.sync(() => boxes.size),
     note: Effect.sync(() => boxes.note?.slice()),
     putNote: (note) => Effect.sync(() => { boxes.note = note.slice() })

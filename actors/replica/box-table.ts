@@ -49,7 +49,7 @@ export interface BoxTable {
   /** Drops every box of epochs before `replicaEpoch`, with what it owes, and gives their room back. */
   readonly dropBefore: (replicaEpoch: number) => Effect.Effect<void, BoxTableFailed>
   /** True when nothing but tombstones and identical retries may be stored. */
-  readonly isFull: Effect.Effect<boolean>
+  readonly isFull: () => boolean
   /** Boxes and tombstones of all epochs; may read the whole table. */
   readonly boxCount: Effect.Effect<number, BoxTableFailed>
   /** What the table's owner last noted, durable as a box is. */

@@ -9,7 +9,9 @@
  *
  * @module
  */
-import { Deferred, Effect, FiberId } from "effect"
+import { type Effect, Exit } from "effect"
+import { later } from "../../src/actor/actor.ts"
+import type { Timer } from "../../src/actor/timer.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { EnvelopeHash } from "../../src/pigeonhole/envelope.ts"
@@ -25,6 +27,7 @@ export interface CopyExchangeConfig {
   readonly linkCommandBytes: number
   /** How long a fellow's answer is waited for. */
   readonly timeoutMs: number
+  readonly timer: Timer
   readonly offer: (replicaId: number, frame: Uint8Array, once: true) => boolean
 }
 
@@ -32,7 +35,7 @@ export interface CopyExchangeConfig {
 export const copyHash = (crypto: CryptoBackend, { boxId, payload, signature }: StoredBox): EnvelopeHash =>
   EnvelopeHash.unsafe(crypto.blake2b256(boxId, signature, payload))
 
-type Answer = Deferred.Deferred<ReplicaErrorCode | undefined>
+type Answer = (code: ReplicaErrorCode | undefined) => void
 
 export class CopyExchange {
   readonly #config: CopyExchangeConfig
@@ -50,33 +53,39 @@ export class CopyExchange {
   }
 
   ask(replicaId: number, box: StoredBox): Effect.Effect<ReplicaErrorCode | undefined> {
-    const { crypto, linkCommandBytes, offer, timeoutMs } = this.#config
-    return Effect.suspend(() => {
-      if (this.outstanding(replicaId) >= COPIES_LIMIT) return Effect.succeed(undefined)
-      const answer: Answer = Deferred.unsafeMake(FiberId.none)
+    const { crypto, linkCommandBytes, offer, timeoutMs, timer } = this.#config
+    return later((done) => {
+      if (this.outstanding(replicaId) >= COPIES_LIMIT) {
+        done(Exit.succeed(undefined))
+        return () => undefined
+      }
+      let stopWaiting = (): void => undefined
+      const leave = (): void => {
+        stopWaiting()
+        this.#leave(replicaId, id, answer)
+      }
+      const answer: Answer = (code) => {
+        leave()
+        done(Exit.succeed(code))
+      }
       const id = toHex(copyHash(crypto, box))
       this.#enter(replicaId, id, answer)
       const { boxId, payload, signature } = box
       const frame = encodeLinkCommand({ _tag: "ReplicaWrite", boxId, payload, signature }, linkCommandBytes)
-      const answered = offer(replicaId, frame, true)
-        ? Deferred.await(answer).pipe(Effect.timeoutTo({ duration: timeoutMs, onSuccess: (code) => code, onTimeout: () => undefined }))
-        : Effect.succeed(undefined)
-      return Effect.ensuring(answered, Effect.sync(() => this.#leave(replicaId, id, answer)))
+      if (offer(replicaId, frame, true)) stopWaiting = timer(() => answer(undefined), timeoutMs)
+      else answer(undefined)
+      return leave
     })
   }
 
   /** Hands a fellow's code to whoever waits for it; unknown ones are dropped. */
-  answered(replicaId: number, hash: Uint8Array, errorCode: ReplicaErrorCode): Effect.Effect<void> {
-    return Effect.suspend(() => this.#tell([...this.#waiting.get(replicaId)?.get(toHex(hash)) ?? []], errorCode))
+  answered(replicaId: number, hash: Uint8Array, errorCode: ReplicaErrorCode): void {
+    for (const answer of [...this.#waiting.get(replicaId)?.get(toHex(hash)) ?? []]) answer(errorCode)
   }
 
   /** Ends all copies to a fellow whose link has died. */
-  lost(replicaId: number): Effect.Effect<void> {
-    return Effect.suspend(() => this.#tell([...this.#waiting.get(replicaId)?.values() ?? []].flatMap((answers) => [...answers]), undefined))
-  }
-
-  #tell(answers: ReadonlyArray<Answer>, code: ReplicaErrorCode | undefined): Effect.Effect<void> {
-    return Effect.forEach(answers, (answer) => Deferred.succeed(answer, code), { discard: true })
+  lost(replicaId: number): void {
+    for (const answer of [...this.#waiting.get(replicaId)?.values() ?? []].flatMap((answers) => [...answers])) answer(undefined)
   }
 
   #enter(replicaId: number, id: string, answer: Answer): void {
@@ -89,8 +98,8 @@ export class CopyExchange {
   #leave(replicaId: number, id: string, answer: Answer): void {
     const fellow = this.#waiting.get(replicaId)
     const answers = fellow?.get(id)
-    answers?.delete(answer)
-    if (answers?.size === 0) fellow?.delete(id)
+    if (answers?.delete(answer) !== true) return
+    if (answers.size === 0) fellow?.delete(id)
     this.#counts.set(replicaId, this.outstanding(replicaId) - 1)
   }
 }

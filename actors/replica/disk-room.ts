@@ -26,7 +26,7 @@ export interface DiskRoomOptions {
 }
 
 export interface DiskRoom {
-  readonly isFull: Effect.Effect<boolean>
+  readonly isFull: () => boolean
   /** Counts bytes that went to the disk. */
   readonly wrote: (byteCount: number) => void
   /** Samples now, after something that gave room back. */
@@ -67,10 +67,10 @@ export const makeDiskRoom = ({ probe, quotaBytes, reserveBytes, sampleEveryMs }:
     yield* sample
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(sampleEveryMs), sample)))
     return {
-      isFull: Effect.sync(() => {
+      isFull: () => {
         const since = writtenBytes - writtenAtSample
         return sampled.databaseBytes + since >= quotaBytes || sampled.freeBytes - since < reserveBytes
-      }),
+      },
       wrote: (byteCount) => { writtenBytes += byteCount },
       sample
     }

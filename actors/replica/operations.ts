@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Random } from "effect"
+import { Effect, Either, Exit, Random } from "effect"
+import { allNow, hasSucceeded, thenNow } from "../../src/actor/prompt.ts"
 import { BOX_ID_BYTES, BoxId } from "../../src/bacap/box-id.ts"
 import { SIGNATURE_BYTES } from "../../src/bacap/box.ts"
 import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
@@ -69,30 +70,37 @@ const proxied = (config: OperationsConfig, document: Document, shards: ReadonlyA
     return failed(message, missing.length > 0 ? REPLICA_ERROR.boxNotFound : REPLICA_ERROR.replicationFailed)
   })
 
-/** Carries out one message. @param paddedInner the message as it came, for passing on */
+const readLocally = (config: OperationsConfig, message: ReplicaInnerMessage, replicaEpoch: number): Effect.Effect<ReplicaReplyInnerMessage> => {
+  const found = config.store.find(message.boxId, replicaEpoch)
+  return hasSucceeded(found)
+    ? Exit.succeed(readReply(found.value))
+    : Effect.match(found, { onFailure: () => failed(message, REPLICA_ERROR.databaseFailure), onSuccess: readReply })
+}
+
+/**
+ * Carries out one message, at once where store and fellows allow it.
+ * @param paddedInner the message as it came, for passing on
+ * @param nowMs Unix milliseconds
+ */
 export const operate = (
   config: OperationsConfig,
   document: Document,
   message: ReplicaInnerMessage,
   paddedInner: Uint8Array,
-  fromReplica: boolean
-): Effect.Effect<ReplicaReplyInnerMessage> =>
-  Effect.gen(function*() {
-    const shards = shardsOf(config, document, message.boxId)
-    const isShard = shards.includes(config.replicaId)
-    const replicaEpoch = replicaEpochAt(config.params, yield* Clock.currentTimeMillis)
-    if (!isShard && !fromReplica) return yield* proxied(config, document, shards, message, paddedInner)
-    if (message._tag === "Read") {
-      const found = yield* Effect.either(config.store.find(message.boxId, replicaEpoch))
-      return Either.isRight(found) ? readReply(found.right) : failed(message, REPLICA_ERROR.databaseFailure)
-    }
-    if (!isShard) return failed(message, REPLICA_ERROR.replicationFailed)
-    const { boxId, payload, signature } = message
-    const box: StoredBox = { boxId, payload, signature }
-    const others = shards.filter((shard) => shard !== config.replicaId)
-    const errorCode = yield* config.store.write(box, replicaEpoch, others)
-    if (errorCode === REPLICA_ERROR.success) {
-      yield* Effect.forEach(others, (other) => config.replication.send(other, box, replicaEpoch), { discard: true })
-    }
-    return { _tag: "WriteReply", errorCode } as const
+  fromReplica: boolean,
+  nowMs: number
+): Effect.Effect<ReplicaReplyInnerMessage> => {
+  const shards = shardsOf(config, document, message.boxId)
+  const isShard = shards.includes(config.replicaId)
+  const replicaEpoch = replicaEpochAt(config.params, nowMs)
+  if (!isShard && !fromReplica) return proxied(config, document, shards, message, paddedInner)
+  if (message._tag === "Read") return readLocally(config, message, replicaEpoch)
+  if (!isShard) return Exit.succeed(failed(message, REPLICA_ERROR.replicationFailed))
+  const { boxId, payload, signature } = message
+  const box: StoredBox = { boxId, payload, signature }
+  const others = shards.filter((shard) => shard !== config.replicaId)
+  return thenNow(config.store.write(box, replicaEpoch, others), (errorCode) => {
+    const copies = errorCode === REPLICA_ERROR.success ? others.map((other) => config.replication.send(other, box, replicaEpoch)) : []
+    return thenNow(allNow(copies), () => Exit.succeed({ _tag: "WriteReply", errorCode } as const))
   })
+}

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Deferred, Effect, Either } from "effect"
+import { Deferred, Effect, Either, Exit } from "effect"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
@@ -78,14 +78,15 @@ export class Proxy {
   }
 
   /** Hands an answer to whoever waits for it; unknown ones are dropped. */
-  answered(hash: Uint8Array, reply: Uint8Array): Effect.Effect<void> {
+  answered(hash: Uint8Array, reply: Uint8Array): void {
     const waiting = this.#outstanding.get(toHex(hash))
-    return waiting === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(waiting.answer, reply))
+    if (waiting !== undefined) Deferred.unsafeDone(waiting.answer, Exit.succeed(reply))
   }
 
   /** Ends all questions to a fellow whose link has died. */
-  lost(replicaId: number): Effect.Effect<void> {
-    return Effect.suspend(() => Effect.forEach([...this.#outstanding.values()].filter((waiting) => waiting.replicaId === replicaId), ({ answer }) =>
-      Deferred.succeed(answer, undefined), { discard: true }))
+  lost(replicaId: number): void {
+    for (const waiting of [...this.#outstanding.values()]) {
+      if (waiting.replicaId === replicaId) Deferred.unsafeDone(waiting.answer, Exit.succeed(undefined))
+    }
   }
 }

@@ -8,12 +8,13 @@
  *
  * @module
  */
-import { Clock, Effect, Either, Exit, FiberSet, Option } from "effect"
+import { Cause, Clock, Effect, Either, Exit, FiberSet, Option } from "effect"
 import { callerOf, callNow, later, mapped } from "../../src/actor/actor.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
+import { attempted, hasEnded, thenNow } from "../../src/actor/prompt.ts"
 import { makeTimer } from "../../src/actor/timer.ts"
 import { EntropySource, promptUniform, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
@@ -22,6 +23,7 @@ import { decodeLinkFrame, makeReplicaLinks } from "../../src/node/replica-links.
 import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
 import { signDescriptor } from "../../src/pki/descriptor.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
+import type { Document } from "../../src/pki/document.ts"
 import { PkiView } from "../../src/pki/pki-view.ts"
 import { publishDescriptors } from "../../src/pki/publish.ts"
 import { EnvelopeHash, envelopeHash } from "../../src/pigeonhole/envelope.ts"
@@ -92,25 +94,32 @@ const sealAnswer = (
     Either.flatMap((padded) => sealReply(config.crypto, nike, opened.key.privateKey, message.senderPublicKey, padded, entropy))
   )
 
+/** What the work of a command needs of the actor. */
+interface Around {
+  readonly operations: OperationsConfig
+  readonly entropy: Entropy
+  readonly document: () => Document | undefined
+  readonly nowMs: () => number
+}
+
 /** From an envelope to the frame that answers it. */
-const answerMessage = (config: ReplicaConfig, operations: OperationsConfig, message: ReplicaMessage, fromReplica: boolean) =>
-  Effect.gen(function*() {
-    const pki = yield* PkiView
-    const entropy = yield* EntropySource
-    const nike = nikeX25519(config.crypto)
-    const hash = envelopeHash(config.crypto, message.senderPublicKey, message.ciphertext)
-    const early = (errorCode: ReplicaErrorCode) => replyFrame(config, hash, errorCode, new Uint8Array(0))
-    const opened = openMessage(config, nike, message, yield* Clock.currentTimeMillis)
-    if (opened === undefined) return early(REPLICA_ERROR.invalidEpoch)
-    const inner = Either.flatMap(unpad(opened.paddedInner), decodeReplicaInnerMessage)
-    if (Either.isLeft(inner)) return early(REPLICA_ERROR.invalidPayload)
-    const document = yield* Effect.option(pki.current)
-    if (Option.isNone(document)) return early(REPLICA_ERROR.invalidEpoch)
-    const answer = yield* operate(operations, document.value, inner.right, opened.paddedInner, fromReplica)
-    const sealed = sealAnswer(config, nike, entropy, message, opened, answer)
+const answerMessage = (config: ReplicaConfig, around: Around, message: ReplicaMessage, fromReplica: boolean): Effect.Effect<Uint8Array> => {
+  const nike = nikeX25519(config.crypto)
+  const hash = envelopeHash(config.crypto, message.senderPublicKey, message.ciphertext)
+  const early = (errorCode: ReplicaErrorCode) => replyFrame(config, hash, errorCode, new Uint8Array(0))
+  const nowMs = around.nowMs()
+  const opened = openMessage(config, nike, message, nowMs)
+  if (opened === undefined) return Exit.succeed(early(REPLICA_ERROR.invalidEpoch))
+  const inner = Either.flatMap(unpad(opened.paddedInner), decodeReplicaInnerMessage)
+  if (Either.isLeft(inner)) return Exit.succeed(early(REPLICA_ERROR.invalidPayload))
+  const document = around.document()
+  if (document === undefined) return Exit.succeed(early(REPLICA_ERROR.invalidEpoch))
+  return thenNow(operate(around.operations, document, inner.right, opened.paddedInner, fromReplica, nowMs), (answer) => {
+    const sealed = sealAnswer(config, nike, around.entropy, message, opened, answer)
     const code = outerCode(config.outerErrorCode ?? "masked", opened.consented, answer.errorCode)
-    return Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError)
+    return Exit.succeed(Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError))
   })
+}
 
 /** A command that is work. */
 type Work = Extract<LinkCommand, { readonly _tag: "ReplicaMessage" | "ReplicaWrite" }>
@@ -121,15 +130,14 @@ const workIn = (config: ReplicaConfig, frame: Uint8Array, fromReplica: boolean):
   return command?._tag === "ReplicaMessage" || (command?._tag === "ReplicaWrite" && fromReplica) ? command : undefined
 }
 
-/** The frame that answers a command. */
-const answerCommand = (config: ReplicaConfig, operations: OperationsConfig, command: Work, fromReplica: boolean) =>
-  Effect.gen(function*() {
-    if (command._tag === "ReplicaMessage") return yield* answerMessage(config, operations, command, fromReplica)
-    const { boxId, payload, signature } = command
-    const box = { boxId, payload, signature }
-    const errorCode = yield* operations.store.write(box, replicaEpochAt(config.params, yield* Clock.currentTimeMillis))
-    return replyFrame(config, copyHash(config.crypto, box), errorCode, new Uint8Array(0))
-  })
+/** The frame that answers a command; it may have ended, and may throw. */
+const answerCommand = (config: ReplicaConfig, around: Around, command: Work, fromReplica: boolean): Effect.Effect<Uint8Array> => {
+  if (command._tag === "ReplicaMessage") return answerMessage(config, around, command, fromReplica)
+  const { boxId, payload, signature } = command
+  const box = { boxId, payload, signature }
+  return thenNow(around.operations.store.write(box, replicaEpochAt(config.params, around.nowMs())), (errorCode) =>
+    Exit.succeed(replyFrame(config, copyHash(config.crypto, box), errorCode, new Uint8Array(0))))
+}
 
 /** Rotates envelope keys. @returns the instant that was rotated to, Unix milliseconds */
 const rotateKeys = (config: ReplicaConfig): Effect.Effect<number> =>
@@ -169,7 +177,9 @@ const makeFellows = (config: ReplicaConfig) =>
     const offer = (replicaId: number, frame: Uint8Array, once: true): boolean => links.offer(replicaId, frame, once)
     const timeoutMs = Math.min(PROXY_LIMIT_MS, PROXY_GAPS * gapMs)
     const proxy: Proxy = new Proxy({ ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer })
-    const copies = new CopyExchange({ ...config, linkCommandBytes: config.pigeonhole.linkCommandBytes, timeoutMs: COPY_GAPS * gapMs, offer })
+    const copies = new CopyExchange({
+      ...config, linkCommandBytes: config.pigeonhole.linkCommandBytes, timeoutMs: COPY_GAPS * gapMs, offer, timer: yield* makeTimer
+    })
     const links = yield* makeReplicaLinks({
       ...config,
       name,
@@ -182,10 +192,15 @@ const makeFellows = (config: ReplicaConfig) =>
           mapped(callNow(client.ReplicaCommand, { frame }), (reply) => reply.frame)),
       onReply: (replicaId, frame) => {
         const command = decodeLinkFrame(frame, config.pigeonhole)
-        return command?._tag !== "ReplicaMessageReply" ? undefined : Effect.zipRight(
-          proxy.answered(command.envelopeHash, command.reply), copies.answered(replicaId, command.envelopeHash, command.errorCode))
+        if (command?._tag !== "ReplicaMessageReply") return undefined
+        proxy.answered(command.envelopeHash, command.reply)
+        copies.answered(replicaId, command.envelopeHash, command.errorCode)
+        return undefined
       },
-      onFailed: (replicaId) => Effect.zipRight(proxy.lost(replicaId), copies.lost(replicaId))
+      onFailed: (replicaId) => Effect.sync(() => {
+        proxy.lost(replicaId)
+        copies.lost(replicaId)
+      })
     })
     const replication = yield* makeReplication({ exchange: copies, table: config.table, gapMs })
     return { proxy, replication }
@@ -196,14 +211,14 @@ const countedTable = (table: BoxTable) => {
   const operations = { read: 0, write: 0 }
   const counted: BoxTable = {
     ...table,
-    get: (boxId, replicaEpochs) => Effect.suspend(() => {
+    get: (boxId, replicaEpochs) => {
       operations.read += 1
       return table.get(boxId, replicaEpochs)
-    }),
-    put: (...given) => Effect.suspend(() => {
+    },
+    put: (...given) => {
       operations.write += 1
       return table.put(...given)
-    })
+    }
   }
   return Effect.as(showMetric("replica_operations_total", () => operations), counted)
 }
@@ -220,17 +235,24 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     yield* showMetric("dropped_packets_total", () => drops.readings())
     yield* showMetric("queued", () => ({ work: inWork }))
     const pki = yield* PkiView
+    const clock = yield* Effect.clock
+    const around: Around = {
+      operations, entropy: yield* EntropySource, document: () => pki.held(), nowMs: () => clock.unsafeCurrentTimeMillis()
+    }
     const fork = yield* FiberSet.makeRuntime<never>()
     const work = (peer: string, command: Work, fromReplica: boolean): void => {
       if (inWork >= IN_WORK_LIMIT) return drops.count("service-queue-full")
       inWork += 1
-      fork(answerCommand(config, operations, command, fromReplica).pipe(
-        Effect.map((reply) => slots.push(peer, reply)),
-        Effect.tapErrorCause(() => Effect.sync(() => drops.count("internal-error"))),
-        Effect.catchAllCause((cause) => reportCrash("replica dropped a command", cause, { actor: config.identity.name })),
-        Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
-        Effect.provideService(PkiView, pki)
-      ))
+      const ended = (exit: Exit.Exit<Uint8Array>): void => {
+        inWork -= 1
+        if (Exit.isSuccess(exit)) return slots.push(peer, exit.value)
+        if (Cause.isInterruptedOnly(exit.cause)) return
+        drops.count("internal-error")
+        fork(reportCrash("replica dropped a command", exit.cause, { actor: config.identity.name }))
+      }
+      const answered = attempted(() => answerCommand(config, around, command, fromReplica))
+      if (hasEnded(answered)) ended(answered)
+      else fork(answered).addObserver(ended)
     }
     const uniform = yield* promptUniform
     const timer = yield* makeTimer

@@ -10,7 +10,9 @@
  *
  * @module
  */
-import { Effect, Option, Queue, Random, type Scope } from "effect"
+import { Effect, Exit, Option, Queue, Random, Runtime, type Scope } from "effect"
+import { followCall } from "../../src/actor/actor.ts"
+import { thenNow } from "../../src/actor/prompt.ts"
 import { REPLICA_ERROR, replicaErrorClass, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
 import type { BoxPlace, BoxTable, BoxTableFailed } from "./box-table.ts"
@@ -70,27 +72,32 @@ export const pauseBeforeRetry = (gapMs: number, failures: number): Effect.Effect
 
 class Copies implements Replication {
   readonly #config: ReplicationConfig
-  readonly #scope: Scope.Scope
+  readonly #runtime: Runtime.Runtime<never>
+  /** Tries that are not over: each calls itself off. */
+  readonly #tries = new Set<() => void>()
   readonly #fellows = new Map<number, Fellow>()
   readonly #fresh = new Map<number, number>()
   #refused = 0
 
-  constructor(config: ReplicationConfig, scope: Scope.Scope) {
+  constructor(config: ReplicationConfig, runtime: Runtime.Runtime<never>) {
     this.#config = config
-    this.#scope = scope
+    this.#runtime = runtime
   }
+
+  /** Calls off what is under way. */
+  readonly close = Effect.sync(() => {
+    for (const callOff of this.#tries) callOff()
+    this.#tries.clear()
+  })
 
   refusedCount = (): number => this.#refused
 
   send = (replicaId: number, box: StoredBox, owedSince?: number): Effect.Effect<void> =>
-    Effect.flatMap(this.#fellow(replicaId), (fellow) => {
+    thenNow(this.#fellow(replicaId), (fellow) => {
       const fresh = this.#fresh.get(replicaId) ?? 0
-      if (fresh >= FRESH_LIMIT || (fellow.isBehind && owedSince !== undefined)) return owedSince === undefined ? Effect.void : this.#wait(fellow)
-      this.#fresh.set(replicaId, fresh + 1)
-      return this.#tryOnce(replicaId, fellow, box, owedSince).pipe(
-        Effect.ensuring(Effect.sync(() => this.#fresh.set(replicaId, (this.#fresh.get(replicaId) ?? 1) - 1))),
-        Effect.forkIn(this.#scope)
-      )
+      if (fresh < FRESH_LIMIT && !(fellow.isBehind && owedSince !== undefined)) this.#tryOnce(replicaId, fellow, box, owedSince)
+      else if (owedSince !== undefined) this.#wait(fellow)
+      return Exit.void
     })
 
   deliver = (replicaId: number, box: StoredBox): Effect.Effect<void> =>
@@ -124,23 +131,45 @@ class Copies implements Replication {
     })
   }
 
-  #tryOnce(replicaId: number, fellow: Fellow, box: StoredBox, owedSince: number | undefined): Effect.Effect<void> {
-    return Effect.flatMap(this.#ask(replicaId, box), (outcome) => {
-      if (owedSince === undefined) return Effect.void
-      if (outcome === "unanswered") return this.#wait(fellow)
-      return Effect.catchAll(this.#config.table.settle(replicaId, [{ replicaEpoch: owedSince, box }]), () => this.#wait(fellow))
+  #tryOnce(replicaId: number, fellow: Fellow, box: StoredBox, owedSince: number | undefined): void {
+    this.#fresh.set(replicaId, (this.#fresh.get(replicaId) ?? 0) + 1)
+    let stop = (): void => undefined
+    const callOff = (): void => stop()
+    /** One step of the try: its end begins the next, or ends the try. */
+    const step = <A, E>(effect: Effect.Effect<A, E>, next: (exit: Exit.Exit<A, E>) => void): void => {
+      let isOver = false
+      const callOffStep = followCall(this.#runtime, effect, (exit) => {
+        isOver = true
+        if (this.#tries.has(callOff)) next(exit)
+      })
+      if (!isOver) stop = callOffStep
+    }
+    const end = (isSettled: boolean): void => {
+      this.#tries.delete(callOff)
+      this.#fresh.set(replicaId, (this.#fresh.get(replicaId) ?? 1) - 1)
+      if (!isSettled && owedSince !== undefined) this.#wait(fellow)
+    }
+    this.#tries.add(callOff)
+    step(this.#config.exchange.ask(replicaId, box), (exit) => {
+      const outcome = Exit.isSuccess(exit) ? this.#outcomeOf(exit.value) : "unanswered"
+      if (outcome === "unanswered" || owedSince === undefined) return end(false)
+      step(this.#config.table.settle(replicaId, [{ replicaEpoch: owedSince, box }]), (settled) => end(Exit.isSuccess(settled)))
     })
   }
 
   #ask(replicaId: number, box: StoredBox): Effect.Effect<Outcome> {
-    return Effect.tap(Effect.map(this.#config.exchange.ask(replicaId, box), outcomeOf), (outcome) => Effect.sync(() => {
-      if (outcome === "refused") this.#refused += 1
-    }))
+    return Effect.map(this.#config.exchange.ask(replicaId, box), (code) => this.#outcomeOf(code))
+  }
+
+  #outcomeOf(code: ReplicaErrorCode | undefined): Outcome {
+    const outcome = outcomeOf(code)
+    if (outcome === "refused") this.#refused += 1
+    return outcome
   }
 
   #fellow(replicaId: number): Effect.Effect<Fellow> {
     const known = this.#fellows.get(replicaId)
-    if (known !== undefined) return Effect.succeed(known)
+    if (known !== undefined) return Exit.succeed(known)
     return Effect.map(Queue.dropping<void>(1), (wake) => {
       const fellow = this.#fellows.get(replicaId) ?? { isBehind: false, wake }
       this.#fellows.set(replicaId, fellow)
@@ -148,11 +177,9 @@ class Copies implements Replication {
     })
   }
 
-  #wait(fellow: Fellow): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      fellow.isBehind = true
-      return Effect.asVoid(Queue.offer(fellow.wake, undefined))
-    })
+  #wait(fellow: Fellow): void {
+    fellow.isBehind = true
+    fellow.wake.unsafeOffer(undefined)
   }
 
   /** A table that fails is asked again, with the pauses of a fellow that does not answer. */
@@ -167,4 +194,8 @@ class Copies implements Replication {
 
 /** Copies end with the caller's scope. */
 export const makeReplication = (config: ReplicationConfig): Effect.Effect<Replication, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => new Copies(config, scope))
+  Effect.gen(function*() {
+    const copies = new Copies(config, yield* Effect.runtime<never>())
+    yield* Effect.addFinalizer(() => copies.close)
+    return copies
+  })

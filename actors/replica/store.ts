@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
+import { hasSucceeded, thenNow } from "../../src/actor/prompt.ts"
 import type { BoxId } from "../../src/bacap/box-id.ts"
 import { verifyBox } from "../../src/bacap/box.ts"
 import { constantTimeEqual } from "../../src/bytes/equal.ts"
@@ -46,9 +47,12 @@ export class Store {
   /** Checks and stores a box; an empty payload is a tombstone. @param owedTo  ids of the replicas that shall have what is stored now too */
   write(box: StoredBox, replicaEpoch: number, owedTo: ReadonlyArray<number> = []): Effect.Effect<ReplicaErrorCode> {
     const refusal = this.#refusal(box)
-    if (refusal !== undefined) return Effect.succeed(refusal)
-    const written = Effect.orElseSucceed(this.#writeChecked(box, replicaEpoch, owedTo), () => REPLICA_ERROR.databaseFailure)
-    return this.#locked(box.boxId, written)
+    if (refusal !== undefined) return Exit.succeed(refusal)
+    // a table that works at once lets nobody come between
+    const written = this.#locks.has(toHex(box.boxId)) ? undefined : this.#writeChecked(box, replicaEpoch, owedTo)
+    if (written !== undefined && hasSucceeded(written)) return Exit.succeed(written.value)
+    const again = Effect.suspend(() => this.#writeChecked(box, replicaEpoch, owedTo))
+    return this.#locked(box.boxId, Effect.orElseSucceed(again, () => REPLICA_ERROR.databaseFailure))
   }
 
   #refusal(box: StoredBox): ReplicaErrorCode | undefined {
@@ -59,16 +63,15 @@ export class Store {
   }
 
   #writeChecked(box: StoredBox, replicaEpoch: number, owedTo: ReadonlyArray<number>): Effect.Effect<ReplicaErrorCode, BoxTableFailed> {
-    return Effect.gen(this, function*() {
-      const held = yield* this.find(box.boxId, replicaEpoch)
+    const { table } = this.#config
+    return thenNow(this.find(box.boxId, replicaEpoch), (held): Effect.Effect<ReplicaErrorCode, BoxTableFailed> => {
       if (held !== undefined) {
         const bothTombstones = held.payload.length === 0 && box.payload.length === 0
-        if (bothTombstones || sameBox(held, box)) return REPLICA_ERROR.success
-        if (held.payload.length === 0 || box.payload.length > 0) return REPLICA_ERROR.boxAlreadyExists
+        if (bothTombstones || sameBox(held, box)) return Exit.succeed(REPLICA_ERROR.success)
+        if (held.payload.length === 0 || box.payload.length > 0) return Exit.succeed(REPLICA_ERROR.boxAlreadyExists)
       }
-      if (box.payload.length > 0 && (yield* this.#config.table.isFull)) return REPLICA_ERROR.storageFull
-      yield* this.#config.table.put(replicaEpoch, box, owedTo)
-      return REPLICA_ERROR.success
+      if (box.payload.length > 0 && table.isFull()) return Exit.succeed(REPLICA_ERROR.storageFull)
+      return thenNow(table.put(replicaEpoch, box, owedTo), () => Exit.succeed(REPLICA_ERROR.success))
     })
   }
 

@@ -7,9 +7,11 @@
  *
  * @module
  */
-import { Effect, Either, Stream } from "effect"
+import { Effect, Either, Exit, Stream } from "effect"
+import { callNow, followCall } from "../../src/actor/actor.ts"
 import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
+import { thenNow } from "../../src/actor/prompt.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
@@ -76,21 +78,27 @@ type Endpoint = (request: Request) => Rest
 const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
   Effect.gen(function*() {
     const mount = yield* Mount
-    const scope = yield* Effect.scope
+    const runtime = yield* Effect.runtime<never>()
     const courier = yield* mount.connect(config.identity.name, name, Courier)
-    let inWork = 0
-    return ({ surb, userPayload }: Request): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (inWork >= IN_WORK_LIMIT) return Effect.sync(() => node.drops.count("service-queue-full"))
-        inWork += 1
-        return courier.Query({ query: userPayload }).pipe(
-          Effect.flatMap(({ reply }) => replyWith(config, node, surb, reply) ?? Effect.void),
-          Effect.catchAllCause(() => Effect.sync(() => node.drops.count("service-failed"))),
-          Effect.ensuring(Effect.sync(() => { inWork -= 1 })),
-          Effect.forkIn(scope),
-          Effect.asVoid
-        )
+    const inWork = new Set<() => void>()
+    yield* Effect.addFinalizer(() => Effect.sync(() => {
+      for (const callOff of inWork) callOff()
+      inWork.clear()
+    }))
+    return ({ surb, userPayload }: Request): Rest => {
+      if (inWork.size >= IN_WORK_LIMIT) {
+        node.drops.count("service-queue-full")
+        return undefined
+      }
+      let stop = (): void => undefined
+      const callOff = (): void => stop()
+      inWork.add(callOff)
+      const answer = thenNow(callNow(courier.Query, { query: userPayload }), ({ reply }) => replyWith(config, node, surb, reply) ?? Exit.void)
+      stop = followCall(runtime, answer, (exit) => {
+        if (inWork.delete(callOff) && Exit.isFailure(exit)) node.drops.count("service-failed")
       })
+      return undefined
+    }
   })
 
 export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<void>) =>

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { Effect } from "effect"
+import { Exit } from "effect"
+import { thenNow } from "../../src/actor/prompt.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { BoxTable } from "../replica/box-table.ts"
 
@@ -26,10 +27,12 @@ export interface StorageEvent {
 /** The table `table` of `replica`, with somebody who watches. */
 export const observedTable = (table: BoxTable, replica: string, nowMs: () => number, observe: (event: StorageEvent) => void): BoxTable => ({
   ...table,
-  get: (boxId, replicaEpochs) => Effect.tap(table.get(boxId, replicaEpochs), (box) => Effect.sync(() => {
+  get: (boxId, replicaEpochs) => thenNow(table.get(boxId, replicaEpochs), (box) => {
     observe({ instantMs: nowMs(), replica, operation: "read", boxId: toHex(boxId), found: box !== undefined })
-  })),
-  put: (replicaEpoch, box, owedTo) => Effect.tap(table.put(replicaEpoch, box, owedTo), () => Effect.sync(() => {
+    return Exit.succeed(box)
+  }),
+  put: (replicaEpoch, box, owedTo) => thenNow(table.put(replicaEpoch, box, owedTo), () => {
     observe({ instantMs: nowMs(), replica, operation: "write", boxId: toHex(box.boxId), found: true })
-  }))
+    return Exit.void
+  })
 })

@@ -11,6 +11,7 @@
  */
 import { type Rpc as RpcModule, type RpcGroup as RpcGroupModule, RpcSchema } from "@effect/rpc"
 import { Context, Effect, Exit, FiberId, Runtime, Schema, type Stream } from "effect"
+import { hasEnded } from "./prompt.ts"
 
 export { Rpc, RpcGroup } from "@effect/rpc"
 
@@ -88,8 +89,8 @@ export const isLater = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Late
  * @returns calls it off
  */
 export const followCall = <A, E>(runtime: Runtime.Runtime<never>, call: Effect.Effect<A, E>, done: (exit: Exit.Exit<A, E>) => void): () => void => {
-  if (Exit.isExit(call)) {
-    done(call as Exit.Exit<A, E>)
+  if (hasEnded(call)) {
+    done(call)
     return () => undefined
   }
   if (isLater(call)) return call.begin(done)

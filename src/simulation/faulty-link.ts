@@ -4,7 +4,8 @@
  * Contract: that of mount.ts, and its errors only. A call whose request or reply is lost ends with `CallTimedOut` at the connection's limit; a one-way
  * call ends when it is on its way, whatever becomes of it; a stream whose request is lost ends as one whose link died does. Byte strings of a list (the
  * packets of a batch) meet their fates one by one. Damage flips one bit of a copy. Who is paused says and hears nothing until it goes on. Every direction
- * of every link draws from a source of its own, only while a fault is in force. Where nothing can happen a call costs what it costs below. A link that the schedule never touches is the one below, unwrapped.
+ * of every link draws from a source of its own, only while a fault is in force. Where nothing can happen a call costs what it costs
+ * below. A link that the schedule never touches is the one below, unwrapped.
  * Knows nothing of: what messages mean.
  * Source: issue 5, part 1; departures: a stream that was opened survives a partition and loses what would have crossed, since links between machines come
  * back by themselves.

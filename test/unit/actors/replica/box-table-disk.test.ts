@@ -158,31 +158,31 @@ describe("R7: room", () => {
     ["below the reserve", { databaseBytes: 0, freeBytes: 499 }, true],
     ["unknown, since the probe fails", { broken: true } as const, false]
   ])("%s", async (_, seen, full) => {
-    expect(await withTable((table) => table.isFull, { quotaBytes: 1_000, reserveBytes: 500, probe: probeOf(seen) })).toBe(full)
+    expect(await withTable((table) => Effect.sync(table.isFull), { quotaBytes: 1_000, reserveBytes: 500, probe: probeOf(seen) })).toBe(full)
   })
   it("is measured on the folder and its disk; bytes written since count at once", async () => {
     const full = await withTable((table) => Effect.gen(function*() {
-      const before = yield* table.isFull
+      const before = table.isFull()
       yield* table.put(5, writtenBox(1))
-      return [before, yield* table.isFull]
+      return [before, table.isFull()]
     }), { quotaBytes: 4_000 })
     expect(full).toEqual([false, true])
-    expect(await withTable((table) => table.isFull, { quotaBytes: 4_000 })).toBe(true)
-    expect(await withTable((table) => table.isFull, { reserveBytes: Number.MAX_SAFE_INTEGER })).toBe(true)
-    expect(await withTable((table) => table.isFull)).toBe(false)
+    expect(await withTable((table) => Effect.sync(table.isFull), { quotaBytes: 4_000 })).toBe(true)
+    expect(await withTable((table) => Effect.sync(table.isFull), { reserveBytes: Number.MAX_SAFE_INTEGER })).toBe(true)
+    expect(await withTable((table) => Effect.sync(table.isFull))).toBe(false)
   })
   it("comes back by itself: with the next sample, and when epochs are dropped", async () => {
     const seen = { databaseBytes: 2_000, freeBytes: 500 }
     await withTable((table) => Effect.gen(function*() {
-      expect(yield* table.isFull).toBe(true)
+      expect(table.isFull()).toBe(true)
       seen.databaseBytes = 10
-      yield* Effect.repeat(Effect.sleep(1), { until: () => Effect.map(table.isFull, (full) => !full) })
+      yield* Effect.repeat(Effect.sleep(1), { until: () => Effect.sync(() => !table.isFull()) })
     }), { quotaBytes: 1_000, reserveBytes: 500, sampleEveryMs: 5, probe: probeOf(seen) })
     await withTable((table) => Effect.gen(function*() {
       yield* Effect.forEach(Array.from({ length: 30 }, (_, id) => writtenBox(id)), (box) => table.put(5, box), { concurrency: "unbounded" })
-      expect(yield* table.isFull).toBe(true)
+      expect(table.isFull()).toBe(true)
       yield* table.dropBefore(6)
-      expect(yield* table.isFull).toBe(false)
+      expect(table.isFull()).toBe(false)
     }), { quotaBytes: 100_000 })
   })
 })

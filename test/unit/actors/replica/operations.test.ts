@@ -42,7 +42,11 @@ const read: ReplicaInnerMessage = { _tag: "Read", boxId: box.boxId }
 const write: ReplicaInnerMessage = { _tag: "Write", ...box }
 
 /** A table on a disk that answers nothing any more. */
-const brokenTable: BoxTable = { ...makeMemoryBoxTable(0), isFull: Effect.succeed(false), get: () => new BoxTableFailed({ operation: "get" }) }
+const brokenTable: BoxTable = { ...makeMemoryBoxTable(0), isFull: () => false, get: () => new BoxTableFailed({ operation: "get" }) }
+
+/** `operate` at the instant of the fiber that runs it. */
+const operateNow = (config: OperationsConfig, document: Document, message: ReplicaInnerMessage, inner: Uint8Array, fromReplica: boolean) =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => operate(config, document, message, inner, fromReplica, nowMs))
 
 /** Four replicas; `asked` and `copies` tell who asked whom and what was copied to whom. */
 const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlySet<number> = new Set()) => {
@@ -81,14 +85,14 @@ const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlyS
       const { ciphertext, dek, senderPublicKey } = command
       const inner = Either.getOrThrow(decapsulate(crypto, nike, privateKeys[id] as Uint8Array, senderPublicKey, dek, ciphertext))
       const message = Either.getOrThrow(Either.flatMap(unpad(inner), decodeReplicaInnerMessage))
-      const reply = yield* operate(configs[id] as OperationsConfig, document, message, inner, true)
+      const reply = yield* operateNow(configs[id] as OperationsConfig, document, message, inner, true)
       const sealed = sealReply(crypto, nike, privateKeys[id] as Uint8Array, senderPublicKey,
         Either.getOrThrow(padTo(encodeReplicaReplyInnerMessage(reply), pigeonhole.replyInnerPaddedBytes)), entropyOf(`answer ${id}`))
-      yield* asker.answered(envelopeHash(crypto, senderPublicKey, ciphertext), Either.getOrThrow(sealed))
+      asker.answered(envelopeHash(crypto, senderPublicKey, ciphertext), Either.getOrThrow(sealed))
     })
   const deliver = Effect.forever(Effect.zipRight(Effect.sleep(5), Effect.suspend(() => inbox.shift() ?? Effect.void)))
   const ask = (id: number, message: ReplicaInnerMessage, fromReplica = false) =>
-    Effect.raceFirst(operate(configs[id] as OperationsConfig, document, message, padded(message), fromReplica), deliver)
+    Effect.raceFirst(operateNow(configs[id] as OperationsConfig, document, message, padded(message), fromReplica), deliver)
   const storeOf = (id: number): Store => (configs[id] as OperationsConfig).store
   return { ask, asked, copies, storeOf, wire, document, configs }
 }
@@ -167,7 +171,7 @@ describe("another replica", () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const { ask, asked, configs, storeOf } = makeReplicas(new Set([first]))
       runVirtual(storeOf(second).write(box, 0))
-      const dying = Effect.zipRight(Effect.sleep(50), (configs[outsider] as OperationsConfig).proxy.lost(first))
+      const dying = Effect.zipRight(Effect.sleep(50), Effect.sync(() => (configs[outsider] as OperationsConfig).proxy.lost(first)))
       const [reply, tookMs] = runVirtual(Effect.gen(function*() {
         yield* Effect.fork(dying)
         return [yield* ask(outsider, read), yield* Clock.currentTimeMillis] as const
@@ -183,11 +187,11 @@ describe("another replica", () => {
     runVirtual(Effect.gen(function*() {
       yield* storeOf(outsider).write(here, 0)
       const config = configs[outsider] as OperationsConfig
-      yield* Effect.replicateEffect(Effect.fork(operate(config, document, read, padded(read), false)), 200)
+      yield* Effect.replicateEffect(Effect.fork(operateNow(config, document, read, padded(read), false)), 200)
       yield* Effect.sleep(10)
       expect(config.proxy.outstanding).toBe(200)
       const message: ReplicaInnerMessage = { _tag: "Read", boxId: here.boxId }
-      expect(yield* operate(config, document, message, padded(message), false)).toMatchObject({ errorCode: success })
+      expect(yield* operateNow(config, document, message, padded(message), false)).toMatchObject({ errorCode: success })
       expect(yield* Clock.currentTimeMillis).toBe(10)
     }))
   })
@@ -215,7 +219,7 @@ describe("another replica", () => {
   it("R17: a document with too few replicas for a shard pair fails the operation and nothing else", () => {
     const { configs, document } = makeReplicas()
     const lonely = { ...document, configuredReplicas: document.configuredReplicas.slice(0, 1) }
-    expect(runVirtual(operate(configs[0] as OperationsConfig, lonely, read, padded(read), false))).toMatchObject({ errorCode: replicationFailed })
+    expect(runVirtual(operateNow(configs[0] as OperationsConfig, lonely, read, padded(read), false))).toMatchObject({ errorCode: replicationFailed })
   })
   it("two questions about one box differ in every envelope, and each frame has the link's length", () => {
     const { ask, wire } = makeReplicas()
@@ -262,7 +266,7 @@ describe("questions to fellows", () => {
   })
   it("an answer nobody waits for, or that does not open, changes nothing", () => {
     const { proxy } = proxyWith(() => true)
-    runVirtual(proxy.answered(new Uint8Array(32), new Uint8Array(10)))
+    proxy.answered(new Uint8Array(32), new Uint8Array(10))
     expect(proxy.outstanding).toBe(0)
   })
 })

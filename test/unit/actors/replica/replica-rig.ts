@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Clock, Context, Deferred, Effect, Either, Fiber, Layer, type Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Either, Fiber, Layer, Option, type Scope } from "effect"
 import type { BoxTable } from "../../../../actors/replica/box-table.ts"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
 import { EnvelopeKeys } from "../../../../actors/replica/envelope-keys.ts"
@@ -153,6 +153,8 @@ const makeRig = (ids: ReadonlyArray<number>, startEpoch: number): Effect.Effect<
       connections.add(`${from} ${to}`)
       return Reflect.apply(inner.connect, inner, [from, to, ...rest])
     }) as typeof inner.connect }
+    const clock = yield* Effect.clock
+    const held = () => Option.getOrUndefined(Effect.runSync(Effect.withClock(Effect.option(document), clock)))
     const lives = new Map<number, Fiber.RuntimeFiber<unknown, unknown>>()
     const scope = yield* Effect.scope
     const start: Rig["start"] = (id, stock) => Effect.gen(function*() {
@@ -162,7 +164,7 @@ const makeRig = (ids: ReadonlyArray<number>, startEpoch: number): Effect.Effect<
       })
       lives.set(id, yield* Effect.forkIn(Effect.scoped(life(Effect.void)).pipe(
         Effect.provideService(Mount, mount),
-        Effect.provideService(PkiView, { current: document, held: () => undefined, forEpoch: () => Effect.die("not asked") }),
+        Effect.provideService(PkiView, { current: document, held, forEpoch: () => Effect.die("not asked") }),
         Effect.provideService(Directory, { postDescriptor: post, getConsensus: () => Effect.succeed([]), withdraw: () => Effect.succeed(0) })
       ), scope))
     })

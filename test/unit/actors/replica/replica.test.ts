@@ -85,7 +85,7 @@ const withReplica = <A>(test: (bench: Bench) => Effect.Effect<A>, current: Docum
       identity: makeIdentity(crypto, "replica-0", seeds[0] as Uint8Array), table: makeMemoryBoxTable(100)
     })
     const pki = {
-      held: () => undefined,
+      held: () => (current === "none" ? undefined : current),
       current: current === "none" ? Effect.fail(new NoDocument()) : Effect.succeed(current),
       forEpoch: () => Effect.die("not asked")
     }

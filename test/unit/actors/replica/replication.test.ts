@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { makeTimer } from "../../../../src/actor/timer.ts"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
@@ -54,13 +55,13 @@ const withRig = <A>(test: (rig: Rig) => Effect.Effect<A, BoxTableFailed>, change
     /** Made once for a link, as a mount does. */
     const deaths = new Map<number, Effect.Effect<void>>()
     const dead = (replicaId: number): Effect.Effect<void> => {
-      const death = deaths.get(replicaId) ?? exchange.lost(replicaId)
+      const death = deaths.get(replicaId) ?? Effect.sync(() => exchange.lost(replicaId))
       deaths.set(replicaId, death)
       return death
     }
     const table = change(makeMemoryBoxTable(100_000))
     const exchange: CopyExchange = new CopyExchange({
-      crypto, linkCommandBytes: pigeonhole.linkCommandBytes, timeoutMs: 160 * gapMs,
+      crypto, linkCommandBytes: pigeonhole.linkCommandBytes, timeoutMs: 160 * gapMs, timer: yield* makeTimer,
       offer: (replicaId, frame) => {
         const manner = manners.get(replicaId) ?? success
         if (manner === "full") return false
@@ -70,7 +71,7 @@ const withRig = <A>(test: (rig: Rig) => Effect.Effect<A, BoxTableFailed>, change
         const { boxId, payload, signature } = command
         if (manner !== "dead") got.set(replicaId, [...got.get(replicaId) ?? [], { boxId, payload, signature }])
         if (manner === "dead") due.push(dead(replicaId))
-        else if (manner !== "silent") due.push(exchange.answered(replicaId, copyHash(crypto, command), manner))
+        else if (manner !== "silent") due.push(Effect.sync(() => exchange.answered(replicaId, copyHash(crypto, command), manner)))
         return true
       }
     })
@@ -208,10 +209,10 @@ describe("the exchange", () => {
       manners.set(1, "silent").set(2, "silent")
       const asked = yield* Effect.fork(Effect.all([exchange.ask(1, base), exchange.ask(2, base), exchange.ask(1, numbered(1))], { concurrency: "unbounded" }))
       yield* Effect.sleep(1)
-      yield* exchange.answered(3, copyHash(crypto, base), success)
-      yield* exchange.answered(2, copyHash(crypto, base), boxAlreadyExists)
-      yield* exchange.answered(1, copyHash(crypto, numbered(1)), databaseFailure)
-      yield* exchange.answered(1, copyHash(crypto, numbered(2)), success)
+      exchange.answered(3, copyHash(crypto, base), success)
+      exchange.answered(2, copyHash(crypto, base), boxAlreadyExists)
+      exchange.answered(1, copyHash(crypto, numbered(1)), databaseFailure)
+      exchange.answered(1, copyHash(crypto, numbered(2)), success)
       expect(yield* asked).toEqual([undefined, boxAlreadyExists, databaseFailure])
       expect([exchange.outstanding(1), exchange.outstanding(2)]).toEqual([0, 0])
     }))
