@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { Effect, Either, Exit, Random } from "effect"
-import { allNow, hasSucceeded, thenNow } from "../../src/actor/prompt.ts"
+import { Effect, Either, Exit } from "effect"
+import { type Later, later, mapped } from "../../src/actor/actor.ts"
+import { hasSucceeded } from "../../src/actor/prompt.ts"
 import { BOX_ID_BYTES, BoxId } from "../../src/bacap/box-id.ts"
 import { SIGNATURE_BYTES } from "../../src/bacap/box.ts"
 import { replicaEpochAt, replicaEpochOf } from "../../src/params/epoch.ts"
@@ -29,6 +30,8 @@ export interface OperationsConfig extends Pick<NetworkSetting, "crypto" | "param
   readonly store: Store
   readonly proxy: Proxy
   readonly replication: Pick<Replication, "send">
+  /** Draws in [0, 1). */
+  readonly uniform: () => number
 }
 
 const NO_BOX = { boxId: BoxId.unsafe(new Uint8Array(BOX_ID_BYTES)), signature: new Uint8Array(SIGNATURE_BYTES), payload: new Uint8Array(0) }
@@ -53,21 +56,39 @@ const shardsOf = (config: OperationsConfig, document: Document, boxId: BoxId): R
     onRight: (indexes) => indexes.flatMap((index) => document.configuredReplicas[index]?.replicaId ?? [])
   })
 
-const proxied = (config: OperationsConfig, document: Document, shards: ReadonlyArray<number>, message: ReplicaInnerMessage, paddedInner: Uint8Array) =>
-  Effect.gen(function*() {
+/** Asks the shards in the order of a coin, one after the other. */
+const proxied = (
+  config: OperationsConfig, document: Document, shards: ReadonlyArray<number>, message: ReplicaInnerMessage, paddedInner: Uint8Array
+): Later<ReplicaReplyInnerMessage> =>
+  later((done) => {
     const missing: Array<number> = []
-    const order = (yield* Random.nextBoolean) ? shards : [...shards].reverse()
-    for (const replicaId of order) {
+    const order = config.uniform() < 0.5 ? [...shards] : [...shards].reverse()
+    let callOff = (): void => undefined
+    const end = (reply: ReplicaReplyInnerMessage): void => done(Exit.succeed(reply))
+    /** True when the reply settles the matter. */
+    const isEnough = (replicaId: number, reply: ReplicaReplyInnerMessage | undefined): reply is ReplicaReplyInnerMessage => {
+      if (reply === undefined || reply._tag !== (message._tag === "Read" ? "ReadReply" : "WriteReply")) return false
+      if (reply._tag === "ReadReply" && reply.errorCode === REPLICA_ERROR.boxNotFound) missing.push(replicaId)
+      return !TRY_OTHER_SHARD.has(reply.errorCode)
+    }
+    const askNext = (): void => {
+      const replicaId = order.shift()
+      if (replicaId === undefined) return end(failed(message, missing.length > 0 ? REPLICA_ERROR.boxNotFound : REPLICA_ERROR.replicationFailed))
       const shard = document.replicas.find((replica) => replica.replicaId === replicaId)
       const key = shard?.envelopeKeys.get(replicaEpochOf(config.params, document.epoch))
-      const reply = key === undefined ? undefined : yield* config.proxy.ask(replicaId, key, paddedInner)
-      if (reply === undefined || reply._tag !== (message._tag === "Read" ? "ReadReply" : "WriteReply")) continue
-      if (reply._tag === "ReadReply" && reply.errorCode === REPLICA_ERROR.boxNotFound) missing.push(replicaId)
-      if (TRY_OTHER_SHARD.has(reply.errorCode)) continue
-      if (reply._tag === "ReadReply") yield* Effect.forEach(missing, (holder) => config.replication.send(holder, reply), { discard: true })
-      return reply
+      if (key === undefined) return askNext()
+      let isOver = false
+      const stop = config.proxy.ask(replicaId, key, paddedInner).begin((exit) => {
+        isOver = true
+        const reply = Exit.isSuccess(exit) ? exit.value : undefined
+        if (!isEnough(replicaId, reply)) return askNext()
+        if (reply._tag === "ReadReply") for (const holder of missing) config.replication.send(holder, reply)
+        end(reply)
+      })
+      if (!isOver) callOff = stop
     }
-    return failed(message, missing.length > 0 ? REPLICA_ERROR.boxNotFound : REPLICA_ERROR.replicationFailed)
+    askNext()
+    return () => callOff()
   })
 
 const readLocally = (config: OperationsConfig, message: ReplicaInnerMessage, replicaEpoch: number): Effect.Effect<ReplicaReplyInnerMessage> => {
@@ -99,8 +120,8 @@ export const operate = (
   const { boxId, payload, signature } = message
   const box: StoredBox = { boxId, payload, signature }
   const others = shards.filter((shard) => shard !== config.replicaId)
-  return thenNow(config.store.write(box, replicaEpoch, others), (errorCode) => {
-    const copies = errorCode === REPLICA_ERROR.success ? others.map((other) => config.replication.send(other, box, replicaEpoch)) : []
-    return thenNow(allNow(copies), () => Exit.succeed({ _tag: "WriteReply", errorCode } as const))
+  return mapped(config.store.write(box, replicaEpoch, others), (errorCode) => {
+    if (errorCode === REPLICA_ERROR.success) for (const other of others) config.replication.send(other, box, replicaEpoch)
+    return { _tag: "WriteReply", errorCode } as const
   })
 }

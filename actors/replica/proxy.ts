@@ -7,7 +7,9 @@
  *
  * @module
  */
-import { Deferred, Effect, Either, Exit } from "effect"
+import { Either, Exit } from "effect"
+import { type Later, later } from "../../src/actor/actor.ts"
+import type { Timer } from "../../src/actor/timer.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
@@ -27,12 +29,13 @@ export interface ProxyConfig {
   readonly entropy: Entropy
   readonly pigeonhole: PigeonholeGeometry
   readonly timeoutMs: number
+  readonly timer: Timer
   readonly offer: (replicaId: number, frame: Uint8Array, once: true) => boolean
 }
 
 interface Waiting {
   readonly replicaId: number
-  readonly answer: Deferred.Deferred<Uint8Array | undefined>
+  readonly answer: (reply: Uint8Array | undefined) => void
 }
 
 export class Proxy {
@@ -49,44 +52,63 @@ export class Proxy {
   }
 
   /** @param paddedInner  the padded inner message, as it came  @param publicKey  the fellow's envelope key */
-  ask(replicaId: number, publicKey: Uint8Array, paddedInner: Uint8Array): Effect.Effect<ReplicaReplyInnerMessage | undefined> {
+  ask(replicaId: number, publicKey: Uint8Array, paddedInner: Uint8Array): Later<ReplicaReplyInnerMessage | undefined> {
     const { crypto, entropy, nike } = this.#config
-    return Effect.suspend(() => {
-      if (this.#outstanding.size >= OUTSTANDING_LIMIT) return Effect.succeed(undefined)
-      const sealed = encapsulate(crypto, nike, [publicKey], paddedInner, entropy)
-      if (Either.isLeft(sealed)) return Effect.succeed(undefined)
+    return later((done) => {
+      const sealed = this.#outstanding.size < OUTSTANDING_LIMIT ? encapsulate(crypto, nike, [publicKey], paddedInner, entropy) : undefined
+      if (sealed === undefined || Either.isLeft(sealed)) {
+        done(Exit.succeed(undefined))
+        return () => undefined
+      }
       const { senderPrivateKey } = sealed.right
-      const opened = (reply: Uint8Array | undefined) => reply === undefined ? undefined : Either.getOrUndefined(
+      const opened = (reply: Uint8Array) => Either.getOrUndefined(
         openReply(crypto, nike, senderPrivateKey, publicKey, reply).pipe(Either.flatMap(unpad), Either.flatMap(decodeReplicaReplyInnerMessage))
       )
-      return Effect.ensuring(Effect.map(this.#exchange(replicaId, sealed.right), opened), Effect.sync(() => zeroize(senderPrivateKey)))
+      return this.#exchange(replicaId, sealed.right, (reply) => {
+        const answer = reply === undefined ? undefined : opened(reply)
+        zeroize(senderPrivateKey)
+        done(Exit.succeed(answer))
+      }, () => zeroize(senderPrivateKey))
     })
   }
 
-  /** The sealed answer to a sealed question, if it comes in time. */
-  #exchange(replicaId: number, { ciphertext, deks, senderPublicKey }: Encapsulation): Effect.Effect<Uint8Array | undefined> {
-    const { crypto, offer, pigeonhole, timeoutMs } = this.#config
+  /**
+   * Sends a sealed question.
+   * @param done  told the sealed answer, or undefined when none comes in time
+   * @returns calls it off; `calledOff` is told
+   */
+  #exchange(
+    replicaId: number, { ciphertext, deks, senderPublicKey }: Encapsulation, done: (reply: Uint8Array | undefined) => void, calledOff: () => void
+  ): () => void {
+    const { crypto, offer, pigeonhole, timeoutMs, timer } = this.#config
     const id = toHex(envelopeHash(crypto, senderPublicKey, ciphertext))
-    return Effect.gen(this, function*() {
-      const answer = yield* Deferred.make<Uint8Array | undefined>()
-      this.#outstanding.set(id, { replicaId, answer })
-      const dek = deks[0] ?? new Uint8Array(0)
-      const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
-      if (!offer(replicaId, frame, true)) return undefined
-      return yield* Deferred.await(answer).pipe(Effect.timeoutTo({ duration: timeoutMs, onSuccess: (bytes) => bytes, onTimeout: () => undefined }))
-    }).pipe(Effect.ensuring(Effect.sync(() => this.#outstanding.delete(id))))
+    let stopWaiting = (): void => undefined
+    const leave = (): boolean => {
+      stopWaiting()
+      return this.#outstanding.delete(id)
+    }
+    const answer = (reply: Uint8Array | undefined): void => {
+      if (leave()) done(reply)
+    }
+    this.#outstanding.set(id, { replicaId, answer })
+    const dek = deks[0] ?? new Uint8Array(0)
+    const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
+    if (offer(replicaId, frame, true)) stopWaiting = timer(() => answer(undefined), timeoutMs)
+    else answer(undefined)
+    return () => {
+      if (leave()) calledOff()
+    }
   }
 
   /** Hands an answer to whoever waits for it; unknown ones are dropped. */
   answered(hash: Uint8Array, reply: Uint8Array): void {
-    const waiting = this.#outstanding.get(toHex(hash))
-    if (waiting !== undefined) Deferred.unsafeDone(waiting.answer, Exit.succeed(reply))
+    this.#outstanding.get(toHex(hash))?.answer(reply)
   }
 
   /** Ends all questions to a fellow whose link has died. */
   lost(replicaId: number): void {
     for (const waiting of [...this.#outstanding.values()]) {
-      if (waiting.replicaId === replicaId) Deferred.unsafeDone(waiting.answer, Exit.succeed(undefined))
+      if (waiting.replicaId === replicaId) waiting.answer(undefined)
     }
   }
 }

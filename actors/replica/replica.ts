@@ -8,13 +8,13 @@
  *
  * @module
  */
-import { Cause, Clock, Effect, Either, Exit, FiberSet, Option } from "effect"
-import { callerOf, callNow, later, mapped } from "../../src/actor/actor.ts"
+import { Clock, Effect, Either, Exit, Option, Runtime } from "effect"
+import { callerOf, callNow, followCall, later, mapped } from "../../src/actor/actor.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { attempted, hasEnded, thenNow } from "../../src/actor/prompt.ts"
+import { attempted } from "../../src/actor/prompt.ts"
 import { makeTimer } from "../../src/actor/timer.ts"
 import { EntropySource, promptUniform, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
@@ -114,10 +114,10 @@ const answerMessage = (config: ReplicaConfig, around: Around, message: ReplicaMe
   if (Either.isLeft(inner)) return Exit.succeed(early(REPLICA_ERROR.invalidPayload))
   const document = around.document()
   if (document === undefined) return Exit.succeed(early(REPLICA_ERROR.invalidEpoch))
-  return thenNow(operate(around.operations, document, inner.right, opened.paddedInner, fromReplica, nowMs), (answer) => {
+  return mapped(operate(around.operations, document, inner.right, opened.paddedInner, fromReplica, nowMs), (answer) => {
     const sealed = sealAnswer(config, nike, around.entropy, message, opened, answer)
     const code = outerCode(config.outerErrorCode ?? "masked", opened.consented, answer.errorCode)
-    return Exit.succeed(Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError))
+    return Either.isRight(sealed) ? replyFrame(config, hash, code, sealed.right) : early(REPLICA_ERROR.internalError)
   })
 }
 
@@ -135,8 +135,8 @@ const answerCommand = (config: ReplicaConfig, around: Around, command: Work, fro
   if (command._tag === "ReplicaMessage") return answerMessage(config, around, command, fromReplica)
   const { boxId, payload, signature } = command
   const box = { boxId, payload, signature }
-  return thenNow(around.operations.store.write(box, replicaEpochAt(config.params, around.nowMs())), (errorCode) =>
-    Exit.succeed(replyFrame(config, copyHash(config.crypto, box), errorCode, new Uint8Array(0))))
+  return mapped(around.operations.store.write(box, replicaEpochAt(config.params, around.nowMs())), (errorCode) =>
+    replyFrame(config, copyHash(config.crypto, box), errorCode, new Uint8Array(0)))
 }
 
 /** Rotates envelope keys. @returns the instant that was rotated to, Unix milliseconds */
@@ -172,13 +172,14 @@ const makeFellows = (config: ReplicaConfig) =>
     const mount = yield* Mount
     const pki = yield* PkiView
     const entropy = yield* EntropySource
+    const timer = yield* makeTimer
     const name = config.identity.name
     const gapMs = 1 / config.params.lambdaRPerMs
     const offer = (replicaId: number, frame: Uint8Array, once: true): boolean => links.offer(replicaId, frame, once)
     const timeoutMs = Math.min(PROXY_LIMIT_MS, PROXY_GAPS * gapMs)
-    const proxy: Proxy = new Proxy({ ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer })
+    const proxy: Proxy = new Proxy({ ...config, entropy, nike: nikeX25519(config.crypto), timeoutMs, offer, timer })
     const copies = new CopyExchange({
-      ...config, linkCommandBytes: config.pigeonhole.linkCommandBytes, timeoutMs: COPY_GAPS * gapMs, offer, timer: yield* makeTimer
+      ...config, linkCommandBytes: config.pigeonhole.linkCommandBytes, timeoutMs: COPY_GAPS * gapMs, offer, timer
     })
     const links = yield* makeReplicaLinks({
       ...config,
@@ -228,33 +229,35 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const mount = yield* Mount
     const { proxy, replication } = yield* makeFellows(config)
     const store = new Store({ crypto: config.crypto, table: yield* countedTable(config.table), boxCiphertextBytes: config.pigeonhole.boxCiphertextBytes })
-    const operations: OperationsConfig = { ...config, store, proxy, replication }
+    const uniform = yield* promptUniform
+    const operations: OperationsConfig = { ...config, store, proxy, replication, uniform }
     const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
-    let inWork = 0
+    const works = new Set<() => void>()
     const drops = new DropCounters()
     yield* showMetric("dropped_packets_total", () => drops.readings())
-    yield* showMetric("queued", () => ({ work: inWork }))
+    yield* showMetric("queued", () => ({ work: works.size }))
     const pki = yield* PkiView
     const clock = yield* Effect.clock
     const around: Around = {
       operations, entropy: yield* EntropySource, document: () => pki.held(), nowMs: () => clock.unsafeCurrentTimeMillis()
     }
-    const fork = yield* FiberSet.makeRuntime<never>()
+    const runtime = yield* Effect.runtime<never>()
+    yield* Effect.addFinalizer(() => Effect.sync(() => {
+      for (const callOff of works) callOff()
+      works.clear()
+    }))
     const work = (peer: string, command: Work, fromReplica: boolean): void => {
-      if (inWork >= IN_WORK_LIMIT) return drops.count("service-queue-full")
-      inWork += 1
-      const ended = (exit: Exit.Exit<Uint8Array>): void => {
-        inWork -= 1
+      if (works.size >= IN_WORK_LIMIT) return drops.count("service-queue-full")
+      let stop = (): void => undefined
+      const callOff = (): void => stop()
+      works.add(callOff)
+      stop = followCall(runtime, attempted(() => answerCommand(config, around, command, fromReplica)), (exit) => {
+        if (!works.delete(callOff)) return
         if (Exit.isSuccess(exit)) return slots.push(peer, exit.value)
-        if (Cause.isInterruptedOnly(exit.cause)) return
         drops.count("internal-error")
-        fork(reportCrash("replica dropped a command", exit.cause, { actor: config.identity.name }))
-      }
-      const answered = attempted(() => answerCommand(config, around, command, fromReplica))
-      if (hasEnded(answered)) ended(answered)
-      else fork(answered).addObserver(ended)
+        Runtime.runFork(runtime, reportCrash("replica dropped a command", exit.cause, { actor: config.identity.name }))
+      })
     }
-    const uniform = yield* promptUniform
     const timer = yield* makeTimer
     /** The reply is drawn and waited for in the same way whatever the command is. */
     const answer = (peer: string, frame: Uint8Array, fromReplica: boolean): Effect.Effect<{ readonly frame: Uint8Array }> => {

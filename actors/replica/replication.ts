@@ -10,9 +10,8 @@
  *
  * @module
  */
-import { Effect, Exit, Option, Queue, Random, Runtime, type Scope } from "effect"
+import { Effect, Exit, Option, Random, type Runtime, type Scope } from "effect"
 import { followCall } from "../../src/actor/actor.ts"
-import { thenNow } from "../../src/actor/prompt.ts"
 import { REPLICA_ERROR, replicaErrorClass, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
 import type { BoxPlace, BoxTable, BoxTableFailed } from "./box-table.ts"
@@ -38,7 +37,7 @@ export interface ReplicationConfig {
 
 export interface Replication {
   /** @param owedSince  the replica epoch under which the table notes this copy as owed; a copy without it is tried once */
-  readonly send: (replicaId: number, box: StoredBox, owedSince?: number) => Effect.Effect<void>
+  readonly send: (replicaId: number, box: StoredBox, owedSince?: number) => void
   /** Sends a box until the fellow has it, or has refused it for good. */
   readonly deliver: (replicaId: number, box: StoredBox) => Effect.Effect<void>
   /** Sends what a fellow is owed, now and whenever there is more, for ever. */
@@ -50,7 +49,8 @@ export interface Replication {
 interface Fellow {
   /** Whether copies wait in the table; new ones join them. */
   isBehind: boolean
-  readonly wake: Queue.Queue<void>
+  /** Open when copies have come to wait. */
+  readonly wake: Effect.Latch
 }
 
 type Outcome = "done" | "refused" | "unanswered"
@@ -92,13 +92,12 @@ class Copies implements Replication {
 
   refusedCount = (): number => this.#refused
 
-  send = (replicaId: number, box: StoredBox, owedSince?: number): Effect.Effect<void> =>
-    thenNow(this.#fellow(replicaId), (fellow) => {
-      const fresh = this.#fresh.get(replicaId) ?? 0
-      if (fresh < FRESH_LIMIT && !(fellow.isBehind && owedSince !== undefined)) this.#tryOnce(replicaId, fellow, box, owedSince)
-      else if (owedSince !== undefined) this.#wait(fellow)
-      return Exit.void
-    })
+  send = (replicaId: number, box: StoredBox, owedSince?: number): void => {
+    const fellow = this.#fellow(replicaId)
+    const fresh = this.#fresh.get(replicaId) ?? 0
+    if (fresh < FRESH_LIMIT && !(fellow.isBehind && owedSince !== undefined)) this.#tryOnce(replicaId, fellow, box, owedSince)
+    else if (owedSince !== undefined) this.#wait(fellow)
+  }
 
   deliver = (replicaId: number, box: StoredBox): Effect.Effect<void> =>
     Effect.gen(this, function*() {
@@ -109,12 +108,13 @@ class Copies implements Replication {
 
   settleOwed = (replicaId: number): Effect.Effect<never> =>
     Effect.gen(this, function*() {
-      const fellow = yield* this.#fellow(replicaId)
+      const fellow = this.#fellow(replicaId)
       for (;;) {
         fellow.isBehind = true
         yield* this.#untilItWorks(this.#pass(replicaId))
         fellow.isBehind = false
-        yield* Queue.take(fellow.wake)
+        yield* fellow.wake.await
+        fellow.wake.unsafeClose()
       }
     })
 
@@ -167,19 +167,15 @@ class Copies implements Replication {
     return outcome
   }
 
-  #fellow(replicaId: number): Effect.Effect<Fellow> {
-    const known = this.#fellows.get(replicaId)
-    if (known !== undefined) return Exit.succeed(known)
-    return Effect.map(Queue.dropping<void>(1), (wake) => {
-      const fellow = this.#fellows.get(replicaId) ?? { isBehind: false, wake }
-      this.#fellows.set(replicaId, fellow)
-      return fellow
-    })
+  #fellow(replicaId: number): Fellow {
+    const fellow = this.#fellows.get(replicaId) ?? { isBehind: false, wake: Effect.unsafeMakeLatch(false) }
+    this.#fellows.set(replicaId, fellow)
+    return fellow
   }
 
   #wait(fellow: Fellow): void {
     fellow.isBehind = true
-    fellow.wake.unsafeOffer(undefined)
+    fellow.wake.unsafeOpen()
   }
 
   /** A table that fails is asked again, with the pauses of a fellow that does not answer. */

@@ -103,9 +103,11 @@ export const followCall = <A, E>(runtime: Runtime.Runtime<never>, call: Effect.E
   }
 }
 
-/** What an effect gives, made into something else; what only waits still does. */
-export const mapped = <A, B, E>(effect: Effect.Effect<A, E>, change: (value: A) => B): Effect.Effect<B, E> =>
-  isLater(effect) ? later((done) => effect.begin((exit) => done(Exit.map(exit, change)))) : Effect.map(effect, change)
+/** What an effect gives, made into something else; what has ended or only waits still does. */
+export const mapped = <A, B, E>(effect: Effect.Effect<A, E>, change: (value: A) => B): Effect.Effect<B, E> => {
+  if (hasEnded(effect)) return Exit.map(effect as Exit.Exit<A, E>, change)
+  return isLater(effect) ? later((done) => effect.begin((exit) => done(Exit.map(exit, change)))) : Effect.map(effect, change)
+}
 
 /** How a mount makes a call at once, beside the call that waits to be run. */
 export interface Prompt<Payload, A, E> {

@@ -23,12 +23,6 @@ export const thenNow = <A, E, R, B, E2, R2>(
   return hasEnded(effect) ? Exit.failCause((effect as Exit.Failure<A, E>).cause) : Effect.flatMap(effect, next)
 }
 
-/** As `Effect.all` for work without a result, one after the other. */
-export const allNow = <E, R>(effects: ReadonlyArray<Effect.Effect<void, E, R>>): Effect.Effect<void, E, R> => {
-  const left = effects.filter((effect) => !hasSucceeded(effect))
-  return left.length === 0 ? Exit.void : Effect.all(left, { discard: true })
-}
-
 /** What `make` gives; when it throws, an effect that has died. */
 export const attempted = <A, E, R>(make: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   try {

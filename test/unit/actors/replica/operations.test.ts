@@ -13,6 +13,7 @@ import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.
 import { operate, type OperationsConfig } from "../../../../actors/replica/operations.ts"
 import { OUTSTANDING_LIMIT, Proxy } from "../../../../actors/replica/proxy.ts"
 import { Store } from "../../../../actors/replica/store.ts"
+import { makeTimer, type Timer } from "../../../../src/actor/timer.ts"
 import { decapsulate, nikeX25519, sealReply } from "../../../../src/crypto/mkem.ts"
 import { decodeLinkFrame } from "../../../../src/node/replica-links.ts"
 import { Epoch } from "../../../../src/params/epoch.ts"
@@ -44,9 +45,22 @@ const write: ReplicaInnerMessage = { _tag: "Write", ...box }
 /** A table on a disk that answers nothing any more. */
 const brokenTable: BoxTable = { ...makeMemoryBoxTable(0), isFull: () => false, get: () => new BoxTableFailed({ operation: "get" }) }
 
+const draws = entropyOf("coins")
+const uniform = (): number => (draws(1)[0] as number) / 256
+/** That of the clock under which the last operation runs. */
+let timerNow: Timer | undefined
+const timer: Timer = (task, delayMs) => timerNow?.(task, delayMs) ?? (() => undefined)
+
+/** Makes the timer that of the fiber that asks. */
+const timed = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(makeTimer, (made) => {
+    timerNow = made
+    return effect
+  })
+
 /** `operate` at the instant of the fiber that runs it. */
 const operateNow = (config: OperationsConfig, document: Document, message: ReplicaInnerMessage, inner: Uint8Array, fromReplica: boolean) =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => operate(config, document, message, inner, fromReplica, nowMs))
+  timed(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => operate(config, document, message, inner, fromReplica, nowMs)))
 
 /** Four replicas; `asked` and `copies` tell who asked whom and what was copied to whom. */
 const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlySet<number> = new Set()) => {
@@ -65,7 +79,7 @@ const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlyS
   const inbox: Array<Effect.Effect<void>> = []
   const configs: Array<OperationsConfig> = ids.map((id) => {
     const proxy: Proxy = new Proxy({
-      crypto, nike, entropy: entropyOf(`proxy ${id}`), pigeonhole, timeoutMs: 1600,
+      crypto, nike, entropy: entropyOf(`proxy ${id}`), pigeonhole, timeoutMs: 1600, timer,
       offer: (to, frame) => {
         asked.push(to)
         wire.push(frame)
@@ -75,8 +89,8 @@ const makeReplicas = (silent: ReadonlySet<number> = new Set(), broken: ReadonlyS
     })
     const table = broken.has(id) ? brokenTable : makeMemoryBoxTable(100)
     const store = new Store({ crypto, table, boxCiphertextBytes: pigeonhole.boxCiphertextBytes })
-    const replication = { send: (to: number, copy: StoredBox) => Effect.sync(() => { copies.push([to, copy]) }) }
-    return { crypto, params, replicaId: id, store, proxy, replication }
+    const replication = { send: (to: number, copy: StoredBox) => { copies.push([to, copy]) } }
+    return { crypto, params, replicaId: id, store, proxy, replication, uniform }
   })
   const answer = (id: number, frame: Uint8Array, asker: Proxy): Effect.Effect<void> =>
     Effect.gen(function*() {
@@ -239,15 +253,15 @@ describe("questions to fellows", () => {
       if (byteCount === 32) secrets.push(bytes)
       return bytes
     }
-    return { proxy: new Proxy({ crypto, nike, entropy: recorded, pigeonhole, timeoutMs: 1600, offer }), secrets }
+    return { proxy: new Proxy({ crypto, nike, entropy: recorded, pigeonhole, timeoutMs: 1600, timer, offer }), secrets }
   }
   it("leave neither a waiter nor a private key behind, whether refused by a full queue, unanswered or interrupted", () => {
     const refused = proxyWith(() => false)
-    expect(runVirtual(refused.proxy.ask(1, publicKey, padded(read)))).toBeUndefined()
+    expect(runVirtual(timed(refused.proxy.ask(1, publicKey, padded(read))))).toBeUndefined()
     const silent = proxyWith(() => true)
-    expect(runVirtual(silent.proxy.ask(1, publicKey, padded(read)))).toBeUndefined()
+    expect(runVirtual(timed(silent.proxy.ask(1, publicKey, padded(read))))).toBeUndefined()
     const interrupted = proxyWith(() => true)
-    runVirtual(Effect.timeoutOption(interrupted.proxy.ask(1, publicKey, padded(read)), 10))
+    runVirtual(Effect.timeoutOption(timed(interrupted.proxy.ask(1, publicKey, padded(read))), 10))
     for (const { proxy, secrets } of [refused, silent, interrupted]) {
       expect(proxy.outstanding).toBe(0)
       expect(secrets[0]?.every((byte) => byte === 0)).toBe(true)
