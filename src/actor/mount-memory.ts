@@ -12,7 +12,7 @@
  */
 import { Headers } from "@effect/platform"
 import { Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
-import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, type Scope, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, Schema, type Scope, Stream } from "effect"
 import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, isLater, later, type MountError, promptCall } from "./actor.ts"
 import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
 import { bytesIn, type Tap } from "./call-tap.ts"
@@ -237,22 +237,25 @@ const callTold = (connection: Connection, call: string, payload: unknown): Each<
   })
 }
 
-/** A payload as the protocol's schema constructs it: defaults filled in, types checked. */
-const constructed = (rpc: Rpc.AnyWithProps, payload: unknown): unknown => {
-  const make = (rpc.payloadSchema as { readonly make?: (payload: unknown) => unknown }).make
-  return make === undefined ? payload : make(payload)
+/** Payloads as the protocol's schema constructs them: defaults filled in, types checked. One that needs nothing filled in costs a look. */
+const constructorOf = ({ payloadSchema }: Rpc.AnyWithProps): (payload: unknown) => unknown => {
+  const { make } = payloadSchema as { readonly make?: (payload: unknown) => unknown }
+  if (make === undefined) return (payload) => payload
+  const isWhole = Schema.is(payloadSchema)
+  return (payload) => (isWhole(payload) ? payload : make(payload))
 }
 
 const clientOf = <Rpcs extends Rpc.Any>(connection: Connection, group: RpcGroup.RpcGroup<Rpcs>): Client<Rpcs> => {
   const calls: Record<string, (payload: unknown) => unknown> = {}
   for (const rpc of (group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>).values()) {
     if (rpc.middlewares.size > 0) throw new RangeError(`call ${rpc._tag} has middleware`)
+    const constructed = constructorOf(rpc)
     calls[rpc._tag] = RpcSchema.isStreamSchema(rpc.successSchema)
       ? (payload) => told(
-        Stream.suspend(() => callStream(connection, rpc._tag, constructed(rpc, payload))),
-        (onItem, onEnd) => callTold(connection, rpc._tag, constructed(rpc, payload))(onItem, onEnd)
+        Stream.suspend(() => callStream(connection, rpc._tag, constructed(payload))),
+        (onItem, onEnd) => callTold(connection, rpc._tag, constructed(payload))(onItem, onEnd)
       )
-      : promptCall((payload) => callOnce(connection, rpc._tag, constructed(rpc, payload)))
+      : promptCall((payload) => callOnce(connection, rpc._tag, constructed(payload)))
   }
   return calls as Client<Rpcs>
 }

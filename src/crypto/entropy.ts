@@ -16,6 +16,8 @@ import { zeroed } from "../bytes/allocate.ts"
 export type Entropy = (byteCount: number) => Uint8Array
 
 const POOL_BYTES = 4096
+/** So many are moved one by one: a view of the pool costs more. */
+const FEW_BYTES = 16
 
 /** Hands out the bytes of a source that is cheaper in large pieces; order and content do not depend on how requests are cut. */
 const pooled = (refill: (pool: Uint8Array) => void): Entropy => {
@@ -29,7 +31,9 @@ const pooled = (refill: (pool: Uint8Array) => void): Entropy => {
         used = 0
       }
       const taken = Math.min(byteCount - at, POOL_BYTES - used)
-      bytes.set(pool.subarray(used, used + taken), at)
+      if (taken <= FEW_BYTES) {
+        for (let i = 0; i < taken; i++) bytes[at + i] = pool[used + i] as number
+      } else bytes.set(pool.subarray(used, used + taken), at)
       pool.fill(0, used, used + taken)
       used += taken
       at += taken

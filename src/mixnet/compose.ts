@@ -127,15 +127,18 @@ interface Ways {
 }
 
 /** One draw of both ways. */
-const drawRoute = (params: MixnetParams, ways: Ways, nowMs: number, uniform: Uniform): Either.Either<Route, ComposeFailed> =>
-  Either.gen(function*() {
-    const noPath = Either.mapLeft(({ reason }: { readonly reason: ComposeFailed["reason"] }) => new ComposeFailed({ reason }))
-    const out = yield* noPath(ways.forward(uniform))
-    const forward = yield* timePath(params, out, out.length, nowMs, uniform)
-    const home = yield* noPath(ways.back(uniform))
-    const back = yield* timePath(params, home, home.length - 1, forward.endMs, uniform)
-    return back.endMs - nowMs < DELAY_LIMIT_EPOCHS * params.epochPeriodMs ? { forward, back } : yield* failed("delay-too-long")
-  })
+const drawRoute = (params: MixnetParams, ways: Ways, nowMs: number, uniform: Uniform): Either.Either<Route, ComposeFailed> => {
+  const out = ways.forward(uniform)
+  if (Either.isLeft(out)) return failed(out.left.reason)
+  const forward = timePath(params, out.right, out.right.length, nowMs, uniform)
+  if (Either.isLeft(forward)) return Either.left(forward.left)
+  const home = ways.back(uniform)
+  if (Either.isLeft(home)) return failed(home.left.reason)
+  const back = timePath(params, home.right, home.right.length - 1, forward.right.endMs, uniform)
+  if (Either.isLeft(back)) return Either.left(back.left)
+  const isShort = back.right.endMs - nowMs < DELAY_LIMIT_EPOCHS * params.epochPeriodMs
+  return isShort ? Either.right({ forward: forward.right, back: back.right }) : failed("delay-too-long")
+}
 
 const worthAnotherDraw = (error: ComposeFailed): boolean => error.reason === "no-mix-key" || error.reason === "delay-too-long"
 
@@ -167,20 +170,23 @@ const composeOver = (
   plan: Omit<RequestPlan, "gateway">,
   entropy: Entropy,
   uniform: Uniform
-): Either.Either<ComposedRequest, ComposeFailed> =>
-  Either.gen(function*() {
-    if (plan.userPayload.length > geometry.userPayloadBytes || !geometry.withSurb) return yield* failed("packet-invalid")
-    const { back, forward } = yield* chooseRoute(params, ways, plan.nowMs, uniform)
-    const badPacket = Either.mapLeft(() => new ComposeFailed({ reason: "packet-invalid" }))
-    const surbId = SurbId.unsafe(entropy(SURB_ID_BYTES))
-    const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
-    const { keys, surb } = yield* badPacket(createSurb(crypto, geometry, home, entropy))
-    const payload = yield* badPacket(encodeForwardPayload(geometry, { surb, userPayload: plan.userPayload }))
-    const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
-    const packet = yield* badPacket(createPacket(crypto, geometry, out, payload, entropy))
-    const route = { forward: out.map(({ nodeId }) => nodeId), back: home.map(({ nodeId }) => nodeId) }
-    return { packet, surbId, surbKeys: keys, etaMs: back.endMs - plan.nowMs, route }
-  })
+): Either.Either<ComposedRequest, ComposeFailed> => {
+  if (plan.userPayload.length > geometry.userPayloadBytes || !geometry.withSurb) return failed("packet-invalid")
+  const chosen = chooseRoute(params, ways, plan.nowMs, uniform)
+  if (Either.isLeft(chosen)) return Either.left(chosen.left)
+  const { back, forward } = chosen.right
+  const surbId = SurbId.unsafe(entropy(SURB_ID_BYTES))
+  const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
+  const created = createSurb(crypto, geometry, home, entropy)
+  if (Either.isLeft(created)) return failed("packet-invalid")
+  const payload = encodeForwardPayload(geometry, { surb: created.right.surb, userPayload: plan.userPayload })
+  if (Either.isLeft(payload)) return failed("packet-invalid")
+  const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
+  const packet = createPacket(crypto, geometry, out, payload.right, entropy)
+  if (Either.isLeft(packet)) return failed("packet-invalid")
+  const route = { forward: out.map(({ nodeId }) => nodeId), back: home.map(({ nodeId }) => nodeId) }
+  return Either.right({ packet: packet.right, surbId, surbKeys: created.right.keys, etaMs: back.endMs - plan.nowMs, route })
+}
 
 /**
  * Composes one request with its reply block.

@@ -39,9 +39,15 @@ const commandIsUsable = (command: RoutingCommand): boolean =>
  */
 export const checkPath = (geometry: Geometry, path: ReadonlyArray<PathHop>): Either.Either<void, PacketInvalid> => {
   if (path.length < 1 || path.length > geometry.hopCount) return invalid("path-length")
-  for (const [hopIndex, { commands, nodeId }] of path.entries()) {
+  for (let hopIndex = 0; hopIndex < path.length; hopIndex++) {
+    const { commands, nodeId } = path[hopIndex] as PathHop
     if (nodeId.length !== NODE_ID_BYTES) return invalid("bad-key")
-    if (!commands.every(commandIsUsable) || commands.filter(({ _tag }) => _tag === "SurbReply").length > 1) return invalid("bad-command")
+    let surbReplies = 0
+    for (const command of commands) {
+      if (!commandIsUsable(command)) return invalid("bad-command")
+      if (command._tag === "SurbReply") surbReplies += 1
+    }
+    if (surbReplies > 1) return invalid("bad-command")
     const nextNodeBytes = hopIndex < path.length - 1 ? NEXT_NODE_BYTES : 0
     if (commandsByteLength(commands) + nextNodeBytes > commandAreaBytes(geometry)) return invalid("commands-too-long")
   }
@@ -111,7 +117,8 @@ export const createHeaderWith = (
   const hops = path.map((hop, hopIndex) => ({ hop, secret: secrets[hopIndex] as HopSecret, stream: (streams[hopIndex] as HopStream).stream }))
   let routingInfo = unusedHops
   let mac: Uint8Array = NO_PAD
-  for (const [hopIndex, { hop, secret, stream }] of [...hops.entries()].reverse()) {
+  for (let hopIndex = path.length - 1; hopIndex >= 0; hopIndex--) {
+    const { hop, secret, stream } = hops[hopIndex] as typeof hops[number]
     routingInfo = concatBytes(blockOf(geometry, hop, hops[hopIndex + 1], mac), routingInfo)
     xorInto(routingInfo, stream)
     const pad = streams[hopIndex - 1]?.pad ?? NO_PAD

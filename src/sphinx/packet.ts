@@ -44,14 +44,17 @@ export const createPacketWith = (
   unusedHops: Uint8Array
 ): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
-  return Either.map(createHeaderWith(crypto, geometry, path, secrets, unusedHops), (header) => {
-    const packet = zeroed(header.length + PAYLOAD_TAG_BYTES + forwardPayload.length)
-    packet.set(header)
-    const payload = packet.subarray(header.length)
-    payload.set(forwardPayload, PAYLOAD_TAG_BYTES)
-    for (const { keys } of [...secrets].reverse()) crypto.sprpEncipherInto(keys.payloadEncryption, keys.headerIv, payload, payload)
-    return packet
-  })
+  const header = createHeaderWith(crypto, geometry, path, secrets, unusedHops)
+  if (Either.isLeft(header)) return header
+  const packet = zeroed(geometry.headerBytes + PAYLOAD_TAG_BYTES + forwardPayload.length)
+  packet.set(header.right)
+  const payload = packet.subarray(geometry.headerBytes)
+  payload.set(forwardPayload, PAYLOAD_TAG_BYTES)
+  for (let hopIndex = secrets.length - 1; hopIndex >= 0; hopIndex--) {
+    const { keys } = secrets[hopIndex] as HopSecret
+    crypto.sprpEncipherInto(keys.payloadEncryption, keys.headerIv, payload, payload)
+  }
+  return Either.right(packet)
 }
 
 /**
@@ -70,12 +73,13 @@ export const createPacket = (
   entropy: Entropy
 ): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
-  return Either.flatMap(checkPath(geometry, path), () =>
-    Either.flatMap(drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy), (secrets) => {
-      const packet = createPacketWith(crypto, geometry, path, forwardPayload, secrets, entropy(unusedHopsBytes(geometry, path)))
-      wipeHopSecrets(secrets)
-      return packet
-    }))
+  const checked = checkPath(geometry, path)
+  if (Either.isLeft(checked)) return Either.left(checked.left)
+  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy)
+  if (Either.isLeft(secrets)) return Either.left(secrets.left)
+  const packet = createPacketWith(crypto, geometry, path, forwardPayload, secrets.right, entropy(unusedHopsBytes(geometry, path)))
+  wipeHopSecrets(secrets.right)
+  return packet
 }
 
 const WITHOUT_SURB = 0

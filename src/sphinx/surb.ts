@@ -60,17 +60,16 @@ export const createSurbWith = (
   const [first] = path
   if (first === undefined) return invalid("path-length")
   if (replyKeyMaterial.length !== SPRP_KEY_MATERIAL_BYTES) return invalid("bad-key")
-  return checkReturnPath(geometry, path).pipe(
-    Either.flatMap(() => createHeaderWith(crypto, geometry, path, secrets, unusedHops)),
-    Either.map((header) => {
-      const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
-      const joined = concatBytes(...hopKeys, replyKeyMaterial)
-      // a copy: keys wait for the reply, and what was joined is a piece of a slab that would wait with them
-      const keys = waitingCopy(joined)
-      zeroize(joined)
-      return { surb: concatBytes(header, first.nodeId, replyKeyMaterial), keys }
-    })
-  )
+  const checked = checkReturnPath(geometry, path)
+  if (Either.isLeft(checked)) return Either.left(checked.left)
+  const header = createHeaderWith(crypto, geometry, path, secrets, unusedHops)
+  if (Either.isLeft(header)) return Either.left(header.left)
+  const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
+  const joined = concatBytes(...hopKeys, replyKeyMaterial)
+  // a copy: keys wait for the reply, and what was joined is a piece of a slab that would wait with them
+  const keys = waitingCopy(joined)
+  zeroize(joined)
+  return Either.right({ surb: concatBytes(header.right, first.nodeId, replyKeyMaterial), keys })
 }
 
 /**
@@ -84,17 +83,18 @@ export const createSurb = (
   geometry: Geometry,
   path: ReadonlyArray<PathHop>,
   entropy: Entropy
-): Either.Either<CreatedSurb, PacketInvalid> =>
-  Either.flatMap(checkReturnPath(geometry, path), () => {
-    const replyKeyMaterial = entropy(SPRP_KEY_MATERIAL_BYTES)
-    const created = Either.flatMap(drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy), (secrets) => {
-      const surb = createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets, entropy(unusedHopsBytes(geometry, path)))
-      wipeHopSecrets(secrets)
-      return surb
-    })
-    zeroize(replyKeyMaterial)
-    return created
-  })
+): Either.Either<CreatedSurb, PacketInvalid> => {
+  const checked = checkReturnPath(geometry, path)
+  if (Either.isLeft(checked)) return Either.left(checked.left)
+  const replyKeyMaterial = entropy(SPRP_KEY_MATERIAL_BYTES)
+  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy)
+  const created: Either.Either<CreatedSurb, PacketInvalid> = Either.isLeft(secrets)
+    ? Either.left(secrets.left)
+    : createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets.right, entropy(unusedHopsBytes(geometry, path)))
+  if (Either.isRight(secrets)) wipeHopSecrets(secrets.right)
+  zeroize(replyKeyMaterial)
+  return created
+}
 
 /**
  * A packet that carries a reply back.
