@@ -61,7 +61,7 @@ const planOptions = {
   bucket: numberIn("bucket", 1, 8, true, "Latency bucket. Default: that of the model's preferred profile."),
   computeMs: numberIn("compute-ms", 0, 86_400_000, false, "Time of one run, in milliseconds. Default: the most that the model's card allows."),
   jobsPerHour: numberIn("jobs-per-hour", 0, 1e6, false, "Jobs that a user commissions in an hour. Default: 1."),
-  unwrapUs: numberIn("unwrap-us", 0, 1e6, false, "Microseconds of a core to unwrap a packet. Default: what `bench node` kept on this machine, else 100."),
+  unwrapUs: numberIn("unwrap-us", 0, 1e6, false, "Microseconds of a core to unwrap a packet. Default: by what `bench node` kept here, else by 100 for X25519."),
   linkMs: numberIn("link-ms", 0, 60_000, false, "Milliseconds that a packet takes from one node to the next. Default: 0."),
   paper: Options.boolean("paper").pipe(Options.withDescription("Llama-3-70B in the paper's terms: network against compute, at the reference's rates.")),
   json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object, and nothing else, on standard output."))
