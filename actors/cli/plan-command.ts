@@ -13,7 +13,7 @@ import { selectBackend } from "../../src/crypto/select-backend.ts"
 import { checkParams } from "../../src/params/params-check.ts"
 import { changeFigures, type FigureChanges, figuresOf, type NetworkFigures } from "../../src/planning/network-figures.ts"
 import { paperTable } from "../../src/planning/paper.ts"
-import { makePlan } from "../../src/planning/plan.ts"
+import { makePlan, planDraws, type PlanRequest } from "../../src/planning/plan.ts"
 import { ASSUMED_UNWRAP, type UnwrapFigures, unwrapsPerSecondOf } from "../../src/planning/unwrap-work.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import type { ValidTopology } from "../../src/topology/validate.ts"
@@ -90,14 +90,18 @@ const planOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions
     if (service === undefined || profile === undefined) return yield* failed(`${card.id} is offered under no profile of ${name}`)
     const { jobsPerHour = 1, linkMs = 0, computeMs = card.maxComputeMs } = options
     const basis: PlanBasis = { model: card.id, computeMs, jobsPerHour, ...unwrapOf(figures, options, storedFigures(crypto)) }
-    const made = makePlan({ figures, hardware: { unwrapUs: basis.unwrapUs, linkMs }, service, profile, computeMs, jobsPerUserHour: jobsPerHour })
+    const request: PlanRequest = { figures, hardware: { unwrapUs: basis.unwrapUs, linkMs }, service, profile, computeMs, jobsPerUserHour: jobsPerHour }
+    if (planDraws(request) === 0) {
+      return yield* failed(`${name} would have too many jobs in a quantum for a plan: take fewer users, jobs per hour or cover jobs, or a shorter quantum`)
+    }
+    const made = makePlan(request)
     return options.json ? planJson(made, basis) : planText(made, basis)
   })
 
 const paperOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
   Effect.gen(function*() {
-    if (options.model !== undefined || options.computeMs !== undefined) {
-      return yield* misused("--paper is about one model with published speeds; leave --model and --compute-ms out")
+    if ([options.model, options.bucket, options.computeMs, options.jobsPerHour].some((option) => option !== undefined)) {
+      return yield* misused("--paper is about one job of one model with published speeds; leave --model, --bucket, --compute-ms and --jobs-per-hour out")
     }
     const { coverJobs = PAPER_COVER_JOBS, linkMs = 0, quantumMs = PAPER_QUANTUM_MS } = options
     const figures = yield* changedFigures(topology, { ...changesOf(options), quantumMs, coverJobs })
