@@ -1,18 +1,17 @@
 /**
  * A connection of a client, or of a compute service's session, to its gateway.
  *
- * Contract: every connection has a fresh random queue id. Packets leave at once as they are handed over, in batches when the gateway is slow; replies come as
- * a stream that is taken up again after every interruption. The two directions do not depend on each other.
+ * Contract: every connection has a fresh random queue id. Packets leave at once as they are handed over, in batches when the gateway is slow; replies are
+ * handed over as they come, and listened for again after every interruption. The two directions do not depend on each other.
  * Knows nothing of: what packets are.
  * Source: mixnet.md §4.1; departures: the queue id survives a restart of the gateway, so that outstanding reply blocks stay good.
  *
  * @module
  */
-import { Effect, Option, Schedule, Stream, type Scope } from "effect"
+import { Effect, type Scope, type Stream } from "effect"
 import { copied } from "../src/bytes/allocate.ts"
 import { callNow } from "../src/actor/actor.ts"
-import { makeTimer } from "../src/actor/timer.ts"
-import { listen, told } from "../src/actor/told.ts"
+import { takeEach } from "../src/actor/told.ts"
 import { Mount } from "../src/actor/mount.ts"
 import { makeOutbox } from "../src/actor/outbox.ts"
 import { PACKETS_PER_BATCH } from "../src/actor/packet-link.ts"
@@ -34,10 +33,31 @@ const QUEUE_ID_ENTROPY_BYTES = 16
 export const freshQueueName = (entropy: Entropy): string => toHex(entropy(QUEUE_ID_ENTROPY_BYTES))
 
 /** What a message of the gateway brings; nothing when it is too short to bring anything. */
-const deliveryOf = (message: Uint8Array): Option.Option<SurbDelivery> =>
+const deliveryOf = (message: Uint8Array): SurbDelivery | undefined =>
   message.length > SURB_ID_BYTES
-    ? Option.some({ surbId: SurbId.unsafe(copied(message, 0, SURB_ID_BYTES)), payload: message.subarray(SURB_ID_BYTES) })
-    : Option.none()
+    ? { surbId: SurbId.unsafe(copied(message, 0, SURB_ID_BYTES)), payload: message.subarray(SURB_ID_BYTES) }
+    : undefined
+
+/** Hands over what one stream of messages brings after another, for ever. A taker that throws ends it with that defect. */
+const receiveFrom = <E>(connect: () => Stream.Stream<Uint8Array, E>, onDelivery: (delivery: SurbDelivery) => void): Effect.Effect<never> =>
+  Effect.suspend(() => {
+    let ending: Effect.Effect<void> = Effect.void
+    const take = (message: Uint8Array): void => {
+      const delivery = deliveryOf(message)
+      if (delivery === undefined) return
+      try {
+        onDelivery(delivery)
+      } catch (defect) {
+        ending = Effect.die(defect)
+        throw defect
+      }
+    }
+    return Effect.suspend(() => takeEach(connect(), take)).pipe(
+      Effect.catchAllCause(() => ending),
+      Effect.zipRight(Effect.sleep(RECONNECT_MS)),
+      Effect.forever
+    )
+  })
 
 /**
  * Opens a connection in the caller's scope.
@@ -62,29 +82,5 @@ export const openPacketPort = (
       send: (packets) => callNow(client.Submit, { queueId, packets }),
       onLost: () => undefined
     })
-    const timer = yield* makeTimer
-    const runtime = yield* Effect.runtime<never>()
-    const messages = Stream.suspend(() => client.Receive({ queueId })).pipe(
-      Stream.catchAllCause(() => Stream.empty),
-      Stream.repeat(Schedule.spaced(RECONNECT_MS))
-    )
-    return {
-      gateway: gateway.nodeId,
-      queueId,
-      send: outbox.offer,
-      receive: told(Stream.filterMap(messages, deliveryOf), (onItem) => {
-        let leave = (): void => undefined
-        const take = (message: Uint8Array): void => Option.match(deliveryOf(message), { onNone: () => undefined, onSome: onItem })
-        const connect = (): void => {
-          let isOver = false
-          const stop = listen(runtime, client.Receive({ queueId }), take, () => {
-            isOver = true
-            leave = timer(connect, RECONNECT_MS)
-          })
-          if (!isOver) leave = stop
-        }
-        connect()
-        return () => leave()
-      })
-    }
+    return { gateway: gateway.nodeId, queueId, send: outbox.offer, receive: (onDelivery) => receiveFrom(() => client.Receive({ queueId }), onDelivery) }
   })

@@ -33,7 +33,16 @@ const SORTED: Readonly<Record<string, Spelling>> = {
 }
 const LIBRARY: Spelling = { values: ["--log-level", "--completions"], flags: ["--help", "--version", "--wizard"] }
 
-const TOPOLOGY_COMMANDS = ["check", "show", "render"]
+/** Commands that only have commands of their own, with what those take. */
+const PARENTS: Readonly<Record<string, ReadonlyArray<string>>> = { topology: ["check FILE", "show FILE", "render FILE"], bench: ["node"] }
+
+/** What is wrong with the word after such a command; undefined when nothing is. */
+const childTrouble = (parent: string, next: string | undefined): string | undefined => {
+  const children = Object.hasOwn(PARENTS, parent) ? PARENTS[parent] : undefined
+  if (children === undefined || next?.startsWith("-") === true || children.some((child) => child.split(" ", 1)[0] === next)) return undefined
+  const use = children.map((child) => `${parent} ${child}`).join(" or ")
+  return next === undefined ? `${parent} needs a command: use ${use}` : `${parent} has no command "${next}": use ${use}`
+}
 
 const nameOf = (argument: string): string => argument.split("=", 1)[0] ?? ""
 
@@ -54,11 +63,9 @@ const commandIndex = (args: ReadonlyArray<string>): number => {
  */
 export const sortArguments = (args: ReadonlyArray<string>): Either.Either<ReadonlyArray<string>, string> => {
   const at = commandIndex(args)
-  const next = args[at + 1]
-  if (args[at] === "topology" && next !== undefined && !next.startsWith("-") && !TOPOLOGY_COMMANDS.includes(next)) {
-    return Either.left(`topology has no command "${next}": use ${TOPOLOGY_COMMANDS.map((each) => `topology ${each} FILE`).join(" or ")}`)
-  }
   const command = args[at] ?? ""
+  const trouble = childTrouble(command, args[at + 1])
+  if (trouble !== undefined) return Either.left(trouble)
   const spelling = Object.hasOwn(SORTED, command) ? SORTED[command] : undefined
   if (spelling === undefined) return Either.right(args)
   return Either.map(sortWords(command, spelling, args.slice(at + 1)), (sorted) => [...args.slice(0, at + 1), ...sorted])

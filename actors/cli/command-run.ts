@@ -15,7 +15,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Cause, Console, Effect, Either, Exit, Logger, LogLevel, Option } from "effect"
 import { machineClock } from "../../src/actor/timer.ts"
 import { sortArguments, withoutMarks } from "./argument-list.ts"
-import { CliFailure, failed, INTERRUPTED_STATUS, misused, thrownMessage } from "./cli-failure.ts"
+import { CliFailure, failed, INTERRUPTED_STATUS, misused, oneLine, thrownMessage } from "./cli-failure.ts"
 import { runCommandLine } from "./command-tree.ts"
 import { asideLogger, forgiveClosedPipes, libraryConsole, printAside } from "./output.ts"
 
@@ -25,11 +25,16 @@ const INSISTENT_SIGNAL = 4
 /** Commands that go on until a signal: for them it is the good end. */
 const LASTING: ReadonlySet<string> = new Set(["run", "up"])
 
+/** The library calls an option unknown too when its value is missing, or when it comes a second time. */
+const clearer = (message: string): string => message.replace(
+  /^Received unknown argument: '(-[^']*)'/, "$1 is no option of this command, or its value is missing, or it is given twice"
+)
+
 /** What a failed run says and with which status. */
 const failureOf = (cause: Cause.Cause<CliFailure | ValidationError.ValidationError>): CliFailure => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof CliFailure) return failure
-  if (failure !== undefined) return misused(`${withoutMarks(HelpDoc.toAnsiText(failure.error))} (funion --help lists commands and options)`)
+  if (failure !== undefined) return misused(`${clearer(oneLine(withoutMarks(HelpDoc.toAnsiText(failure.error))))} (funion --help lists commands and options)`)
   return failed(`internal error: ${thrownMessage(Cause.squash(cause))}`)
 }
 

@@ -12,18 +12,17 @@ import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { unmarked } from "./argument-list.ts"
 import { HEARTBEAT_POLICIES } from "../../src/mixnet/heartbeat-watch.ts"
 import { DEPLOY_TARGETS } from "../../src/topology/deploy-render.ts"
 import { ELIDED_REFUSED } from "../../src/crypto/elided-refused.ts"
 import { ROLES } from "../../src/topology/topology.ts"
 import { LOG_LEVELS } from "../operator/operator-log.ts"
+import { choice, optional } from "./option-kinds.ts"
 import { packageVersion } from "./package-version.ts"
 import { plan } from "./plan-options.ts"
 import { simulate } from "./simulate-options.ts"
-
-const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
 
 /** A whole number from `least` on; the refusal names the option. */
 const wholeNumber = (name: string, least: number, description: string): Options.Options<number | undefined> =>
@@ -148,20 +147,20 @@ const keygen = Command.make("keygen", {
   Command.withDescription("Make the identity and link keys of an actor. Other machines need the public halves only.")
 )
 
-const heartbeat = optional(Options.choice("heartbeat", HEARTBEAT_POLICIES).pipe(Options.withDescription(
+const heartbeat = optional(choice("heartbeat", HEARTBEAT_POLICIES).pipe(Options.withDescription(
   "What to do when loops are lost or late beyond chance: nothing, say so, or also stop exposing packets until they come home again. Default: warn."
 )))
 
 const run = Command.make("run", {
-  role: Options.choice("role", ROLES).pipe(Options.withDescription("The role that the topology gives the name.")),
+  role: choice("role", ROLES).pipe(Options.withDescription("The role that the topology gives the name.")),
   name: Options.text("name").pipe(Options.withPseudoName("NAME"), Options.withDescription("The actor.")),
   topology: runningTopology,
   keys: keysDirectory,
   directory: optional(Options.text("dir").pipe(Options.withPseudoName("DIR"), Options.withDescription("The actor's own folder. Default: data/NAME."))),
-  logFormat: Options.choice("log-format", ["json", "text"] as const).pipe(
+  logFormat: choice("log-format", ["json", "text"] as const).pipe(
     Options.withDefault("text" as const), Options.withDescription("Form of log lines. Default: text.")
   ),
-  log: Options.choice("log", LOG_LEVELS).pipe(Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")),
+  log: choice("log", LOG_LEVELS).pipe(Options.withDefault("info" as const), Options.withDescription("Least level that is logged. Default: info.")),
   linger: Options.boolean("linger").pipe(
     Options.withDescription("When stopped by a signal: go on until the directory lists the actor no more, which takes up to two epochs.")
   ),
@@ -207,7 +206,7 @@ const show = Command.make("show", { file }, (given) =>
 )
 const render = Command.make("render", {
   file,
-  target: Options.choice("target", DEPLOY_TARGETS).pipe(Options.withDescription("What starts the actors.")),
+  target: choice("target", DEPLOY_TARGETS).pipe(Options.withDescription("What starts the actors.")),
   image: optional(Options.text("image").pipe(Options.withPseudoName("IMAGE"), Options.withDescription("Container image. Default: funion:latest."))),
   out: optional(Options.text("out").pipe(
     Options.withPseudoName("DIR"), Options.withDescription("Write one file per unit below a folder. Default: all of them on standard output.")

@@ -17,6 +17,9 @@ import { FILE_ROLES } from "../../src/model/manifest.ts"
 import { openModel } from "../../src/model/model-folder.ts"
 import type { ProviderReport } from "../../src/model/worker-message.ts"
 import { ownThreadLimit, workersAmong } from "../../src/node/thread-count.ts"
+import type { PacketGeometry } from "../../src/params/mixnet-params.ts"
+import { tinyParams } from "../../src/params/presets.ts"
+import { type UnwrapFigures, unwrapsPerSecondOf } from "../../src/planning/unwrap-work.ts"
 import { type CliFailure, failed } from "./cli-failure.ts"
 import { printLine } from "./output.ts"
 import { packageVersion } from "./package-version.ts"
@@ -40,8 +43,11 @@ interface Report {
   readonly models: ReadonlyArray<ModelReport>
   /** What `funion bench node` measured here; absent when it was not run with this version. */
   readonly speed?: SelfBenchFigures
-  /** What `funion run` makes of it for a node that has this machine to itself: threads above so many packets per second, and how many at most. */
-  readonly unwrapThreads?: { readonly abovePacketsPerSecond: number; readonly most: number }
+  /**
+   * What `funion run` makes of it for a node that has this machine to itself: threads above so many packets per second, of 2,000 bytes with X25519 or with
+   * X-Wing, and how many at most.
+   */
+  readonly unwrapThreads?: { readonly abovePacketsPerSecond: number; readonly aboveXWingPacketsPerSecond: number; readonly most: number }
 }
 
 const PACKAGES = ["effect", "@effect/cli", "@effect/rpc", "msgpackr", "onnxruntime-node", "sodium-native", "@noble/curves", "@noble/post-quantum"] as const
@@ -56,9 +62,17 @@ const examineModel = (crypto: CryptoBackend, modelId: string): ModelReport => {
   return { id: modelId, version: manifest.version, ...(Either.isLeft(files) ? { problem: files.left.detail } : {}) }
 }
 
-/** For a node alone on this machine whose packets never end. */
-const mostThreads = ({ unwrapsPerSecond }: SelfBenchFigures): number =>
-  workersAmong({ packetsPerSecond: Number.POSITIVE_INFINITY }, { cores: availableParallelism(), unwrapsPerSecond }, { processes: 1, nodes: 1 })
+/** For a node alone on this machine; the most threads are for packets that never end. */
+export const threadsHere = (figures: UnwrapFigures, cores: number): NonNullable<Report["unwrapThreads"]> => {
+  const limitFor = (scheme: PacketGeometry["scheme"]): number =>
+    ownThreadLimit({ unwrapsPerSecond: unwrapsPerSecondOf({ geometry: { ...tinyParams.geometry, scheme } }, figures) })
+  const { unwrapsPerSecond } = figures
+  return {
+    abovePacketsPerSecond: limitFor("x25519"),
+    aboveXWingPacketsPerSecond: limitFor("XWING"),
+    most: workersAmong({ packetsPerSecond: Number.POSITIVE_INFINITY }, { cores, unwrapsPerSecond }, { processes: 1, nodes: 1 })
+  }
+}
 
 const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
   const native = selectBackend("native")
@@ -74,7 +88,7 @@ const gather: Effect.Effect<Report, CliFailure> = Effect.gen(function*() {
     backend: { inUse: crypto.name, native: Either.isLeft(native) ? native.left.message : "available", providers: crypto.providers },
     executionProviders: yield* Effect.orElseSucceed(probeProviders, () => []),
     models: modelIds.map((id) => examineModel(crypto, id)),
-    ...(speed === undefined ? {} : { speed, unwrapThreads: { abovePacketsPerSecond: ownThreadLimit(speed), most: mostThreads(speed) } })
+    ...(speed === undefined ? {} : { speed, unwrapThreads: threadsHere(speed, availableParallelism()) })
   }
 })
 
@@ -87,8 +101,10 @@ const aligned = (rows: Readonly<Record<string, string>>): ReadonlyArray<string> 
 }
 
 /** The threads that a node gets. */
-const threadLine = ({ abovePacketsPerSecond, most }: NonNullable<Report["unwrapThreads"]>): string =>
-  most === 0 ? "none: there is one core" : `none up to ${abovePacketsPerSecond} packets per second, above that up to ${most}, for a node alone on this machine`
+const threadLine = ({ abovePacketsPerSecond, aboveXWingPacketsPerSecond, most }: NonNullable<Report["unwrapThreads"]>): string =>
+  most === 0
+    ? "none: there is one core"
+    : `none up to ${abovePacketsPerSecond} packets per second (X-Wing: ${aboveXWingPacketsPerSecond}), above that up to ${most}, for a node alone here`
 
 const renderSpeed = ({ speed, unwrapThreads }: Report): ReadonlyArray<string> =>
   speed === undefined || unwrapThreads === undefined

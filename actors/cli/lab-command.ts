@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -30,13 +30,15 @@ export interface LabRequest {
   readonly out: string | undefined
 }
 
+/** Writes files into a folder, which is made when it is missing. */
 const save = (folder: string, files: ReadonlyArray<{ readonly name: string; readonly text: string }>): Effect.Effect<void, CliFailure> =>
   Effect.try({
     try: () => {
       mkdirSync(folder, { recursive: true })
+      accessSync(folder, constants.W_OK)
       for (const { name, text } of files) writeFileSync(join(folder, name), text)
     },
-    catch: (thrown) => failed(`${folder}: ${thrownMessage(thrown)}`)
+    catch: (thrown) => failed(`--out: "${folder}" can not be written: ${thrownMessage(thrown)}`)
   })
 
 /** The report as files of a folder. */
@@ -48,6 +50,8 @@ const filesOf = (report: LabReport): ReadonlyArray<{ readonly name: string; read
 
 export const runLabCommand = ({ json, out, quick, seed = SEED }: LabRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function*() {
+    // the lab takes minutes: whether its report has a place is known before
+    if (out !== undefined) yield* save(out, [])
     const scale = quick ? "quick" : "large"
     const parts = yield* runLab({
       scale, seed, threads: Math.min(THREADS, availableParallelism()),

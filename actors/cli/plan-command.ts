@@ -13,7 +13,8 @@ import { selectBackend } from "../../src/crypto/select-backend.ts"
 import { checkParams } from "../../src/params/params-check.ts"
 import { changeFigures, type FigureChanges, figuresOf, type NetworkFigures } from "../../src/planning/network-figures.ts"
 import { paperTable } from "../../src/planning/paper.ts"
-import { makePlan } from "../../src/planning/plan.ts"
+import { makePlan, planDraws, type PlanRequest } from "../../src/planning/plan.ts"
+import { ASSUMED_UNWRAP, type UnwrapFigures, unwrapsPerSecondOf } from "../../src/planning/unwrap-work.ts"
 import type { Topology } from "../../src/topology/topology.ts"
 import type { ValidTopology } from "../../src/topology/validate.ts"
 import { type CliFailure, failed, misused } from "./cli-failure.ts"
@@ -36,8 +37,6 @@ export interface PlanOptions extends Record<keyof FigureChanges, number | undefi
   readonly json: boolean
 }
 
-/** Where nobody has measured: a packet of 2,000 bytes on a machine of 2024, with something to spare. */
-const ASSUMED_UNWRAP_US = 100
 const US_PER_S = 1e6
 /** Cover jobs of the paper's service unless the options say otherwise. */
 const PAPER_COVER_JOBS = 1
@@ -61,12 +60,15 @@ const changedFigures = (topology: Topology, changes: FigureChanges): Either.Eith
   return problem === undefined ? Either.right(figures) : Either.left(failed(`${problem.field}: ${problem.message}`))
 }
 
-const unwrapOf = (crypto: ServingBackend, { unwrapUs }: PlanOptions): Pick<PlanBasis, "unwrapUs" | "unwrapFrom"> => {
-  const stored = storedFigures(crypto)
+/** What the network's own packets cost: those that were measured, or are assumed, may be of another geometry. */
+export const unwrapOf = (
+  { params }: Pick<NetworkFigures, "params">, { unwrapUs }: Pick<PlanOptions, "unwrapUs">, stored: UnwrapFigures | undefined
+): Pick<PlanBasis, "unwrapUs" | "unwrapFrom"> => {
   if (unwrapUs !== undefined) return { unwrapUs, unwrapFrom: "given" }
-  return stored === undefined
-    ? { unwrapUs: ASSUMED_UNWRAP_US, unwrapFrom: "assumed; funion bench node measures it" }
-    : { unwrapUs: US_PER_S / stored.unwrapsPerSecond, unwrapFrom: "measured here by funion bench node" }
+  return {
+    unwrapUs: US_PER_S / unwrapsPerSecondOf(params, stored ?? ASSUMED_UNWRAP),
+    unwrapFrom: stored === undefined ? "assumed; funion bench node measures it" : "by what funion bench node measured here"
+  }
 }
 
 const modelOf = (crypto: ServingBackend, topology: Topology, { bucket, model }: PlanOptions): Effect.Effect<HostedModel, CliFailure> =>
@@ -87,19 +89,23 @@ const planOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions
     const profile = service?.profiles.find(({ id }) => id === chosen?.id)
     if (service === undefined || profile === undefined) return yield* failed(`${card.id} is offered under no profile of ${name}`)
     const { jobsPerHour = 1, linkMs = 0, computeMs = card.maxComputeMs } = options
-    const basis: PlanBasis = { model: card.id, computeMs, jobsPerHour, ...unwrapOf(crypto, options) }
-    const made = makePlan({ figures, hardware: { unwrapUs: basis.unwrapUs, linkMs }, service, profile, computeMs, jobsPerUserHour: jobsPerHour })
+    const basis: PlanBasis = { model: card.id, computeMs, jobsPerHour, ...unwrapOf(figures, options, storedFigures(crypto)) }
+    const request: PlanRequest = { figures, hardware: { unwrapUs: basis.unwrapUs, linkMs }, service, profile, computeMs, jobsPerUserHour: jobsPerHour }
+    if (planDraws(request) === 0) {
+      return yield* failed(`${name} would have too many jobs in a quantum for a plan: take fewer users, jobs per hour or cover jobs, or a shorter quantum`)
+    }
+    const made = makePlan(request)
     return options.json ? planJson(made, basis) : planText(made, basis)
   })
 
 const paperOf = (crypto: ServingBackend, topology: Topology, options: PlanOptions): Effect.Effect<string, CliFailure> =>
   Effect.gen(function*() {
-    if (options.model !== undefined || options.computeMs !== undefined) {
-      return yield* misused("--paper is about one model with published speeds; leave --model and --compute-ms out")
+    if ([options.model, options.bucket, options.computeMs, options.jobsPerHour].some((option) => option !== undefined)) {
+      return yield* misused("--paper is about one job of one model with published speeds; leave --model, --bucket, --compute-ms and --jobs-per-hour out")
     }
     const { coverJobs = PAPER_COVER_JOBS, linkMs = 0, quantumMs = PAPER_QUANTUM_MS } = options
     const figures = yield* changedFigures(topology, { ...changesOf(options), quantumMs, coverJobs })
-    const table = paperTable(figures, { unwrapUs: unwrapOf(crypto, options).unwrapUs, linkMs }, coverJobs)
+    const table = paperTable(figures, { unwrapUs: unwrapOf(figures, options, storedFigures(crypto)).unwrapUs, linkMs }, coverJobs)
     return options.json ? paperJson(table) : paperText(table)
   })
 

@@ -8,12 +8,9 @@
  * @module
  */
 import * as Command from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import * as ValidationError from "@effect/cli/ValidationError"
-import { Effect, Option } from "effect"
-
-const optional = <A>(option: Options.Options<A>): Options.Options<A | undefined> => Options.map(Options.optional(option), Option.getOrUndefined)
+import { Effect } from "effect"
+import { optional, refused } from "./option-kinds.ts"
 
 /** A number in a range, both ends included; whole numbers where it says so. */
 const numberIn = (name: string, least: number, most: number, whole: boolean, description: string): Options.Options<number | undefined> =>
@@ -24,14 +21,16 @@ const numberIn = (name: string, least: number, most: number, whole: boolean, des
       const value = text.trim() === "" ? Number.NaN : Number(text)
       return Number.isFinite(value) && value >= least && value <= most && (!whole || Number.isInteger(value))
         ? Effect.succeed(value)
-        : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${name}: "${text}" is no ${whole ? "whole " : ""}number from ${least} to ${most}`)))
+        : refused(`--${name}: "${text}" is no ${whole ? "whole " : ""}number from ${least} to ${most}`)
     })
   ))
 
 const MOST_NODES = 100_000
 const MOST_MS = 3_600_000
+/** A thousand are some seconds of drawing. */
+const MOST_COVER_JOBS = 1_000
 
-const count = (name: string, description: string, least = 1) => numberIn(name, least, MOST_NODES, true, description)
+const count = (name: string, description: string) => numberIn(name, 1, MOST_NODES, true, description)
 const rate = (name: string, description: string) => numberIn(name, 0, 1_000, false, `${description}, per millisecond.`)
 
 const planOptions = {
@@ -46,7 +45,7 @@ const planOptions = {
   couriers: count("couriers", "Couriers, in all."),
   replicas: numberIn("replicas", 2, 256, true, "Storage replicas."),
   sessions: count("sessions", "Sessions of each compute service."),
-  coverJobs: count("cover-jobs", "F: jobs of its own that a service runs per profile and quantum.", 0),
+  coverJobs: numberIn("cover-jobs", 0, MOST_COVER_JOBS, true, "F: jobs of its own that a service runs per profile and quantum."),
   muPerMs: rate("mu", "µ: the mean delay of a hop is 1/µ"),
   lambdaPPerMs: rate("lambda-p", "λP: real packets or decoys of a session"),
   lambdaLPerMs: rate("lambda-l", "λL: loops of a session besides"),
@@ -61,7 +60,7 @@ const planOptions = {
   bucket: numberIn("bucket", 1, 8, true, "Latency bucket. Default: that of the model's preferred profile."),
   computeMs: numberIn("compute-ms", 0, 86_400_000, false, "Time of one run, in milliseconds. Default: the most that the model's card allows."),
   jobsPerHour: numberIn("jobs-per-hour", 0, 1e6, false, "Jobs that a user commissions in an hour. Default: 1."),
-  unwrapUs: numberIn("unwrap-us", 0, 1e6, false, "Microseconds of a core to unwrap a packet. Default: what `bench node` kept on this machine, else 100."),
+  unwrapUs: numberIn("unwrap-us", 0, 1e6, false, "Microseconds of a core to unwrap a packet. Default: by what `bench node` kept here, else by 100 for X25519."),
   linkMs: numberIn("link-ms", 0, 60_000, false, "Milliseconds that a packet takes from one node to the next. Default: 0."),
   paper: Options.boolean("paper").pipe(Options.withDescription("Llama-3-70B in the paper's terms: network against compute, at the reference's rates.")),
   json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object, and nothing else, on standard output."))

@@ -76,8 +76,8 @@ const threadsOf = (topology: Topology, request: RunRequest, machine: NodeMachine
   Effect.gen(function*() {
     if (request.workers !== undefined) return request.workers
     const crypto = yield* Either.mapLeft(selectBackend(request.backend), (error) => failed(error.message))
-    const { reason, threads } = yield* chooseThreads(topology, request, companyAt(topology, request.name), machine ?? (yield* thisMachine(crypto)))
-    if (reason !== undefined) yield* say(request, `${threads} threads unwrap: ${reason}`)
+    const { message, threads } = yield* chooseThreads(topology, request, companyAt(topology, request.name), machine ?? (yield* thisMachine(crypto)))
+    if (message !== undefined) yield* say(request, message)
     return threads
   })
 

@@ -80,6 +80,7 @@ export const checkTopology = (value: unknown, shown: string): Either.Either<Vali
  */
 export const loadTopology = (file: string): Effect.Effect<ValidTopology, CliFailure> =>
   Effect.gen(function*() {
+    if (file === "") return yield* failed("the name of the topology file is empty")
     const path = resolve(file)
     if (!existsSync(path)) return yield* failed(`${file}: there is no such file`)
     if (!statSync(path).isFile()) return yield* failed(`${file}: this is no file`)

@@ -12,14 +12,9 @@ import { availableParallelism } from "node:os"
 import { Effect } from "effect"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { isCrowded, type MachineCompany, workersAmong } from "../../src/node/thread-count.ts"
-import type { MixnetParams } from "../../src/params/mixnet-params.ts"
-import { figuresOf } from "../../src/planning/network-figures.ts"
-import { nodeLoads } from "../../src/planning/node-load.ts"
+import { expectedPacketsPerSecond, type UnwrapFigures, unwrapsPerSecondOf } from "../../src/planning/unwrap-work.ts"
 import { processesOf, type Role, type Topology } from "../../src/topology/topology.ts"
 import { measureMachine, type SelfBenchFigures, storedFigures, storeFigures } from "./self-bench.ts"
-
-/** What threads are chosen by. */
-type UnwrapFigures = Pick<SelfBenchFigures, "unwrapsPerSecond" | "aezMegabytesPerSecond">
 
 /** The machine as a node's process finds it. */
 export interface NodeMachine {
@@ -47,15 +42,6 @@ interface Process {
 
 const unwraps = ({ role }: Process): boolean => role === "gateway" || role === "mix" || role === "service-node"
 
-/** Packets that a node has to unwrap when all are there; 0 for who unwraps none. */
-export const expectedPacketsPerSecond = (topology: Topology, { name, role }: Process): number => {
-  const { gateway, layers, serviceNode } = nodeLoads(figuresOf(topology), { unwrapUs: 0, linkMs: 0 })
-  if (role === "gateway") return gateway.unwrappedPerSecond
-  if (role === "service-node") return serviceNode.unwrappedPerSecond
-  const layer = topology.mixes.find((mix) => mix.name === name)?.layer
-  return layers.find((each) => each.layer === layer)?.unwrappedPerSecond ?? 0
-}
-
 /** Those who share the machine. */
 export const companyOf = (processes: ReadonlyArray<Process>): MachineCompany => ({ processes: processes.length, nodes: processes.filter(unwraps).length })
 
@@ -68,23 +54,10 @@ export const companyAt = (topology: Topology, name: string): MachineCompany => {
   }))
 }
 
-/** What the self-benchmark's packets have behind their headers. */
-const MEASURED_PAYLOAD_BYTES = 2_000
-/** An X-Wing packet's cost in X25519 packets: 7.1 by 1.4, bench/README.md. */
-const XWING_FACTOR = 5
-
-/** Packets of a network's geometry that a core unwraps in a second, from the figures for the usual one. */
-export const unwrapsPerSecondOf = (
-  { geometry }: Pick<MixnetParams, "geometry">, { aezMegabytesPerSecond, unwrapsPerSecond }: UnwrapFigures
-): number => {
-  const headerUs = (1e6 / unwrapsPerSecond) * (geometry.scheme === "XWING" ? XWING_FACTOR : 1)
-  return 1e6 / (headerUs + Math.max(0, geometry.userPayloadBytes - MEASURED_PAYLOAD_BYTES) / aezMegabytesPerSecond)
-}
-
 export interface ThreadChoice {
   readonly threads: number
-  /** Why, for people; absent where there are none. */
-  readonly reason?: string
+  /** How many and why, for people; absent where there are none. */
+  readonly message?: string
 }
 
 const NONE: ThreadChoice = { threads: 0 }
@@ -97,6 +70,7 @@ export const chooseThreads = (topology: Topology, self: Process, company: Machin
     const unwrapsPerSecond = unwrapsPerSecondOf(topology.params, measured)
     const threads = workersAmong({ packetsPerSecond }, { cores, unwrapsPerSecond }, company)
     if (threads === 0) return NONE
-    return { threads, reason: `${Math.round(packetsPerSecond)} packets a second are expected, a core unwraps ${Math.round(unwrapsPerSecond)}` }
+    const why = `${Math.round(packetsPerSecond)} packets a second are expected, a core unwraps ${Math.round(unwrapsPerSecond)}`
+    return { threads, message: `${threads} threads unwrap: ${why}` }
   })
 }

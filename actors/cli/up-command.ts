@@ -2,7 +2,7 @@
  * `funion up`: every actor of a topology as a local process, for trying out.
  *
  * Contract: key files that are missing are made; a process that ends is started again after a pause that grows; a signal ends all of them, and the
- * command is over when they are. What they log comes through with the actor's name in front.
+ * command is over when they are. What they log comes through with the actor's name in front, and so does why a node gets threads, which is decided here.
  * Knows nothing of: what actors do.
  * Source: the issue's list; departures: none.
  *
@@ -26,7 +26,7 @@ import { printAside } from "./output.ts"
 import { makeProgress } from "./progress.ts"
 import { DATA_DIRECTORY } from "./run-command.ts"
 import { loadTopology } from "./topology-file.ts"
-import { chooseThreads, companyOf, thisMachine } from "./unwrap-threads.ts"
+import { chooseThreads, companyOf, type NodeMachine, thisMachine } from "./unwrap-threads.ts"
 
 export interface UpRequest {
   readonly topology: string
@@ -57,6 +57,21 @@ interface Child {
   readonly threads: number
 }
 
+/** A line of one actor's, as people see it. */
+const lineOf = (name: string, line: string): string => `${name.padEnd(16)} ${line}\n`
+
+/** Everybody with their threads. @returns also a line for each who has some, which says why */
+export const childrenOf = (
+  topology: Topology, processes: ReadonlyArray<{ readonly name: string; readonly role: Role }>, machine: NodeMachine
+): Effect.Effect<{ readonly children: ReadonlyArray<Child>; readonly lines: ReadonlyArray<string> }> =>
+  Effect.map(
+    Effect.forEach(processes, (actor) => Effect.map(chooseThreads(topology, actor, companyOf(processes), machine), (choice) => ({ ...actor, ...choice }))),
+    (chosen) => ({
+      children: chosen.map(({ name, role, threads }) => ({ name, role, threads })),
+      lines: chosen.flatMap(({ message, name }) => (message === undefined ? [] : [lineOf(name, message)]))
+    })
+  )
+
 const spawnActor = ({ name, role, threads }: Child, { backend, directory, heartbeat, keys, topologyFile }: ChildSetting): ChildProcess => {
   const args = [...CROWDED_FLAGS, PROGRAM, "run", "--role", role, "--name", name, "--keys", keys, "--topology", topologyFile, "--dir", join(directory, name)]
   // a group of its own: Ctrl-C in a terminal reaches this process alone, which then ends the others in order
@@ -73,7 +88,7 @@ const runOnce = (actor: Child, setting: ChildSetting): Effect.Effect<string> =>
         child.once("error", (error) => resolve(error.message))
         child.once("exit", (code, signal) => resolve(signal ?? `status ${code ?? "?"}`))
       })
-      if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", (line) => process.stderr.write(`${actor.name.padEnd(16)} ${line}\n`))
+      if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", (line) => process.stderr.write(lineOf(actor.name, line)))
       return { child, ended }
     }),
     ({ ended }) => Effect.promise(() => ended),
@@ -87,7 +102,7 @@ const runOnce = (actor: Child, setting: ChildSetting): Effect.Effect<string> =>
 
 /** Keeps one actor's process running. */
 const keepRunning = (actor: Child, setting: ChildSetting): Effect.Effect<never> => {
-  const once = Effect.flatMap(runOnce(actor, setting), (how) => printAside(`${actor.name.padEnd(16)} the process ended (${how}); it is started again\n`))
+  const once = Effect.flatMap(runOnce(actor, setting), (how) => printAside(lineOf(actor.name, `the process ended (${how}); it is started again`)))
   const pause = Schedule.exponential(FIRST_RESTART_MS).pipe(
     Schedule.union(Schedule.spaced(LONGEST_RESTART_MS)), Schedule.jittered, Schedule.resetAfter(6 * LONGEST_RESTART_MS)
   )
@@ -120,9 +135,8 @@ const start = (request: UpRequest): Effect.Effect<Topology, CliFailure, Scope.Sc
     if (made.length > 0) yield* printAside(`keys made in ${keys}: ${made.join(", ")}\n`)
     const topologyFile = yield* writeTopology(directory, topology)
     const setting: ChildSetting = { topologyFile, keys, directory, backend: request.backend, heartbeat: request.heartbeat }
-    const machine = yield* thisMachine(crypto)
-    const children = yield* Effect.forEach(placed, (actor) =>
-      Effect.map(chooseThreads(topology, actor, companyOf(placed), machine), ({ threads }): Child => ({ ...actor, threads })))
+    const { children, lines } = yield* childrenOf(topology, placed, yield* thisMachine(crypto))
+    yield* Effect.forEach(lines, printAside, { discard: true })
     yield* Effect.forEach(children, (child) => Effect.forkScoped(keepRunning(child, setting)), { discard: true })
     yield* printAside(`${placed.length} processes started; waiting for the first directory document\n`)
     return topology

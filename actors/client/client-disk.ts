@@ -14,7 +14,7 @@ import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
 import type { Folder } from "../../src/disk/folder.ts"
 import { openClientJournal } from "../../src/inference/client-journal.ts"
-import { openJournalFolder, openJournalIn } from "../../src/inference/journal-disk.ts"
+import { journalTrouble, openJournalFolder, openJournalIn } from "../../src/inference/journal-disk.ts"
 import { JournalFile, type JournalStorage } from "../../src/inference/journal-file.ts"
 
 export interface ClientDiskOptions {
@@ -50,13 +50,7 @@ export const openClientDiskIn = (
     const journalKey = crypto.hkdfSha256(storageKey, life, utf8("funion-client-journal-key-v1"), KEY_BYTES)
     yield* openClientJournal(crypto, { localKey: journalKey, entropy }).pipe(
       Effect.provideService(JournalFile, storage),
-      Effect.mapError((error) => (error._tag === "JournalUnavailable"
-        ? new ClientDiskUnusable({ reason: "inaccessible", message: `${folder.path}: the journal cannot be read; check the disk` })
-        : new ClientDiskUnusable({
-          reason: "damaged",
-          message: `${folder.path}: the journal is damaged (${error.reason}, record ${error.recordIndex}), or another NAME.secret wrote it; `
-            + "put back the secret, or move the folder away and start anew: jobs that were not finished are lost"
-        })))
+      Effect.mapError((error) => new ClientDiskUnusable(journalTrouble(folder, error, "jobs that were not finished are lost")))
     )
     return { journal: storage, journalKey }
   })

@@ -16,7 +16,7 @@ import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
 import type { Folder } from "../../src/disk/folder.ts"
 import { openComputeJournal } from "../../src/inference/compute-journal.ts"
-import { openJournalFolder, openJournalIn } from "../../src/inference/journal-disk.ts"
+import { journalTrouble, openJournalFolder, openJournalIn } from "../../src/inference/journal-disk.ts"
 import { JournalFile, type JournalStorage } from "../../src/inference/journal-file.ts"
 import type { MixnetParams } from "../../src/params/mixnet-params.ts"
 import { openJobKeyVault } from "./job-keys-disk.ts"
@@ -48,6 +48,7 @@ export class ComputeDiskUnusable extends Data.TaggedError("ComputeDiskUnusable")
 
 const KEY_BYTES = 32
 const NO_SALT = new Uint8Array(0)
+const WHAT_IS_LOST = "jobs that were accepted are lost, and dispatches on their way go to fresh keys"
 
 /** As `openComputeDisk`, in a folder that is open and ours. */
 export const openComputeDiskIn = (
@@ -61,13 +62,7 @@ export const openComputeDiskIn = (
     const journalKey = derive("funion-compute-journal-key-v1", life)
     yield* openComputeJournal(crypto, { localKey: journalKey, entropy }).pipe(
       Effect.provideService(JournalFile, storage),
-      Effect.mapError((error) => (error._tag === "JournalUnavailable"
-        ? new ComputeDiskUnusable({ reason: "inaccessible", message: `${folder.path}: the journal cannot be read; check the disk` })
-        : new ComputeDiskUnusable({
-          reason: "damaged",
-          message: `${folder.path}: the journal is damaged (${error.reason}, record ${error.recordIndex}), or another NAME.secret wrote it; `
-            + "put back the secret, or move the folder away and start anew: jobs that were accepted are lost, and dispatches on their way go to fresh keys"
-        })))
+      Effect.mapError((error) => new ComputeDiskUnusable(journalTrouble(folder, error, WHAT_IS_LOST)))
     )
     const sealKey = derive("funion-job-key-seal-v1", life)
     const vault = yield* Either.mapLeft(openJobKeyVault(folder, { crypto, entropy, life, sealKey }), ({ message }) =>

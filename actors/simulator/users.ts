@@ -12,12 +12,11 @@
  */
 import { Clock, Effect, Either } from "effect"
 import type { MountError } from "../../src/actor/actor.ts"
-import { boxIdOf } from "../../src/bacap/box.ts"
 import { decodeReadCap, decodeWriteCap, type ReadCap, readCapOf } from "../../src/bacap/capability.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { CryptoBackend } from "../../src/crypto/backend.ts"
 import { POLL_QUANTA } from "../../src/inference/bucket.ts"
-import { slotIndexes } from "../../src/inference/job-capabilities.ts"
+import { slotBoxIds } from "../../src/inference/job-capabilities.ts"
 import { decodeTicket, type Ticket } from "../../src/inference/ticket.ts"
 import { decodeUploadRecord } from "../../src/inference/upload-record.ts"
 import { uniformFrom } from "../../src/link/link-services.ts"
@@ -70,9 +69,8 @@ const serviceOf = ({ computes }: Topology, model: string): ComputeActor | undefi
 }
 
 /** Ids of slots of a stream, in hex. */
-const boxIdsOf = (crypto: CryptoBackend, { index, publicKey }: Pick<ReadCap, "index" | "publicKey">, firstSlot: number, count: number): ReadonlyArray<string> =>
-  Either.getOrElse(slotIndexes(crypto, index, firstSlot, count), () => [])
-    .flatMap((each) => Either.match(boxIdOf(crypto, publicKey, each), { onLeft: () => [], onRight: (id) => [toHex(id)] }))
+const boxIdsOf = (crypto: CryptoBackend, cap: ReadCap, firstSlot: number, count: number): ReadonlyArray<string> =>
+  Either.match(slotBoxIds(crypto, cap, firstSlot, count), { onLeft: () => [], onRight: (ids) => ids.map(toHex) })
 
 /** Where the input of a job lies. */
 const inputBoxesOf = (crypto: CryptoBackend, record: Uint8Array): ReadonlyArray<string> =>

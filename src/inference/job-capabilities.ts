@@ -9,6 +9,8 @@
  */
 import { Either } from "effect"
 import { nextIndex, type IndexExhausted, type MessageBoxIndex } from "../bacap/box-index.ts"
+import type { BoxId } from "../bacap/box-id.ts"
+import { boxIdOf, type BoxRefused } from "../bacap/box.ts"
 import { decodeReadCap, decodeWriteCap, newWriteCap, readCapOf, type ReadCap, type WriteCap } from "../bacap/capability.ts"
 import type { DecodeError } from "../bytes/decode-error.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
@@ -81,3 +83,16 @@ export const slotIndexes = (
   }
   return Either.right(indexes)
 }
+
+/**
+ * Ids of the boxes of those slots.
+ * @errors IndexExhausted; BoxRefused for a root key that is none
+ * @cost one HKDF per slot from slot 0 on, one scalar multiplication per id
+ */
+export const slotBoxIds = (
+  crypto: CryptoBackend,
+  { index, publicKey }: Pick<ReadCap, "index" | "publicKey">,
+  firstSlot: number,
+  slotCount: number
+): Either.Either<ReadonlyArray<BoxId>, IndexExhausted | BoxRefused> =>
+  Either.flatMap(slotIndexes(crypto, index, firstSlot, slotCount), (indexes) => Either.all(indexes.map((each) => boxIdOf(crypto, publicKey, each))))

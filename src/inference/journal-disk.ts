@@ -22,12 +22,25 @@ import { openFolder, reachFolder, type Folder } from "../disk/folder.ts"
 import type { LogFile } from "../disk/log-file.ts"
 import { lockFolder } from "../disk/owner-lock.ts"
 import { JournalUnavailable, type JournalStorage } from "./journal-file.ts"
+import type { JournalCorrupt } from "./journal-frame.ts"
 
 /** The journal cannot be opened; `message` says why and what to do, in a sentence. */
 export class JournalFileUnusable extends Data.TaggedError("JournalFileUnusable")<{
   readonly reason: "in-use" | "damaged" | "inaccessible"
   readonly message: string
 }> {}
+
+/** Why a journal's records cannot be read, and what to do. @param lost  what a new beginning costs */
+export const journalTrouble = (
+  { path }: Pick<Folder, "path">, error: JournalCorrupt | JournalUnavailable, lost: string
+): { readonly reason: "damaged" | "inaccessible"; readonly message: string } =>
+  error._tag === "JournalUnavailable"
+    ? { reason: "inaccessible", message: `${path}: the journal cannot be read; check the disk` }
+    : {
+      reason: "damaged",
+      message: `${path}: the journal is damaged (${error.reason}, record ${error.recordIndex}), or another NAME.secret wrote it; `
+        + `put back the secret, or move the folder away and start anew: ${lost}`
+    }
 
 export interface DiskJournal {
   readonly storage: JournalStorage

@@ -159,6 +159,18 @@ export interface JobFigures {
 
 /** Enough for means within about one per cent. */
 export const JOB_DRAWS = 2_000
+/** Work of all draws together, some ten seconds: a draw costs as the square of its boxes, of which so many may be in the usual number of draws. */
+const WORK = JOB_DRAWS * 800 ** 2
+/** With fewer there is no telling what nineteen of twenty jobs stay within. */
+const LEAST_DRAWS = 19
+
+/** Draws of a job that share the work among them: fewer where a quantum is full of boxes, 0 where even a few would take too long. */
+export const drawsWithin = (
+  { boxesIn, boxesOut, coverJobs, otherJobs }: Pick<JobSetting, "boxesIn" | "boxesOut" | "coverJobs" | "otherJobs">, wanted: number = JOB_DRAWS
+): number => {
+  const most = Math.floor(WORK / ((1 + coverJobs + otherJobs) * (boxesIn + boxesOut)) ** 2)
+  return most < LEAST_DRAWS ? 0 : Math.min(wanted, most)
+}
 
 /** @cost about a tenth of a millisecond per draw and ten boxes */
 export const jobFigures = (setting: JobSetting, draws: number = JOB_DRAWS, seed = 1): JobFigures => {

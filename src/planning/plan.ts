@@ -14,7 +14,7 @@ import { checkService } from "../params/service-check.ts"
 import type { ServiceProfile } from "../params/service-profile.ts"
 import { boxesOfClass } from "../params/size-class.ts"
 import { releaseCountOf } from "../inference/bucket.ts"
-import { jobFigures, type JobFigures, type JobSetting } from "./job-model.ts"
+import { drawsWithin, jobFigures, type JobFigures, type JobSetting } from "./job-model.ts"
 import { type HardwareFigures, type NetworkFigures, type ServiceFigures, serviceSessions } from "./network-figures.ts"
 import { type ClientLine, clientLine, meanGatherMs, nodeLoads, type NodeLoads, storageLoad, type StorageLoad } from "./node-load.ts"
 import { pathEntropyBits } from "./pool-entropy.ts"
@@ -83,6 +83,13 @@ const boxesOf = ({ inputClass, outputClass }: ServiceProfile) => ({ in: boxesOfC
 /** Real jobs of one service in a quantum, on average. */
 const realJobs = ({ figures, jobsPerUserHour }: PlanRequest): number =>
   (figures.counts.users * jobsPerUserHour * figures.params.quantumMs) / HOUR_MS / figures.services.length
+
+/** Draws that the plan is made of; 0 where a quantum has more boxes than can be played. */
+export const planDraws = (request: PlanRequest): number => {
+  const { coverJobs } = request.profile
+  const boxes = boxesOf(request.profile)
+  return drawsWithin({ boxesIn: boxes.in, boxesOut: boxes.out, coverJobs, otherJobs: realJobs(request) }, request.draws)
+}
 
 /** Boxes that all jobs write and read per millisecond; every job writes and reads its input and its output, a cover job like any other. */
 const boxRates = (request: PlanRequest): { readonly written: number; readonly read: number } => {
@@ -169,7 +176,7 @@ const problemsOf = (request: PlanRequest, plan: Pick<Plan, "job" | "nodes" | "st
   ]
 }
 
-/** Makes the plan. @cost about a second for 2,000 draws of a small job */
+/** Makes the plan, where `planDraws` is above 0. @cost about a second for 2,000 draws of a small job, at most some ten seconds */
 export const makePlan = (request: PlanRequest): Plan => {
   const { figures, hardware, profile, service } = request
   const boxBytes = boxPlaintextBytes(figures.params)
@@ -177,7 +184,7 @@ export const makePlan = (request: PlanRequest): Plan => {
   const contentBytes = { in: payloadBytesOfClass(boxBytes, profile.inputClass), out: payloadBytesOfClass(boxBytes, profile.outputClass) }
   const nodes = nodeLoads(figures, hardware)
   const storage = storageLoad(figures, boxRates(request))
-  const job = jobFigures(settingOf(request, storage), request.draws)
+  const job = jobFigures(settingOf(request, storage), Math.max(1, planDraws(request)))
   const jobBytesPerSecond = (1_000 * (contentBytes.in + contentBytes.out)) / job.steps.totalMs.mean
   return {
     network: figures.name,

@@ -11,7 +11,6 @@
  * @module
  */
 import { Data, Deferred, Effect, Exit, Fiber, FiberId, Option, type Scope } from "effect"
-import { takeEach } from "../actor/told.ts"
 import { copied } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
@@ -177,7 +176,7 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
 
   const clock = yield* Effect.clock
   const receive = makeReceiver(crypto, ledger, counts, watch)
-  const receiving = takeEach(port.receive, (delivery) => receive(delivery, clock.unsafeCurrentTimeMillis()))
+  const receiving = port.receive((delivery) => receive(delivery, clock.unsafeCurrentTimeMillis()))
   yield* Effect.raceFirst(sender.run, receiving).pipe(
     Effect.tapDefect((cause) => Effect.zipRight(Effect.logError("session stopped by a defect"), Effect.logDebug("session defect", cause))),
     Effect.ensuring(close),

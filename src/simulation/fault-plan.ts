@@ -104,8 +104,11 @@ const emptyWindows = ({ faults, runMs }: Scenario): ReadonlyArray<string> =>
 const decode = Schema.decodeUnknownEither(ScenarioSchema, { onExcessProperty: "error", errors: "all" })
 
 /** Reads a scenario out of plain data. @errors ScenarioInvalid naming each field */
-export const scenarioOf = (value: unknown): Either.Either<Scenario, ScenarioInvalid> =>
-  Either.flatMap(
+export const scenarioOf = (value: unknown): Either.Either<Scenario, ScenarioInvalid> => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return Either.left(new ScenarioInvalid({ problems: ["it is no object with name, about, runMs, jobs and faults"] }))
+  }
+  return Either.flatMap(
     Either.mapLeft(decode(value), (error) => new ScenarioInvalid({
       problems: [...new Set(ParseResult.ArrayFormatter.formatErrorSync(error).map(({ message, path }) => `${placeOf(path)}: ${message}`))]
     })),
@@ -114,6 +117,7 @@ export const scenarioOf = (value: unknown): Either.Either<Scenario, ScenarioInva
       return problems.length === 0 ? Either.right(scenario) : Either.left(new ScenarioInvalid({ problems }))
     }
   )
+}
 
 /** Reads the text of a scenario file, JSON. @errors ScenarioInvalid */
 export const parseScenario = (text: string): Either.Either<Scenario, ScenarioInvalid> =>

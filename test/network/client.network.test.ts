@@ -23,7 +23,7 @@ import { crypto } from "../unit/inference/sample-job.ts"
 import { CARD, DOCUMENT, PARAMS, PROFILES, REQUEST } from "../unit/inference/client-world.ts"
 
 const PORT: PacketPortService = {
-  gateway: NodeId.unsafe(new Uint8Array(32)), queueId: recipientId("queue"), send: () => true, receive: Stream.never
+  gateway: NodeId.unsafe(new Uint8Array(32)), queueId: recipientId("queue"), send: () => true, receive: () => Effect.never
 }
 
 const running = Effect.gen(function* () {

@@ -10,6 +10,7 @@ import { describe, expect, it } from "vitest"
 import { runTransfer, TRANSFER_CLIENT, transferFloorMs } from "../../bench/transfer-run.ts"
 import { runVirtually } from "../../bench/virtual-run.ts"
 import type { TapEvent } from "../../src/actor/call-tap.ts"
+import { distanceFrom, exponential } from "../../src/simulation/checkers/statistics.ts"
 import { fastest } from "../unit/sphinx/sphinx-path.ts"
 import { briskParams } from "./brisk-network.ts"
 
@@ -18,15 +19,6 @@ const JUMP_FACTOR = 1e9
 const CLASS_ID = 8
 const FALSE_ALARM_RATE = 1e-4
 const ADDRESS_BYTES = 32
-
-/** Largest distance between a sample and the exponential distribution with this rate. */
-const distanceToExponential = (gaps: ReadonlyArray<number>, ratePerMs: number): number => {
-  const sorted = [...gaps].sort((a, b) => a - b)
-  return Math.max(...sorted.map((gap, at) => {
-    const share = 1 - Math.exp(-ratePerMs * gap)
-    return Math.max(Math.abs(share - at / sorted.length), Math.abs(share - (at + 1) / sorted.length))
-  }))
-}
 
 describe("a transfer of many boxes", () => {
   it("takes two packets a box, little longer than the ticks for them, and leaves the schedule as it is", async () => {
@@ -49,7 +41,7 @@ describe("a transfer of many boxes", () => {
     const ratePerMs = params.lambdaPPerMs + params.lambdaLPerMs
     const critical = Math.sqrt(-Math.log(FALSE_ALARM_RATE / 2) / 2) / Math.sqrt(gaps.length)
     expect(gaps.length).toBeGreaterThan(300)
-    expect(distanceToExponential(gaps, ratePerMs)).toBeLessThan(critical)
-    expect(distanceToExponential(gaps, ratePerMs * (2 / 3))).toBeGreaterThan(critical)
+    expect(distanceFrom(gaps, exponential(ratePerMs))).toBeLessThan(critical)
+    expect(distanceFrom(gaps, exponential(ratePerMs * (2 / 3)))).toBeGreaterThan(critical)
   }, LIMIT_MS)
 })

@@ -6,22 +6,12 @@
  * @module
  */
 import { Either } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { conformanceExitCode, runConformance } from "../../src/conformance/conformance.ts"
 import { nativeBackend } from "../../src/crypto/backends/native.ts"
 import { cutTo, leavesOf, mutated, placeOf, recordsOf, valueAt, withUnknownField, type Path } from "./mutation.ts"
+import { FILES, textOf } from "./vector-files.ts"
 
-const DATA = join(dirname(fileURLToPath(import.meta.url)), "data")
-const FILES = [
-  "aez_sprp_vectors.json", "bacap_vectors.json", "mkem_vectors.json", "pigeonhole_vectors.json", "replica_wire_vectors.json",
-  "sphinx_commands_vectors.json", "sphinx_geometry_vectors.json", "sphinx_kem_xwing_vectors.json", "sphinx_nike_x25519_vectors.json",
-  "sphinx_primitives_vectors.json", "sphinx_vectors.json", "wire_commands_vectors.json",
-  ...readdirSync(join(DATA, "aez")).map((name) => `aez/${name}`)
-]
-const textOf = (name: string): string => readFileSync(join(DATA, name), "utf8")
 const native = Either.getOrThrow(nativeBackend())
 
 /** Lists whose entries stand alone, so that one is enough to try a leaf of it. */

@@ -76,7 +76,7 @@ export class EmissionChecker {
       test(2 * Math.min(poissonAtLeast(count, expected), poissonAtMost(count, expected)), () =>
         `${sender}: ${count} packets in ${Math.round(totalMs)} ms of ${phase}, where ${Math.round(expected)} are due`)
       const bursts = gapsMs.filter((gapMs) => gapMs < BURST_MS).length
-      const byChance = -BURST_FACTOR * gapsMs.length * Math.expm1(-ratePerMs * BURST_MS)
+      const byChance = BURST_FACTOR * gapsMs.length * exponential(ratePerMs)(BURST_MS)
       test(poissonAtLeast(bursts, byChance), () => `${sender}: ${bursts} times two packets at once in its time of ${phase}`)
       const together = gapsMs.filter((gapMs) => gapMs === 0).length
       test(poissonAtLeast(together, SAME_FACTOR * gapsMs.length * ratePerMs * BURST_MS), () =>

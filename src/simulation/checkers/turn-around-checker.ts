@@ -10,7 +10,7 @@
  * @module
  */
 import { type Verdict, verdictOf } from "./checker.ts"
-import { binomialAtLeast } from "./statistics.ts"
+import { binomialAtLeast, exponential } from "./statistics.ts"
 
 export const TURN_AROUND_FALSE_ALARM_RATE = 1e-9
 /** What counts as soon after an arrival: the least delay of a hop. */
@@ -60,7 +60,7 @@ export class TurnAroundChecker {
     const watchedMs = this.#cameMs - (this.#firstMs ?? this.#cameMs)
     // one more arrival's worth, so that short runs are on the sound side
     const byChance = watchedMs > 0 ? (this.#coveredMs + SOON_MS) / watchedMs : 1
-    const share = Math.min(1, byChance - Math.expm1(-muPerMs * SOON_MS))
+    const share = Math.min(1, byChance + exponential(muPerMs)(SOON_MS))
     const probability = binomialAtLeast(this.#soon, this.#actions, share)
     const findings = [
       ...(probability < TURN_AROUND_FALSE_ALARM_RATE

@@ -12,12 +12,14 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { afterAll, describe, expect, it } from "vitest"
 import { optionsOf, type RunRequest } from "../../../actors/cli/run-command.ts"
-import {
-  chooseThreads, companyAt, companyOf, expectedPacketsPerSecond, type NodeMachine, unwrapsPerSecondOf
-} from "../../../actors/cli/unwrap-threads.ts"
+import { threadsHere } from "../../../actors/cli/doctor-command.ts"
+import { unwrapOf } from "../../../actors/cli/plan-command.ts"
+import { chooseThreads, companyAt, companyOf, type NodeMachine } from "../../../actors/cli/unwrap-threads.ts"
+import { childrenOf } from "../../../actors/cli/up-command.ts"
 import { makeMissingKeyFiles } from "../../../actors/key-file.ts"
 import { systemEntropy } from "../../../src/crypto/entropy.ts"
 import { modestParams, modestService } from "../../../src/params/presets.ts"
+import { expectedPacketsPerSecond } from "../../../src/planning/unwrap-work.ts"
 import { network } from "../../../src/topology/builder.ts"
 import { processesOf, type Role } from "../../../src/topology/topology.ts"
 import { fastest } from "../sphinx/sphinx-path.ts"
@@ -83,13 +85,35 @@ describe("the choice", () => {
     expect(await Effect.runPromise(chooseThreads(busy, mix, company, unmeasured(company.processes)))).toEqual({ threads: 0 })
     const choice = await Effect.runPromise(chooseThreads(busy, mix, company, machineOf(company.processes + company.nodes)))
     expect(choice.threads).toBe(2)
-    expect(choice.reason).toMatch(/^\d+ packets a second are expected, a core unwraps 10000$/)
+    expect(choice.message).toMatch(/^2 threads unwrap: \d+ packets a second are expected, a core unwraps 10000$/)
   })
-  it("takes longer payloads and X-Wing into account", () => {
-    const { geometry } = busy.params
-    const rateOf = (change: Partial<typeof geometry>): number => unwrapsPerSecondOf({ geometry: { ...geometry, userPayloadBytes: 2_000, ...change } }, FIGURES)
-    expect(rateOf({})).toBeCloseTo(10_000)
-    expect(rateOf({ userPayloadBytes: 36_000 })).toBeCloseTo(5_000)
-    expect(rateOf({ scheme: "XWING" })).toBeCloseTo(2_000)
+  it("up says which of its children have threads, and why, each after its name", async () => {
+    const processes = processesOf(busy)
+    const { children, lines } = await Effect.runPromise(childrenOf(busy, processes, machineOf(processes.length + companyOf(processes).nodes)))
+    expect(children.map(({ name }) => name)).toEqual(processes.map(({ name }) => name))
+    const threaded = children.filter(({ threads }) => threads > 0)
+    expect(threaded.map(({ name }) => name)).toContain("mix-1-0")
+    expect(lines.map((line) => line.split(/ +/).slice(0, 4).join(" "))).toEqual(threaded.map(({ name, threads }) => `${name} ${threads} threads unwrap:`))
+    expect((await Effect.runPromise(childrenOf(busy, processes, unmeasured(2)))).lines).toEqual([])
+  })
+})
+
+describe("an X-Wing packet costs five of X25519", () => {
+  const xwing = { ...busy, params: { ...busy.params, geometry: { ...busy.params.geometry, scheme: "XWING" as const } } }
+  it("for run and up", async () => {
+    const choice = await Effect.runPromise(chooseThreads(xwing, { name: "mix-1-0", role: "mix" }, { processes: 1, nodes: 1 }, machineOf(64)))
+    expect(choice.threads).toBe(Math.ceil(expectedPacketsPerSecond(xwing, { name: "mix-1-0", role: "mix" }) / 1_000))
+    expect(choice.message).toContain("a core unwraps 2000")
+  })
+  it("for plan, whether measured or assumed; not where the cost is given", () => {
+    for (const stored of [FIGURES, undefined]) {
+      expect(unwrapOf(busy, { unwrapUs: undefined }, stored).unwrapUs).toBeCloseTo(100)
+      expect(unwrapOf(xwing, { unwrapUs: undefined }, stored).unwrapUs).toBeCloseTo(500)
+      expect(unwrapOf(xwing, { unwrapUs: 70 }, stored)).toEqual({ unwrapUs: 70, unwrapFrom: "given" })
+    }
+  })
+  it("for doctor, which shows both borders", () => {
+    expect(threadsHere(FIGURES, 4)).toEqual({ abovePacketsPerSecond: 5_000, aboveXWingPacketsPerSecond: 1_000, most: 4 })
+    expect(threadsHere(FIGURES, 1).most).toBe(0)
   })
 })

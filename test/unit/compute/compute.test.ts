@@ -78,7 +78,7 @@ const start = (kept: ReturnType<typeof makeKept>, change: Partial<ComputeConfig>
     const config: ComputeConfig = {
       crypto, params, geometry, authorityKeys: [new Uint8Array(32)], authorityThreshold: 1, identity, plan,
       queues: [{ serviceNode: "service-node-0", serviceNodeId: new Uint8Array(32).fill(8), endpoint: "queue-0" }],
-      openPort: () => Effect.succeed({ gateway: nodeIdOf(crypto, identity.publicKey), queueId, send: () => true, receive: Stream.never }),
+      openPort: () => Effect.succeed({ gateway: nodeIdOf(crypto, identity.publicKey), queueId, send: () => true, receive: () => Effect.never }),
       awaitDocument: Effect.succeed({} as Document), ...kept, ...change
     }
     const up = yield* Effect.makeLatch(false)

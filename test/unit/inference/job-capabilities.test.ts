@@ -7,9 +7,10 @@
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { nextIndex } from "../../../src/bacap/box-index.ts"
+import { sealTombstone } from "../../../src/bacap/box.ts"
 import { readCapOf } from "../../../src/bacap/capability.ts"
 import { seededEntropy } from "../../../src/crypto/entropy.ts"
-import { decodeDispatchedCapabilities, newJobCapabilities, slotIndexes, streamHasRoom } from "../../../src/inference/job-capabilities.ts"
+import { decodeDispatchedCapabilities, newJobCapabilities, slotBoxIds, slotIndexes, streamHasRoom } from "../../../src/inference/job-capabilities.ts"
 import { crypto, flipped, sampleCapabilities, sampleDispatch } from "./sample-job.ts"
 
 describe("job capabilities", () => {
@@ -37,6 +38,14 @@ describe("job capabilities", () => {
     for (let slot = 1; slot < 12; slot++) expect(all[slot]).toEqual(Either.getOrThrow(nextIndex(crypto, all[slot - 1]!)))
     expect(Either.getOrThrow(slotIndexes(crypto, index, 6, 6))).toEqual(all.slice(6))
     expect(Either.getOrThrow(slotIndexes(crypto, index, 3, 0))).toEqual([])
+  })
+
+  it("give the id under which the box of every slot is written", () => {
+    const { outputReadCap, outputWriteCap } = sampleCapabilities(1)
+    const indexes = Either.getOrThrow(slotIndexes(crypto, outputWriteCap.index, 2, 3))
+    expect(Either.getOrThrow(slotBoxIds(crypto, outputReadCap, 2, 3))).toEqual(indexes.map((index) => sealTombstone(crypto, outputWriteCap, index).boxId))
+    expect(Either.isLeft(slotBoxIds(crypto, { ...outputReadCap, publicKey: Uint8Array.of(2, ...new Uint8Array(31)) }, 0, 1))).toBe(true)
+    expect(Either.isLeft(slotBoxIds(crypto, { ...outputReadCap, index: { ...outputReadCap.index, counter: 0xffff_ffff_ffff_ffffn } }, 0, 2))).toBe(true)
   })
 
   it("end with the stream", () => {

@@ -11,15 +11,14 @@ import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import { sampleExponentialMs } from "../../../src/mixnet/delay.ts"
 import { poissonTicks } from "../../../src/mixnet/pacer.ts"
-import { criticalDistance, distanceOf } from "./kolmogorov-smirnov.ts"
+import { distanceBound, distanceFrom, exponential } from "../../../src/simulation/checkers/statistics.ts"
 import { runVirtual } from "./virtual-time.ts"
 
 const RATE_PER_MS = 0.025
 const TICK_COUNT = 20_000
-const CRITICAL = criticalDistance(TICK_COUNT, 1e-4)
+const CRITICAL = distanceBound(TICK_COUNT, 1e-4)
 const SEND_SLACK_MS = 50
 
-const exponential = (ratePerMs: number) => (x: number) => 1 - Math.exp(-ratePerMs * x)
 const seeded = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withRandom(effect, randomFromEntropy(seededEntropy(11, "pacer")))
 
 interface Run {
@@ -57,14 +56,14 @@ describe("gaps", () => {
   const gaps = servedMs.map((atMs, index) => atMs - (servedMs[index - 1] ?? 0))
 
   it("are exponential with mean 1/rate", () => {
-    expect(distanceOf(gaps, exponential(RATE_PER_MS))).toBeLessThan(CRITICAL)
-    expect(distanceOf(gaps, exponential(RATE_PER_MS * 1.1))).toBeGreaterThan(CRITICAL)
+    expect(distanceFrom(gaps, exponential(RATE_PER_MS))).toBeLessThan(CRITICAL)
+    expect(distanceFrom(gaps, exponential(RATE_PER_MS * 1.1))).toBeGreaterThan(CRITICAL)
     expect(dropped).toBe(0)
   })
   it("do not depend on the gap before", () => {
     const after = (condition: (gap: number) => boolean) => gaps.filter((_, index) => index > 0 && condition(gaps[index - 1] ?? 0))
     for (const part of [after((gap) => gap < 20), after((gap) => gap > 60)]) {
-      expect(distanceOf(part, exponential(RATE_PER_MS))).toBeLessThan(criticalDistance(part.length, 1e-4))
+      expect(distanceFrom(part, exponential(RATE_PER_MS))).toBeLessThan(distanceBound(part.length, 1e-4))
     }
   })
   it("keep the mean rate: the count of a long time is within five standard deviations", () => {

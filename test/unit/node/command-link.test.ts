@@ -14,7 +14,7 @@ import { IN_FLIGHT_LIMIT, makeCommandLink, type CommandLink, type CommandLinkCon
 import { decodeLinkFrame, makeReplicaLinks, type ListedReplica } from "../../../src/node/replica-links.ts"
 import { tinyParams } from "../../../src/params/presets.ts"
 import { pigeonholeGeometry } from "../../../src/pigeonhole/geometry.ts"
-import { criticalDistance, distanceOf } from "../mixnet/kolmogorov-smirnov.ts"
+import { distanceBound, distanceFrom, exponential } from "../../../src/simulation/checkers/statistics.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 
 const RATE = tinyParams.lambdaRPerMs
@@ -59,7 +59,7 @@ describe("ticks", () => {
       yield* Effect.sleep(1500 / RATE)
       return gapsOf(sent)
     }))
-    expect(distanceOf(gaps, (x) => 1 - Math.exp(-x * RATE))).toBeLessThan(criticalDistance(gaps.length, 1e-6))
+    expect(distanceFrom(gaps, exponential(RATE))).toBeLessThan(distanceBound(gaps.length, 1e-6))
   })
   it("go on when a peer never answers, until the bound of calls in flight; then they are counted", () => {
     withLink({ call: () => Effect.never }, (link, sent) => Effect.gen(function*() {

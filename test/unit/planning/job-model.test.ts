@@ -9,7 +9,7 @@
 import { describe, expect, it } from "vitest"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
 import { tinyParams, tinyService } from "../../../src/params/presets.ts"
-import { jobFigures, type JobSetting } from "../../../src/planning/job-model.ts"
+import { drawsWithin, JOB_DRAWS, jobFigures, type JobSetting } from "../../../src/planning/job-model.ts"
 
 const HOP_MS = 1 / -Math.expm1(-tinyParams.muPerMs)
 const TICK_MS = 1 / tinyParams.lambdaPPerMs
@@ -63,5 +63,18 @@ describe("a job", () => {
     const [quick, slow] = [6, 1].map((sessions) => jobFigures(settingOf(tinyParams, { service: { sessions, use: 0.8 } }), 300))
     expect(slow?.steps.fetchMs.mean).toBeGreaterThan(1.05 * (quick?.steps.fetchMs.mean ?? 0))
     expect(slow?.packets).toBeGreaterThan(quick?.packets ?? 0)
+  })
+})
+
+describe("the draws of a plan", () => {
+  it("are fewer where a quantum is full of boxes, and none where it is over-full", () => {
+    const jobs = (coverJobs: number, otherJobs = 0): number => drawsWithin({ boxesIn: 4, boxesOut: 4, coverJobs, otherJobs })
+    expect(jobs(1)).toBe(JOB_DRAWS)
+    expect(jobs(99)).toBe(JOB_DRAWS)
+    expect(jobs(199)).toBe(JOB_DRAWS / 4)
+    expect(jobs(1_000)).toBe(19)
+    expect(jobs(2_000)).toBe(0)
+    expect(jobs(0, 1e9)).toBe(0)
+    expect(drawsWithin({ boxesIn: 4, boxesOut: 4, coverJobs: 1, otherJobs: 0 }, 7)).toBe(7)
   })
 })

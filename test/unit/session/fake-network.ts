@@ -185,7 +185,7 @@ export const makeFakeNetwork = (options: FakeNetworkOptions = {}): Effect.Effect
           Runtime.runFork(runtime, accept(packet), { scope })
           return true
         },
-        receive: Stream.fromQueue(inbox, { maxChunkSize: 1 })
+        receive: (onDelivery) => Stream.runForEach(Stream.fromQueue(inbox, { maxChunkSize: 1 }), (delivery) => Effect.sync(() => onDelivery(delivery)))
       },
       inject: (delivery) => Effect.asVoid(Queue.offer(inbox, delivery))
     }

@@ -10,7 +10,7 @@ import { Clock, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { PEER_LIMIT, READY_LIMIT, ReplySlots } from "../../../../actors/replica/reply-slots.ts"
 import { randomFromEntropy } from "../../../../src/crypto/entropy.ts"
-import { criticalDistance, distanceOf } from "../../mixnet/kolmogorov-smirnov.ts"
+import { distanceBound, distanceFrom } from "../../../../src/simulation/checkers/statistics.ts"
 import { runVirtual } from "../../session/virtual-time.ts"
 import { entropyOf } from "./sample-box.ts"
 
@@ -32,7 +32,7 @@ describe("reply slots", () => {
     const slots = new ReplySlots(decoy, LAMBDA_R)
     if (kind === "replies") for (let value = 0; value < READY_LIMIT; value++) slots.push("courier-0", frame(1))
     const delays = run(delaysOf(slots, 2000))
-    expect(distanceOf(delays, (x) => Math.min(1, Math.max(0, x * LAMBDA_R)))).toBeLessThan(criticalDistance(2000, 1e-6))
+    expect(distanceFrom(delays, (x) => Math.min(1, Math.max(0, x * LAMBDA_R)))).toBeLessThan(distanceBound(2000, 1e-6))
   })
   it("a command gets the oldest reply that is ready for its peer, and a decoy when there is none", () => {
     const frames = run(Effect.gen(function*() {

@@ -15,7 +15,7 @@ import { decodeQueueFrame, encodeQueueFrame, type QueueFrame, queueFrameBytes } 
 import { DropCounters } from "../../../../src/mixnet/drop-counters.ts"
 import { tinyParams } from "../../../../src/params/presets.ts"
 import { makeGeometry } from "../../../../src/sphinx/geometry.ts"
-import { criticalDistance, distanceOf } from "../../mixnet/kolmogorov-smirnov.ts"
+import { distanceBound, distanceFrom, exponential } from "../../../../src/simulation/checkers/statistics.ts"
 import { runVirtual } from "../../session/virtual-time.ts"
 
 const geometry = Either.getOrThrow(makeGeometry(tinyParams.geometry))
@@ -143,7 +143,7 @@ describe("the link to the service", () => {
     }))
   it.each([["idle", false], ["busy", true]] as const)("%s: the link ticks at λR (Kolmogorov–Smirnov, false alarms 10^-6)", (_, busy) => {
     const gaps = gapsOf(busy, 1200)
-    expect(distanceOf(gaps, (x) => 1 - Math.exp(-x * tinyParams.lambdaRPerMs))).toBeLessThan(criticalDistance(gaps.length, 1e-6))
+    expect(distanceFrom(gaps, exponential(tinyParams.lambdaRPerMs))).toBeLessThan(distanceBound(gaps.length, 1e-6))
   })
   it("a dispatch whose answer has gone out is not delivered any more", () => {
     withHost(undefined, (host) => Effect.gen(function*() {

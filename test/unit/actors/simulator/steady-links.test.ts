@@ -44,6 +44,8 @@ describe("links of a steady rate", () => {
     const isWork = (atMs: number): boolean => atMs >= 30_000 && atMs < 60_000
     expect(findingsWith(({ call, from, to }, atMs) => call === "CourierCommand" && from === couriers[0]?.name && to === "replica-1" && isWork(atMs)))
       .toEqual([expect.stringMatching(/^\S+ to replica-1: 0 packets in 30000 ms of work, where 360 are due$/)])
-    expect(findingsWith(({ call }) => call === "QueueDeliveries").every((finding) => finding.startsWith("service-node-0 to compute-0: 0 packets"))).toBe(true)
+    const silent = findingsWith(({ call }) => call === "QueueDeliveries")
+    expect(silent.length).toBeGreaterThan(0)
+    for (const finding of silent) expect(finding).toMatch(/^service-node-0 to compute-0: 0 packets/)
   })
 })
