@@ -7,7 +7,7 @@
 import { describe, expect, it } from "vitest"
 import { PacketCounts } from "../../../../actors/simulator/packet-counts.ts"
 import { missingOf } from "../../../../src/simulation/checkers/accounting-checker.ts"
-import type { LinkFaultEvent } from "../../../../src/simulation/faulty-link.ts"
+import type { LinkFaultEvent } from "../../../../src/simulation/link-fate.ts"
 import { briskTopology } from "../../../network/brisk-network.ts"
 
 const drops = (words: Readonly<Record<string, number>>) => new Map([["dropped_packets_total" as const, new Map(Object.entries(words))]])
