@@ -19,7 +19,7 @@ import { separation } from "../../../src/anonymity/metrics/roc.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
-import { batchesOf, batchGates, operations } from "../measures/batch-measures.ts"
+import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch-measures.ts"
 import { inputOutputGame, readerGames, uploaderGames, type ClientGames } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
 import { senderGates, serviceGates, shapeOfWork, type SenderChoice } from "../measures/sender-measures.ts"
@@ -107,16 +107,13 @@ export const linkingGates = ({ inputOutput, reader, uploader }: Games): Readonly
     eachOf(reader), LINKING_MARGIN, leastTrials(reader))
 ]
 
-/** All pairs of batches, with the interval within which the advantage of a blind guesser lies as often. */
-const allPairsFigure = ({ inputOutput: { test } }: Games): Pick<Figure, "estimate" | "samples" | "note"> => {
-  const half = 1.96 / Math.sqrt(Math.max(1, test.effectiveGames))
-  return {
-    estimate: { value: test.best, interval: { lower: test.best - half, upper: Math.min(1, test.best + half), level: 0.95 } },
-    samples: test.pairs,
-    note: `the best of ${test.advantages.size} observers; pairs of a batch hang together and are worth ${test.effectiveGames.toFixed(0)} independent games; `
-      + `blind observers reach ${test.critical.toFixed(2)} once in 10,000`
-  }
-}
+/** All pairs of batches, by the best observer. */
+const allPairsFigure = ({ inputOutput: { test } }: Games): Pick<Figure, "estimate" | "samples" | "note"> => ({
+  estimate: { value: test.best, interval: test.interval },
+  samples: test.pairs,
+  note: `the best of ${test.advantages.size} observers; pairs of a batch hang together and are worth ${test.effectiveGames.toFixed(0)} independent games; `
+    + `blind observers reach ${test.critical.toFixed(2)} once in 10,000`
+})
 
 const figuresOf = (world: JobWorld, games: Games, seed: number): ReadonlyArray<Figure> => {
   const { allDistances, inOrder, oneDistance, test } = games.inputOutput
@@ -164,6 +161,10 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
       on: whole.advantage, off: advantageOf(ended.length, ended.length, 0),
       note: `B is what the matcher faced, who is told which jobs are cover: with them ${batchSizeOf(world).toFixed(1)}. Without: F = 0 and one job in a `
         + "quantum leave one candidate: counted, not played"
+    },
+    {
+      rule: "O4", ...shared, attack: "naming an answer by a look for a box of it before its edge", games: ended.length,
+      on: advantageOf(ended.filter((job) => earlyLooks(sight, job) > 0).length, ended.length, 0), note: "with: jobs of ordinary clients"
     },
     {
       rule: "O10", ...shared, attack: "telling failed jobs from answered ones by operations", games: ended.length,
