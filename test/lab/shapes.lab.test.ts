@@ -6,7 +6,7 @@
  * @module
  */
 import { describe, expect, it } from "vitest"
-import { traceGates, traceShapes, type TraceSetting } from "../../actors/lab/measures/trace-shapes.ts"
+import { traceGates, traceShapes, traceStrata, type TraceSetting } from "../../actors/lab/measures/trace-shapes.ts"
 import { isLarge } from "../../actors/lab/parts/job-world.ts"
 import type { PlayedJob } from "../../actors/lab/played-job.ts"
 import type { Look } from "../../actors/lab/storage-sight.ts"
@@ -67,11 +67,11 @@ const worldOf = (seed: number, { onTop = 0, slower = 1 }: Leaks = {}): TraceSett
 }
 
 const failing = (world: TraceSetting): ReadonlyArray<string> =>
-  traceGates(traceShapes(world, seededDraws(1), 20_000)).filter(({ pass }) => !pass).map(({ name }) => name)
+  traceGates(traceShapes(traceStrata(world), seededDraws(1), 20_000)).filter(({ pass }) => !pass).map(({ name }) => name)
 
 describe("learned classifiers of job traces", () => {
   it("call nothing unlikely on worlds that show nothing, but as seldom as they say", () => {
-    const all = Array.from({ length: 30 }, (_, seed) => traceShapes(worldOf(100 + seed), seededDraws(seed), 499))
+    const all = Array.from({ length: 30 }, (_, seed) => traceShapes(traceStrata(worldOf(100 + seed)), seededDraws(seed), 499))
     for (const kind of ["size", "failure", "bucket"] as const) {
       // Binomial(30, 0.05): more than 6 once in three thousand seeds
       expect(all.filter((shapes) => shapes[kind].test.probability <= 0.05).length).toBeLessThanOrEqual(6)

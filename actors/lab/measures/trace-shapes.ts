@@ -76,14 +76,14 @@ const linesAtEdges = ({ clients, jobs, links, quantumMs, span }: TraceSetting): 
   return strata
 }
 
-export interface TraceShapes {
-  readonly size: ShapeAttack
-  readonly failure: ShapeAttack
-  readonly bucket: ShapeAttack
+export interface TraceShapes<A = ShapeAttack> {
+  readonly size: A
+  readonly failure: A
+  readonly bucket: A
 }
 
-/** @param draw  for what chance gives  @param dealings  as of `testStrata` */
-export const traceShapes = (setting: TraceSetting, draw: Draw, dealings?: number): TraceShapes => {
+/** What is compared in one world. */
+export const traceStrata = (setting: TraceSetting): TraceShapes<ReadonlyArray<ShapeStratum>> => {
   const ended = setting.jobs.filter(({ outcome, overflow }) => outcome !== "lost" && overflow === 0)
   const batches = [...batchesOf(ended)].sort(([one], [other]) => (one?.acceptedAtMs ?? 0) - (other?.acceptedAtMs ?? 0))
   const traces = (jobs: ReadonlyArray<PlayedJob>): ReadonlyArray<ShapeSample> => jobs.map((job) => traceOf(setting, job))
@@ -91,12 +91,18 @@ export const traceShapes = (setting: TraceSetting, draw: Draw, dealings?: number
     batches.map((batch) => ({ positive: traces(batch.filter(isPositive)), negative: traces(batch.filter(isNegative)) }))
   const isAnswered = ({ outcome }: PlayedJob): boolean => outcome === "answer"
   return {
-    size: shapesInTurn("large and small answers at storage",
-      strata((job) => isAnswered(job) && setting.isLarge(job), (job) => isAnswered(job) && !setting.isLarge(job)), draw, dealings),
-    failure: shapesInTurn("failed and answered jobs at storage", strata((job) => !isAnswered(job), isAnswered), draw, dealings),
-    bucket: shapesInTurn("the edge of an answer by its reader's line", linesAtEdges(setting), draw, dealings)
+    size: strata((job) => isAnswered(job) && setting.isLarge(job), (job) => isAnswered(job) && !setting.isLarge(job)),
+    failure: strata((job) => !isAnswered(job), isAnswered),
+    bucket: linesAtEdges(setting)
   }
 }
+
+/** @param strata  of one world, or of several, one after the other  @param draw  for what chance gives  @param dealings  as of `testStrata` */
+export const traceShapes = ({ bucket, failure, size }: TraceShapes<ReadonlyArray<ShapeStratum>>, draw: Draw, dealings?: number): TraceShapes => ({
+  size: shapesInTurn("large and small answers at storage", size, draw, dealings),
+  failure: shapesInTurn("failed and answered jobs at storage", failure, draw, dealings),
+  bucket: shapesInTurn("the edge of an answer by its reader's line", bucket, draw, dealings)
+})
 
 /** The gates of the three, for worlds of some dozens of jobs. */
 export const traceGates = ({ bucket, failure, size }: TraceShapes): ReadonlyArray<Gate> => {

@@ -23,7 +23,7 @@ import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch
 import { inputOutputGame, readerGames, uploaderGames, type ClientGames } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
 import { senderGates, serviceGates, shapeOfWork, type SenderChoice } from "../measures/sender-measures.ts"
-import { traceGates, traceShapes, type TraceSetting } from "../measures/trace-shapes.ts"
+import { traceGates, traceShapes, traceStrata, type TraceSetting } from "../measures/trace-shapes.ts"
 import { isLarge, runJobWorld, type JobWorld } from "./job-world.ts"
 
 /** Advantage that is allowed for in linking games. */
@@ -211,7 +211,7 @@ export const roundsOf = (scale: LabScale): { readonly rounds: number; readonly j
 export const jobPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
   const world = await runJobWorld({ topology: jobTopology(scale), seed, ...roundsOf(scale), garbageEvery: 5 })
   const games = playGames(world, seed)
-  const shapes = traceShapes(traceSettingOf(world), seededDraws(seed + 3))
+  const shapes = traceShapes(traceStrata(traceSettingOf(world)), seededDraws(seed + 3))
   const { bucket, failure, size } = shapes
   const work = workShape(world, seed)
   return {
