@@ -9,6 +9,7 @@
  */
 import { aezBench } from "./aez.bench.ts"
 import { anonymityBench } from "./anonymity/anonymity.bench.ts"
+import { shapesBench } from "./anonymity/shapes.bench.ts"
 import { bacapBench } from "./bacap.bench.ts"
 import type { Bench } from "./harness.ts"
 import { inferBench } from "./infer.bench.ts"
@@ -16,4 +17,4 @@ import { transferBench } from "./transfer.bench.ts"
 import { mixBench } from "./mix.bench.ts"
 import { unwrapBench } from "./unwrap.bench.ts"
 
-export const benches: ReadonlyArray<Bench> = [unwrapBench, mixBench, aezBench, bacapBench, inferBench, transferBench, anonymityBench]
+export const benches: ReadonlyArray<Bench> = [unwrapBench, mixBench, aezBench, bacapBench, inferBench, transferBench, anonymityBench, shapesBench]

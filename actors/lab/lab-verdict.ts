@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { joinedRules } from "../../src/anonymity/findings.ts"
 import { estimateEpsilon, linkingBound } from "../../src/anonymity/epsilon.ts"
 import type { Estimate } from "../../src/anonymity/metrics/interval.ts"
 import type { LabReport } from "../../src/anonymity/report.ts"
@@ -53,7 +54,7 @@ export const tableOf = (report: LabReport): string => {
     columns([["", "planted fault", "caught by"], ...findings.flatMap(({ planted }) => planted).map(({ caught, caughtBy, name }) =>
       [caught ? "caught" : "LOOSE", name, caughtBy.join(", ")])]),
     "",
-    columns([["rule", "attack", "with the rule", "without", "B", "played on"], ...findings.flatMap(({ rules }) => rules).map((row) =>
+    columns([["rule", "attack", "with the rule", "without", "B", "played on"], ...joinedRules(findings.flatMap(({ rules }) => rules)).map((row) =>
       [row.rule, row.attack, optional(row.on), optional(row.off), row.batch === undefined ? "–" : row.batch.toFixed(1), row.level])]),
     "",
     columns([["figure", "adversary", "value (95 %)", "B", "n"], ...figures.map(({ adversary, batch, estimate, group, name, samples, unit }) =>

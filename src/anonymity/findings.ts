@@ -42,6 +42,18 @@ export interface RuleRow {
   readonly note?: string
 }
 
+/** Rows of a rule whose two sides were played in different worlds as one: the row with the rule takes the other's side, and its note. */
+export const joinedRules = (rows: ReadonlyArray<RuleRow>): ReadonlyArray<RuleRow> => {
+  const isHalf = ({ off, on }: RuleRow): boolean => (off === undefined) !== (on === undefined)
+  return rows.flatMap((row): ReadonlyArray<RuleRow> => {
+    const other = rows.find((each) => each.rule === row.rule && isHalf(each) && (each.on === undefined) !== (row.on === undefined))
+    if (other === undefined || !isHalf(row)) return [row]
+    if (row.on === undefined || other.off === undefined) return []
+    const notes = [row.note, `${other.note ?? ""} (${other.games} games)`].filter((note) => note !== undefined)
+    return [{ ...row, off: other.off, note: notes.join("; ") }]
+  })
+}
+
 /** A fault that was put in on purpose, and what noticed. */
 export interface Planted {
   readonly name: string

@@ -10,6 +10,7 @@
  */
 import type { TestingAttack } from "./attacks/attack-result.ts"
 import type { PairingTest } from "./attacks/pairing-test.ts"
+import type { StrataTest } from "./attacks/strata-test.ts"
 import type { Estimate } from "./metrics/interval.ts"
 import { compareWithLaw } from "./metrics/kolmogorov-smirnov.ts"
 import { separation } from "./metrics/roc.ts"
@@ -71,6 +72,15 @@ export const strongestAtMost = (named: Named, attacks: ReadonlyArray<Estimate>, 
 /** Pairings that must be guessed: the best observer's advantage beside what the best of as many blind ones reaches once in 1 / `FALSE_ALARM_RATE`. */
 export const pairsBlindly = (named: Named, { best, critical, pairs }: PairingTest, leastPairs: number): Gate =>
   ({ ...named, value: best, interval: [best, best], bound: critical, samples: pairs, pass: enough(pairs, leastPairs) && best <= critical })
+
+/**
+ * Kinds that must be told apart blindly: the best observer's area beside what the best of as many blind ones reaches once in 1 / `FALSE_ALARM_RATE`. Where
+ * even who tells all of them apart could be blind, too little was measured.
+ */
+export const kindsBlindly = (named: Named, { area, critical, pairs }: StrataTest, leastPairs: number): Gate => ({
+  ...named, value: area.value, interval: [area.value, area.value], bound: critical, samples: pairs,
+  pass: enough(pairs, leastPairs) && critical < 1 && area.value <= critical
+})
 
 /** What was seen must be possible by chance: its probability, which is `FALSE_ALARM_RATE` or less in as few sound networks. */
 export const chanceExplains = (named: Named, { probability }: TestingAttack, samples: number, leastSamples = 20): Gate => ({

@@ -10,7 +10,7 @@
  */
 import { curvePlot } from "./curve-plot.ts"
 import { bucketLeakBits, DELTA_INPUTS, DELTA_WORK_BITS, type LinkingBound } from "./epsilon.ts"
-import type { Figure, Findings, Planted, RuleRow, Series } from "./findings.ts"
+import { joinedRules, type Figure, type Findings, type Planted, type RuleRow, type Series } from "./findings.ts"
 import type { Gate } from "./gate.ts"
 import type { Estimate } from "./metrics/interval.ts"
 
@@ -101,7 +101,7 @@ const all = <A>({ findings }: LabReport, of: (one: Findings) => ReadonlyArray<A>
 export const labMarkdown = (report: LabReport): string => {
   const gates = all(report, (one) => one.gates)
   const planted = all(report, (one) => one.planted)
-  const rules = all(report, (one) => one.rules)
+  const rules = joinedRules(all(report, (one) => one.rules))
   const figures = grouped(all(report, (one) => one.figures), ({ group }) => group)
   return [
     "# Anonymity lab",
@@ -132,7 +132,7 @@ export const labJson = (report: LabReport) => ({
   bound: report.linking.bound,
   bucketBits: bucketLeakBits(report.bucketCount),
   figures: all(report, (one) => one.figures),
-  rules: all(report, (one) => one.rules),
+  rules: joinedRules(all(report, (one) => one.rules)),
   series: all(report, (one) => one.series),
   traceHashes: report.findings.flatMap(({ part, traceHashes }) => traceHashes.map((hash) => ({ part, hash })))
 })

@@ -64,4 +64,10 @@ describe("the bench command", () => {
       expect([row.us, row.floorUs, row.ratio].every(Number.isFinite)).toBe(true)
     }
   }, LIMIT_MS)
+
+  it("shapes prints an area for each thing that is looked for, beside what blind ones reach", async () => {
+    const { results } = await runSmall("shapes")
+    expect(results.map(({ id }) => id)).toEqual(["shapes/size", "shapes/failure", "shapes/bucket"])
+    for (const { floorUs, us } of results) expect([us, floorUs].every((area) => area >= 0 && area <= 1)).toBe(true)
+  }, LIMIT_MS)
 })

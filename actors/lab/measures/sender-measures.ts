@@ -7,13 +7,12 @@
  *
  * @module
  */
-import type { ScoringAttack } from "../../../src/anonymity/attacks/attack-result.ts"
-import { shapesByHalves, type ShapeSample } from "../../../src/anonymity/attacks/shape-classifier.ts"
+import { shapesInTurn, type ShapeAttack, type ShapeSample } from "../../../src/anonymity/attacks/shape-classifier.ts"
+import type { Draw } from "../../../src/anonymity/draws.ts"
 import type { LinkEvent } from "../../../src/anonymity/trace.ts"
 import type { MixnetParams } from "../../../src/params/mixnet-params.ts"
-import { atMost, FALSE_ALARM_RATE, followsLaw, GATE_LEVEL, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
+import { atMost, FALSE_ALARM_RATE, followsLaw, kindsBlindly, never, tellsApartAtMost, type Gate } from "../../../src/anonymity/gate.ts"
 import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
-import { separationOf } from "../../../src/anonymity/metrics/roc.ts"
 import { compareWithLaw } from "../../../src/anonymity/metrics/kolmogorov-smirnov.ts"
 
 /** Instants are whole milliseconds where an actor reads its clock; this much of a distribution function lies inside of one. */
@@ -71,18 +70,22 @@ const bunchingOf = (instantsMs: ReadonlyArray<number>, { endMs, startMs }: Span,
     return gaps.length === 0 ? 0 : gaps.filter((gap) => gap * ratePerMs < 0.5).length / gaps.length
   })
 
-/** The windows of some lines, as samples of traffic. */
-const windowsOf = (lines: ReadonlyArray<ReadonlyArray<number>>, { endMs, startMs }: Span, windowMs: number): ReadonlyArray<ShapeSample> =>
-  lines.flatMap((line) => Array.from({ length: Math.floor((endMs - startMs) / windowMs) }, (_, window) => {
+/** The windows of a line, as samples of traffic. */
+const windowsOf = (line: ReadonlyArray<number>, { endMs, startMs }: Span, windowMs: number): ReadonlyArray<ShapeSample> =>
+  Array.from({ length: Math.floor((endMs - startMs) / windowMs) }, (_, window) => {
     const fromMs = startMs + window * windowMs
     return { startMs: fromMs, endMs: fromMs + windowMs, instantMs: line.filter((instantMs) => instantMs >= fromMs && instantMs < fromMs + windowMs) }
-  }))
+  })
 
-/** The learned classifier on windows of clients with work and without. @param level  of the interval of the area */
-export const shapeOfWork = ({ busy, idle, links, span, windowMs }: SenderChoice, level?: number): ScoringAttack => {
+/** The learned classifier on clients with work and without, compared within the same window. @param draw  for what chance gives */
+export const shapeOfWork = ({ busy, idle, links, span, windowMs }: SenderChoice, draw: Draw): ShapeAttack => {
   const sent = sentBy(links, span)
-  const samples = (names: ReadonlyArray<string>): ReadonlyArray<ShapeSample> => windowsOf(names.map((name) => sent.get(name) ?? []), span, windowMs)
-  return shapesByHalves("a client with work by its line", { positive: samples(busy), negative: samples(idle) }, level)
+  const lines = (names: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<ShapeSample>> =>
+    names.map((name) => windowsOf(sent.get(name) ?? [], span, windowMs))
+  const [working, resting] = [lines(busy), lines(idle)]
+  const at = (windows: ReadonlyArray<ReadonlyArray<ShapeSample>>, window: number): ReadonlyArray<ShapeSample> => windows.flatMap((line) => line[window] ?? [])
+  return shapesInTurn("a client with work by its line", (working[0] ?? []).map((_, window) =>
+    ({ positive: at(working, window), negative: at(resting, window) })), draw)
 }
 
 /** Normal quantile of a two-sided test among several, at the rate of false alarms of a gate: exact enough from 1 to 1000 of them. */
@@ -112,10 +115,12 @@ const worstGates = (lines: ReadonlyArray<ReadonlyArray<number>>, { endMs, startM
   ]
 }
 
-/** The gates of clients' lines. */
-export const senderGates = (choice: SenderChoice): ReadonlyArray<Gate> => {
+/** Least pairs of windows that the learned gate stands on. */
+const LEAST_PAIRS = 40
+
+/** The gates of clients' lines. @param shape  `shapeOfWork` of the same choice */
+export const senderGates = (choice: SenderChoice, shape: ShapeAttack): ReadonlyArray<Gate> => {
   const { busy, idle, links, params, span, windowMs } = choice
-  const shape = shapeOfWork(choice, GATE_LEVEL)
   const ratePerMs = params.lambdaPPerMs + params.lambdaLPerMs
   const sent = sentBy(links, span)
   const instants = (name: string): ReadonlyArray<number> => sent.get(name) ?? []
@@ -129,8 +134,10 @@ export const senderGates = (choice: SenderChoice): ReadonlyArray<Gate> => {
     tellsApartAtMost({ name: "sender/count", meaning: "telling a client with work from one without by the number of its packets" },
       counts(busy), counts(idle), MARGIN),
     tellsApartAtMost({ name: "sender/shape", meaning: "the same by how its packets bunch" }, bunching(busy), bunching(idle), MARGIN),
-    atMost({ name: "sender/shape-learned", meaning: "the same by a classifier that learned counts, gaps, bursts and parts of windows from the other half" },
-      separationOf(shape.area), MARGIN, Math.min(shape.area.positives, shape.area.negatives), 20),
+    kindsBlindly({
+      name: "sender/shape-learned",
+      meaning: "the same by the better of two who learned counts, gaps and bursts from earlier windows; the bound is what blind ones reach by chance"
+    }, shape.test, LEAST_PAIRS),
     followsLaw({ name: "sender/gaps-busy", meaning: "distance of the gaps of clients with work from the exponential law" },
       busyGaps, exponential, grainOf(ratePerMs)),
     followsLaw({ name: "sender/gaps-idle", meaning: "distance of the gaps of clients without work from the exponential law" },

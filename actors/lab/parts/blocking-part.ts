@@ -104,12 +104,14 @@ const attack = (seed: number, heartbeat: HeartbeatPolicyName, attackMs: number):
   }))
 }
 
-/** Every packet that was let in alone, and what came out while it was waited for. @param sinceMs  later ones only */
-const trialsOf = ({ links, matches, value }: Recording<Blocked>, noticedMs: number, sinceMs = value.startMs): ReadonlyArray<FlushTrial> => {
+/** Every packet that was let in alone within a span, and what came out while it was waited for. */
+const trialsOf = (
+  { links, matches }: Recording<Blocked>, noticedMs: number, { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number }
+): ReadonlyArray<FlushTrial> => {
   const forwards = links.filter(({ call, direction }) => call === "Forward" && direction === "request")
   const outOf = new Map(matches.flatMap(({ inDigest, node, outDigest }) => (node === VICTIM && inDigest !== undefined ? [[inDigest, outDigest] as const] : [])))
   const left = forwards.filter(({ from }) => from === VICTIM)
-  const lastMs = (links.at(-1)?.instantMs ?? 0) - FLUSH_MS
+  const lastMs = Math.min(untilMs, (links.at(-1)?.instantMs ?? 0) - FLUSH_MS)
   return forwards.filter(({ instantMs, to }) => to === VICTIM && instantMs >= sinceMs && instantMs < lastMs).map(({ digest, instantMs }) => {
     const exits = left.filter((event) => event.instantMs > instantMs && event.instantMs < instantMs + FLUSH_MS)
     const exit = exits.findIndex((event) => event.digest === outOf.get(digest))
@@ -137,7 +139,9 @@ interface Played {
 const play = async (policy: HeartbeatPolicyName, seed: number, attackMs: number): Promise<Played> => {
   const recording = await attack(seed, policy, attackMs)
   const draw = seededDraws(seed)
-  const judged = (noticedMs: number): FlushOutcome => nMinusOne(trialsOf(recording, noticedMs), LAW, poolOf(recording), draw)
+  // who is let into a mix that has paused plays no game: how many such there are depends on nothing but how long somebody goes on
+  const span = { sinceMs: recording.value.startMs, untilMs: recording.value.mixPausedMs }
+  const judged = (noticedMs: number): FlushOutcome => nMinusOne(trialsOf(recording, noticedMs, span), LAW, poolOf(recording), draw)
   return { policy, recording, found: judged(Number.POSITIVE_INFINITY), unnoticed: judged(recording.value.suspectedMs) }
 }
 
@@ -160,7 +164,7 @@ const within = (name: string, meaning: string, spentMs: number): Gate =>
 
 const gatesOf = ({ recording }: Played): ReadonlyArray<Gate> => {
   const { clientPausedMs, mixPausedMs, startMs, suspectedMs } = recording.value
-  const after = Number.isFinite(mixPausedMs) ? trialsOf(recording, Number.POSITIVE_INFINITY, mixPausedMs) : []
+  const after = trialsOf(recording, Number.POSITIVE_INFINITY, { sinceMs: mixPausedMs, untilMs: Number.POSITIVE_INFINITY })
   return [
     within("n-minus-one/noticed", "milliseconds until the mix or a client suspects somebody who lets in one packet at a time", since(suspectedMs, startMs)),
     within("n-minus-one/client-stops", "milliseconds until a client sends nothing real any more, under policy pause", since(clientPausedMs, startMs)),
@@ -177,7 +181,8 @@ export const blockingPart = async ({ scale, seed }: PartChoice): Promise<LabPart
     rule: "n − 1", adversary: "links into a mix", attack: "the packet that was let in alone", level: "network",
     games: off.found.attack.advantage.trials, seed,
     on: pause.found.attack.advantage, off: off.found.attack.advantage,
-    note: "with: policy pause, packets before the pause included; without: policy off"
+    note: `with: policy pause, the ${pause.found.attack.advantage.trials} packets that were let in before the mix paused, after which nothing comes out; `
+      + "without: policy off. The rule bounds how many packets are found, not which share of them"
   }]
   return {
     ...emptyPart("blocking"),

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import type { GuessingAttack, ScoringAttack } from "../../../src/anonymity/attacks/attack-result.ts"
+import type { GuessingAttack } from "../../../src/anonymity/attacks/attack-result.ts"
 import type { IoOutcome } from "../../../src/anonymity/attacks/io-linker.ts"
+import type { ShapeAttack } from "../../../src/anonymity/attacks/shape-classifier.ts"
 import { seededDraws } from "../../../src/anonymity/draws.ts"
 import { rocSeries, type Figure, type RuleRow } from "../../../src/anonymity/findings.ts"
 import { never, pairsBlindly, sharedLevel, strongestAtMost, type Gate } from "../../../src/anonymity/gate.ts"
@@ -18,11 +19,11 @@ import { separation } from "../../../src/anonymity/metrics/roc.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
-import { batchesOf, batchGates, operations } from "../measures/batch-measures.ts"
+import { batchesOf, batchGates, earlyLooks, operations } from "../measures/batch-measures.ts"
 import { inputOutputGame, readerGames, uploaderGames, type ClientGames } from "../measures/linking-measures.ts"
 import { lastHopGate } from "../measures/node-measures.ts"
-import { senderGates, serviceGates, shapeOfWork } from "../measures/sender-measures.ts"
-import { traceGates, traceShapes, type TraceSetting } from "../measures/trace-shapes.ts"
+import { senderGates, serviceGates, shapeOfWork, type SenderChoice } from "../measures/sender-measures.ts"
+import { traceGates, traceShapes, traceStrata, type TraceSetting } from "../measures/trace-shapes.ts"
 import { isLarge, runJobWorld, type JobWorld } from "./job-world.ts"
 
 /** Advantage that is allowed for in linking games. */
@@ -39,14 +40,20 @@ const sizeGate = ({ recording: { links } }: JobWorld): Gate => {
   return never({ name: "link/sizes", meaning: "kinds of messages that come in more than one length" }, odd.length, links.length, 100)
 }
 
+const senderChoiceOf = ({ busy, idle, recording, span, topology: { params } }: JobWorld): SenderChoice =>
+  ({ params, links: recording.links, span, windowMs: params.quantumMs, busy, idle })
+
+/** Clients with work and without, told apart by their lines. */
+export const workShape = (world: JobWorld, seed: number): ShapeAttack => shapeOfWork(senderChoiceOf(world), seededDraws(seed + 2))
+
 /** Every gate of a world of jobs. */
-export const jobGates = (world: JobWorld, seed: number): ReadonlyArray<Gate> => {
-  const { busy, idle, jobs, recording, sight, span, topology } = world
+export const jobGates = (world: JobWorld, seed: number, work: ShapeAttack = workShape(world, seed)): ReadonlyArray<Gate> => {
+  const { jobs, recording, sight, span, topology } = world
   const draw = seededDraws(seed)
   const [service] = topology.computes
-  const { lambdaLPerMs, lambdaPPerMs, quantumMs } = topology.params
+  const { lambdaLPerMs, lambdaPPerMs } = topology.params
   return [
-    ...senderGates({ params: topology.params, links: recording.links, span, windowMs: quantumMs, busy, idle }),
+    ...senderGates(senderChoiceOf(world), work),
     ...serviceGates(recording.links, span, service?.name ?? "", (service?.sessions ?? 0) * (lambdaPPerMs + lambdaLPerMs)),
     sizeGate(world),
     lastHopGate(topology, recording),
@@ -82,7 +89,10 @@ export const playGames = ({ busy, idle, jobs, recording, sight, topology }: JobW
 const eachOf = ({ byLags, byLaw }: ClientGames): ReadonlyArray<Estimate> =>
   [byLags, byLaw].map(({ advantage: { chance, trials, wins } }) => advantageOf(wins, trials, chance, sharedLevel(2)))
 
-/** Least pairs, and least jobs, that a gate of linking stands on. */
+/** Games of the adversary who played fewer: one of the two learns from half of the jobs, and is played on the rest. */
+const leastTrials = ({ byLags, byLaw }: ClientGames): number => Math.min(byLags.advantage.trials, byLaw.advantage.trials)
+
+/** Least pairs that the gate of linking stands on. */
 const LEAST_PAIRS = 40
 
 /** The gates of linking, for worlds of some dozens of jobs. */
@@ -92,21 +102,18 @@ export const linkingGates = ({ inputOutput, reader, uploader }: Games): Readonly
     meaning: "IO-U: of two jobs of a batch, which answer belongs to which input, by the best of three observers; the bound is what blind ones reach by chance"
   }, inputOutput.test, LEAST_PAIRS),
   strongestAtMost({ name: "linking/uploader", meaning: "SRTU: which client uploaded, by the better of two adversaries" },
-    eachOf(uploader), LINKING_MARGIN, uploader.byLaw.advantage.trials),
+    eachOf(uploader), LINKING_MARGIN, leastTrials(uploader)),
   strongestAtMost({ name: "linking/reader", meaning: "SRTU: which client reads, by the better of two adversaries" },
-    eachOf(reader), LINKING_MARGIN, reader.byLaw.advantage.trials)
+    eachOf(reader), LINKING_MARGIN, leastTrials(reader))
 ]
 
-/** All pairs of batches, with the interval within which the advantage of a blind guesser lies as often. */
-const allPairsFigure = ({ inputOutput: { test } }: Games): Pick<Figure, "estimate" | "samples" | "note"> => {
-  const half = 1.96 / Math.sqrt(Math.max(1, test.effectiveGames))
-  return {
-    estimate: { value: test.best, interval: { lower: test.best - half, upper: Math.min(1, test.best + half), level: 0.95 } },
-    samples: test.pairs,
-    note: `the best of ${test.advantages.size} observers; pairs of a batch hang together and are worth ${test.effectiveGames.toFixed(0)} independent games; `
-      + `blind observers reach ${test.critical.toFixed(2)} once in 10,000`
-  }
-}
+/** All pairs of batches, by the best observer. */
+const allPairsFigure = ({ inputOutput: { test } }: Games): Pick<Figure, "estimate" | "samples" | "note"> => ({
+  estimate: { value: test.best, interval: test.interval },
+  samples: test.pairs,
+  note: `the best of ${test.advantages.size} observers; pairs of a batch hang together and are worth ${test.effectiveGames.toFixed(0)} independent games; `
+    + `blind observers reach ${test.critical.toFixed(2)} once in 10,000`
+})
 
 const figuresOf = (world: JobWorld, games: Games, seed: number): ReadonlyArray<Figure> => {
   const { allDistances, inOrder, oneDistance, test } = games.inputOutput
@@ -129,10 +136,12 @@ const figuresOf = (world: JobWorld, games: Games, seed: number): ReadonlyArray<F
 }
 
 /** The learned classifiers as figures: areas, not advantages. */
-const shapeFigures = (attacks: ReadonlyArray<readonly [attack: ScoringAttack, adversary: string]>, seed: number): ReadonlyArray<Figure> =>
-  attacks.map(([{ area, name }, adversary]) => ({
+const shapeFigures = (attacks: ReadonlyArray<readonly [attack: ShapeAttack, adversary: string]>, seed: number): ReadonlyArray<Figure> =>
+  attacks.map(([{ area, name, test }, adversary]) => ({
     group: "shape of traffic", name, estimate: area, unit: "share", adversary, samples: area.positives + area.negatives, seed,
-    note: `area under the ROC curve, 0.5 is blind; ${area.positives} against ${area.negatives}`
+    note: `area under the ROC curve, 0.5 is blind; ${area.positives} against ${area.negatives} in ${test.strata} strata, ${test.pairs} pairs; by `
+      + `${test.observer}, the better of ${test.observers} learners; as much by chance with probability ${test.probability.toPrecision(2)}; `
+      + `blind learners reach ${test.critical.toFixed(2)} once in 10,000`
   }))
 
 /** A size class above that of small answers: what a large one would have without shared profiles. */
@@ -152,6 +161,10 @@ const ruleRows = (world: JobWorld, { inputOutput: { allDistances: { whole }, tes
       on: whole.advantage, off: advantageOf(ended.length, ended.length, 0),
       note: `B is what the matcher faced, who is told which jobs are cover: with them ${batchSizeOf(world).toFixed(1)}. Without: F = 0 and one job in a `
         + "quantum leave one candidate: counted, not played"
+    },
+    {
+      rule: "O4", ...shared, attack: "naming an answer by a look for a box of it before its edge", games: ended.length,
+      on: advantageOf(ended.filter((job) => earlyLooks(sight, job) > 0).length, ended.length, 0), note: "with: jobs of ordinary clients"
     },
     {
       rule: "O10", ...shared, attack: "telling failed jobs from answered ones by operations", games: ended.length,
@@ -189,8 +202,8 @@ export const jobTopology = (scale: LabScale, coverJobs: number = COVER_JOBS) => 
 }
 
 /** The world of jobs as the classifiers of traces look at it. */
-export const traceSettingOf = ({ jobs, recording, sight, span, topology }: JobWorld): TraceSetting =>
-  ({ sight, jobs, links: recording.links, quantumMs: topology.params.quantumMs, span, isLarge })
+export const traceSettingOf = ({ busy, idle, jobs, recording, sight, span, topology }: JobWorld): TraceSetting =>
+  ({ sight, jobs, links: recording.links, clients: [...busy, ...idle], quantumMs: topology.params.quantumMs, span, isLarge })
 
 /** Rounds and jobs of a round at a scale. */
 export const roundsOf = (scale: LabScale): { readonly rounds: number; readonly jobsPerRound: number } => SIZES[scale]
@@ -198,14 +211,13 @@ export const roundsOf = (scale: LabScale): { readonly rounds: number; readonly j
 export const jobPart = async ({ scale, seed }: PartChoice): Promise<LabPart> => {
   const world = await runJobWorld({ topology: jobTopology(scale), seed, ...roundsOf(scale), garbageEvery: 5 })
   const games = playGames(world, seed)
-  const setting = traceSettingOf(world)
-  const { bucket, failure, size } = traceShapes(setting)
-  const { params } = world.topology
-  const work = shapeOfWork({ params, links: setting.links, span: world.span, windowMs: params.quantumMs, busy: world.busy, idle: world.idle })
+  const shapes = traceShapes(traceStrata(traceSettingOf(world)), seededDraws(seed + 3))
+  const { bucket, failure, size } = shapes
+  const work = workShape(world, seed)
   return {
     ...emptyPart("jobs"),
     figures: [...figuresOf(world, games, seed), ...shapeFigures([[work, "network"], [bucket, "network"], [size, "replicas"], [failure, "replicas"]], seed)],
-    gates: [...jobGates(world, seed), ...traceGates(setting), ...linkingGates(games)],
+    gates: [...jobGates(world, seed, work), ...traceGates(shapes), ...linkingGates(games)],
     rules: ruleRows(world, games, seed),
     series: [work, bucket, size, failure].map(rocSeries),
     traceHashes: [world.recording.traceHash]

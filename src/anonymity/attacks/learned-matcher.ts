@@ -13,7 +13,7 @@
 import { drawIndex, type Draw } from "../draws.ts"
 import { midRanks } from "../metrics/roc.ts"
 import { at } from "../series.ts"
-import { trainScorer, type FeatureRow } from "./classifier.ts"
+import { nextLesson, trainScorer, trainSingle, type FeatureRow } from "./classifier.ts"
 import { playPairing, type PairingOutcome, type PairScore, type ScoredBatch } from "./pairing-game.ts"
 
 /** Things and their partners, each as features; all rows of a side have the same length. */
@@ -69,27 +69,6 @@ const labelledPairs = (batches: ReadonlyArray<RankedBatch>, draw: Draw): { reado
   return { rows, labels }
 }
 
-/** The one distance that differs most between right and wrong pairs, in standard deviations, as a score. */
-const bestDistance = (rows: ReadonlyArray<Float64Array>, labels: ReadonlyArray<number>): ((distances: Float64Array) => number) => {
-  let [feature, weight] = [-1, 0]
-  for (let candidate = 0; candidate < (rows[0]?.length ?? 0); candidate++) {
-    const sums = [0, 0]
-    const counts = [0, 0]
-    let squares = 0
-    for (const [index, row] of rows.entries()) {
-      const kind = labels[index] ?? 0
-      sums[kind] = (sums[kind] ?? 0) + at(row, candidate)
-      counts[kind] = (counts[kind] ?? 0) + 1
-      squares += at(row, candidate) ** 2
-    }
-    const centre = (at(sums, 0) + at(sums, 1)) / rows.length
-    const spread = Math.sqrt(Math.max(1e-12, squares / rows.length - centre * centre))
-    const difference = (at(sums, 1) / Math.max(1, at(counts, 1)) - at(sums, 0) / Math.max(1, at(counts, 0))) / spread
-    if (Math.abs(difference) > Math.abs(weight)) [feature, weight] = [candidate, difference]
-  }
-  return (distances) => (feature < 0 ? 0 : weight * at(distances, feature))
-}
-
 /** The two learners' scores of a pair's distances. */
 interface Learned {
   readonly one: (distances: Float64Array) => number
@@ -98,7 +77,7 @@ interface Learned {
 
 const learn = (training: ReadonlyArray<RankedBatch>, draw: Draw): Learned => {
   const { labels, rows } = labelledPairs(training, draw)
-  return { one: bestDistance(rows, labels), all: trainScorer({ rows, labels }) }
+  return { one: trainSingle({ rows, labels }), all: trainScorer({ rows, labels }) }
 }
 
 const scoredBy = (score: (distances: Float64Array) => number) => ({ distances, rightOf, size }: RankedBatch): ScoredBatch => {
@@ -127,9 +106,6 @@ export interface ScoredByEach {
   /** Who learns nothing and believes that things keep their order in one given respect: the same feature on both sides. */
   readonly inOrder: ReadonlyArray<ScoredBatch>
 }
-
-/** Learning anew after each batch would take long and teach little: the next lesson comes when there is half as much again to learn from. */
-const nextLesson = (learned: number): number => Math.max(learned + 1, Math.ceil(1.5 * learned))
 
 /**
  * Scores each batch by what was learned from the batches before it, so that nearly all of them are played, and none by its own truth.

@@ -1,16 +1,21 @@
 /**
  * Tells two kinds of runs apart by the shape of traffic: did this client have a job, was this release an overflow, which bucket, which size?
  *
- * Contract: the observable is a list of instants within a window, with sizes if these vary; training and test samples are disjoint. Area 0.5 is the aim: the
+ * Contract: the observable is a list of instants within a window, with sizes if these vary. Samples come in strata, in order of time: within a stratum all
+ * that is public is the same, and only there are samples compared. Each stratum is judged by what was learned from earlier ones. Area 0.5 is the aim: the
  * observable is then a function of what is public alone.
  * Knows nothing of: what the kinds are.
  * Source: features of website fingerprinting (Hayes and Danezis 2016, k-fingerprinting): counts, gaps, bursts, order; departures: none.
  *
  * @module
  */
+import type { Draw } from "../draws.ts"
+import { rocCurve } from "../metrics/roc.ts"
+import type { ScoredStratum } from "../metrics/stratified-area.ts"
 import { at, mean, quantileOf, sorted, variance } from "../series.ts"
-import { scoringAttack, type ScoringAttack } from "./attack-result.ts"
-import { trainScorer, type FeatureRow, type Scorer } from "./classifier.ts"
+import type { ScoringAttack } from "./attack-result.ts"
+import { nextLesson, trainScorer, trainSingle, type FeatureRow, type Scorer } from "./classifier.ts"
+import { standings, testStrata, type StrataTest } from "./strata-test.ts"
 
 /** Traffic of one place in one window. */
 export interface ShapeSample {
@@ -38,23 +43,59 @@ const shapeFeatures = ({ endMs, instantMs, sizeBytes, startMs }: ShapeSample): F
   ])
 }
 
-export interface ShapeSamples {
+/** Samples of one stratum. */
+export interface ShapeStratum {
   /** What is looked for. */
   readonly positive: ReadonlyArray<ShapeSample>
   readonly negative: ReadonlyArray<ShapeSample>
 }
 
-const trainShapes = ({ negative, positive }: ShapeSamples): Scorer =>
-  trainScorer({ rows: [...positive, ...negative].map(shapeFeatures), labels: [...positive.map(() => 1), ...negative.map(() => 0)] })
+/** Kinds of samples, told apart: the area is that of the better of two observers. */
+export interface ShapeAttack extends ScoringAttack {
+  readonly test: StrataTest
+}
 
-const every = <A>(items: ReadonlyArray<A>, half: number): ReadonlyArray<A> => items.filter((_, index) => index % 2 === half)
+/** The features of a stratum, each less its mean there: what the whole stratum shares tells nobody apart. */
+interface FeatureStratum {
+  readonly positive: ReadonlyArray<Float64Array>
+  readonly negative: ReadonlyArray<Float64Array>
+}
 
-/** Each half of the samples judged by what was learned from the other. @param level  of the interval of the area */
-export const shapesByHalves = (name: string, { negative, positive }: ShapeSamples, level?: number): ScoringAttack => {
-  const halves = [0, 1].map((half) => {
-    const score = trainShapes({ positive: every(positive, 1 - half), negative: every(negative, 1 - half) })
-    const scores = (samples: ReadonlyArray<ShapeSample>): ReadonlyArray<number> => every(samples, half).map((sample) => score(shapeFeatures(sample)))
-    return { positive: scores(positive), negative: scores(negative) }
-  })
-  return scoringAttack(name, halves.flatMap((half) => half.positive), halves.flatMap((half) => half.negative), level)
+const featuresOf = ({ negative, positive }: ShapeStratum): FeatureStratum => {
+  const rows = [...positive, ...negative].map(shapeFeatures)
+  const centre = Array.from({ length: rows[0]?.length ?? 0 }, (_, feature) => mean(rows.map((row) => at(row, feature))))
+  const centred = rows.map((row) => Float64Array.from(centre, (middle, feature) => at(row, feature) - middle))
+  return { positive: centred.slice(0, positive.length), negative: centred.slice(positive.length) }
+}
+
+/** One stratum in so many is learned from before any is judged. */
+const LESSONS = 5
+
+/** Each stratum as each of two observers scores it, who know the truth of earlier ones. */
+const scoredInTurn = (strata: ReadonlyArray<FeatureStratum>): ReadonlyMap<string, ReadonlyArray<ScoredStratum>> => {
+  const all: Array<ScoredStratum> = []
+  const single: Array<ScoredStratum> = []
+  const scored = (score: Scorer) => ({ negative, positive }: FeatureStratum): ScoredStratum =>
+    ({ positive: positive.map(score), negative: negative.map(score) })
+  for (let start = Math.max(1, Math.floor(strata.length / LESSONS)); start < strata.length; start = nextLesson(start)) {
+    const lessons = strata.slice(0, start)
+    const rows = lessons.flatMap(({ negative, positive }) => [...positive, ...negative])
+    const labels = lessons.flatMap(({ negative, positive }) => [...positive.map(() => 1), ...negative.map(() => 0)])
+    const judged = strata.slice(start, nextLesson(start))
+    all.push(...judged.map(scored(trainScorer({ rows, labels }))))
+    single.push(...judged.map(scored(trainSingle({ rows, labels }))))
+  }
+  return new Map([["all features", all], ["one feature", single]])
+}
+
+/**
+ * Two kinds of samples, told apart by who learned from earlier strata: by all features, or by the most telling one.
+ * @param strata  in order of time
+ * @param draw  for what chance gives
+ */
+export const shapesInTurn = (name: string, strata: ReadonlyArray<ShapeStratum>, draw: Draw, dealings?: number): ShapeAttack => {
+  const observers = scoredInTurn(strata.map(featuresOf))
+  const test = testStrata(observers, draw, dealings === undefined ? {} : { dealings })
+  const { negative, positive } = standings(observers.get(test.observer) ?? [])
+  return { kind: "scoring", name, area: test.area, curve: rocCurve(positive, negative), test }
 }

@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest"
 import { guessingAttack, scoringAttack } from "../../../src/anonymity/attacks/attack-result.ts"
 import { curvePlot } from "../../../src/anonymity/curve-plot.ts"
 import { bacapDelta, bucketLeakBits, estimateEpsilon, linkingBound } from "../../../src/anonymity/epsilon.ts"
-import { disclosureSeries, rocSeries, type Findings } from "../../../src/anonymity/findings.ts"
+import { disclosureSeries, joinedRules, rocSeries, type Findings } from "../../../src/anonymity/findings.ts"
 import { never } from "../../../src/anonymity/gate.ts"
 import { labJson, labMarkdown, labPictures, type LabReport } from "../../../src/anonymity/report.ts"
 
@@ -89,6 +89,16 @@ describe("the report", () => {
       expect(row).toContain(part)
     }
     expect(page).toContain("40 [30, ∞]")
+  })
+  it("a rule whose two sides were played in different worlds is one row, with both notes", () => {
+    const half = { rule: "O4", adversary: "replicas", attack: "early looks", level: "network", seed: 7 } as const
+    const estimate = (value: number) => ({ value, interval: { lower: value, upper: value, level: 0.95 } })
+    const [off, on] = [{ ...half, games: 3, off: estimate(1), note: "without: impatient" }, { ...half, games: 9, on: estimate(0), note: "with: ordinary" }]
+    const joined = { ...on, off: estimate(1), note: "with: ordinary; without: impatient (3 games)" }
+    const [whole] = findings.rules
+    expect(joinedRules([off, { ...whole!, off: estimate(1) }, on])).toEqual([{ ...whole, off: estimate(1) }, joined])
+    expect(joinedRules([on, off])).toEqual([joined])
+    expect(joinedRules([off])).toEqual([off])
   })
   it("tables have as many cells in each row as in their head", () => {
     for (const block of page.split("\n\n").filter((text) => text.startsWith("|"))) {

@@ -186,6 +186,38 @@ describe("all pairs against chance", () => {
     expect(alarms).toBeGreaterThan(0)
     expect(alarms).toBeLessThan(26)
   })
+  it("the interval covers the advantage of an observer as often as it says, though pairs of a batch hang together and batches differ", () => {
+    const draw = seededDraws(22)
+    /** In one batch of two the observer knows everything, in the other nothing: an advantage of 0.5. */
+    const batch = () => {
+      const scores = Float64Array.from({ length: 36 }, () => drawNormal(draw))
+      const rightOf = drawOrder(draw, 6)
+      const knows = draw() < 0.5
+      return { size: 6, rightOf, score: (left: number, right: number) => (knows ? (at(rightOf, left) === right ? 1 : 0) : at(scores, 6 * left + right)) }
+    }
+    let covered = 0
+    for (let repeat = 0; repeat < 400; repeat++) {
+      const { best, interval } = testPairing(new Map([["one", Array.from({ length: 20 }, batch)]]), draw, { dealings: 1 })
+      expect(interval.lower).toBeLessThanOrEqual(best)
+      if (interval.lower <= 0.5 && interval.upper >= 0.5) covered++
+    }
+    // five standard deviations below 95 of 100
+    expect(covered / 400).toBeGreaterThan(0.95 - 5 * Math.sqrt(0.95 * 0.05 / 400))
+  })
+  it("counts the effective games of the observer who is best, and corrects the interval for the number of observers", () => {
+    const draw = seededDraws(23)
+    const truths = Array.from({ length: 8 }, () => drawOrder(draw, 4))
+    const constant = truths.map((rightOf) => ({ size: 4, rightOf, score: () => 0 }))
+    const better = truths.map((rightOf) => {
+      const noise = Float64Array.from({ length: 16 }, () => drawNormal(draw))
+      return { size: 4, rightOf, score: (left: number, right: number) => (at(rightOf, left) === right ? 1 : 0) + at(noise, 4 * left + right) }
+    })
+    const alone = testPairing(new Map([["better", better]]), seededDraws(24), { dealings: 500 })
+    const both = testPairing(new Map([["constant", constant], ["better", better]]), seededDraws(24), { dealings: 500 })
+    expect(both.best).toBe(alone.best)
+    expect(both.effectiveGames).toBeCloseTo(alone.effectiveGames, 9)
+    expect(both.interval.upper - both.interval.lower).toBeGreaterThan(alone.interval.upper - alone.interval.lower)
+  })
 })
 
 const NETWORK: ModelOptions = { seed: 4, clients: 20, ratePerMs: 0.02, muPerMs: MU, layers: [2, 2, 2], durationMs: 8000 }

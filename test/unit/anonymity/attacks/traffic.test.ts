@@ -8,9 +8,8 @@
 import { describe, expect, it } from "vitest"
 import { disclosure } from "../../../../src/anonymity/attacks/intersection.ts"
 import { delayLinker, learnKernel, senderLinker, type LinkTrial } from "../../../../src/anonymity/attacks/sender-linker.ts"
-import { shapesByHalves, type ShapeSample } from "../../../../src/anonymity/attacks/shape-classifier.ts"
 import { nearestNeighbour, neighbourTest, streamLinker, type StreamOperations } from "../../../../src/anonymity/attacks/stream-linker.ts"
-import { drawExponential, drawIndex, drawOrder, seededDraws, type Draw } from "../../../../src/anonymity/draws.ts"
+import { drawExponential, drawIndex, drawOrder, seededDraws } from "../../../../src/anonymity/draws.ts"
 import { at } from "../../../../src/anonymity/series.ts"
 import { drawPoissonProcess } from "../mixnet-model.ts"
 
@@ -87,30 +86,6 @@ describe("boxes of one stream", () => {
     const { expected, observed, probability } = neighbourTest(burst, seededDraws(9))
     expect(probability).toBeLessThan(0.005)
     expect(observed).toBeGreaterThan(expected)
-  })
-})
-
-describe("shape of traffic", () => {
-  const samples = (seed: number, count: number, rateOf: (draw: Draw, part: number) => number): ReadonlyArray<ShapeSample> => {
-    const draw = seededDraws(seed)
-    return Array.from({ length: count }, () => ({
-      startMs: 0,
-      endMs: 4000,
-      instantMs: [0, 1000, 2000, 3000].flatMap((start, part) => [...drawPoissonProcess(draw, rateOf(draw, part), start, start + 1000)])
-    }))
-  }
-  const steady = () => 0.02
-  it("gives away a client that stops its cover while it works", () => {
-    const pausing = (_: Draw, part: number) => (part === 2 ? 0.005 : 0.02)
-    expect(shapesByHalves("cover", { positive: samples(1, 160, pausing), negative: samples(2, 160, steady) }).area.interval.lower).toBeGreaterThan(0.85)
-  })
-  it("gives away bursts though the number of packets is the same", () => {
-    const bursty = (draw: Draw) => (draw() < 0.5 ? 0.004 : 0.036)
-    expect(shapesByHalves("bursts", { positive: samples(5, 160, bursty), negative: samples(6, 160, steady) }).area.interval.lower).toBeGreaterThan(0.85)
-  })
-  it("gives nothing away on a schedule that never changes", () => {
-    // 3.3 standard deviations: one false alarm in a thousand seeds
-    expect(Math.abs(shapesByHalves("nothing", { positive: samples(9, 160, steady), negative: samples(10, 160, steady) }).area.value - 0.5)).toBeLessThan(0.11)
   })
 })
 
