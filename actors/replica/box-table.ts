@@ -5,6 +5,8 @@
  * given epochs in order, first hit wins, and gives the record's own bytes as copies. Puts of one box id at a time are the caller's care.
  * `scan` and `owed` give pages in the order of epoch and id, which never changes: a box that is there during a whole pass is seen once, and the place at the
  * end of a page is where the next one starts, in another process too. The note lives and dies with the boxes.
+ * What a table gives may have ended already: it is called when it is meant, and what it gives is run once. A table does so with `get`, `put` and
+ * `settle` alike, or with none of them.
  * The table decides nothing: immutability, signatures and sizes are the caller's.
  * Source: pigeonhole.md §5.6 (store); departures: none.
  *

@@ -59,22 +59,21 @@ export class CopyExchange {
         done(Exit.succeed(undefined))
         return () => undefined
       }
-      let stopWaiting = (): void => undefined
-      const leave = (): void => {
-        stopWaiting()
-        this.#leave(replicaId, id, answer)
-      }
-      const answer: Answer = (code) => {
-        leave()
-        done(Exit.succeed(code))
-      }
-      const id = toHex(copyHash(crypto, box))
-      this.#enter(replicaId, id, answer)
       const { boxId, payload, signature } = box
       const frame = encodeLinkCommand({ _tag: "ReplicaWrite", boxId, payload, signature }, linkCommandBytes)
+      const id = toHex(copyHash(crypto, box))
+      let stopWaiting = (): void => undefined
+      const leave = (): boolean => {
+        stopWaiting()
+        return this.#leave(replicaId, id, answer)
+      }
+      const answer: Answer = (code) => {
+        if (leave()) done(Exit.succeed(code))
+      }
+      this.#enter(replicaId, id, answer)
       if (offer(replicaId, frame, true)) stopWaiting = timer(() => answer(undefined), timeoutMs)
       else answer(undefined)
-      return leave
+      return () => void leave()
     })
   }
 
@@ -95,11 +94,13 @@ export class CopyExchange {
     this.#counts.set(replicaId, this.outstanding(replicaId) + 1)
   }
 
-  #leave(replicaId: number, id: string, answer: Answer): void {
+  /** False when it has left already. */
+  #leave(replicaId: number, id: string, answer: Answer): boolean {
     const fellow = this.#waiting.get(replicaId)
     const answers = fellow?.get(id)
-    if (answers?.delete(answer) !== true) return
+    if (answers?.delete(answer) !== true) return false
     if (answers.size === 0) fellow?.delete(id)
     this.#counts.set(replicaId, this.outstanding(replicaId) - 1)
+    return true
   }
 }

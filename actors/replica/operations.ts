@@ -71,7 +71,7 @@ const proxied = (
       if (reply._tag === "ReadReply" && reply.errorCode === REPLICA_ERROR.boxNotFound) missing.push(replicaId)
       return !TRY_OTHER_SHARD.has(reply.errorCode)
     }
-    const askNext = (): void => {
+    const step = (): void => {
       const replicaId = order.shift()
       if (replicaId === undefined) return end(failed(message, missing.length > 0 ? REPLICA_ERROR.boxNotFound : REPLICA_ERROR.replicationFailed))
       const shard = document.replicas.find((replica) => replica.replicaId === replicaId)
@@ -86,6 +86,14 @@ const proxied = (
         end(reply)
       })
       if (!isOver) callOff = stop
+    }
+    /** A defect is the end of this question and of nothing else. */
+    const askNext = (): void => {
+      try {
+        step()
+      } catch (defect) {
+        done(Exit.die(defect))
+      }
     }
     askNext()
     return () => callOff()

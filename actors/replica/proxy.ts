@@ -65,8 +65,12 @@ export class Proxy {
         openReply(crypto, nike, senderPrivateKey, publicKey, reply).pipe(Either.flatMap(unpad), Either.flatMap(decodeReplicaReplyInnerMessage))
       )
       return this.#exchange(replicaId, sealed.right, (reply) => {
-        const answer = reply === undefined ? undefined : opened(reply)
-        zeroize(senderPrivateKey)
+        let answer: ReplicaReplyInnerMessage | undefined
+        try {
+          answer = reply === undefined ? undefined : opened(reply)
+        } finally {
+          zeroize(senderPrivateKey)
+        }
         done(Exit.succeed(answer))
       }, () => zeroize(senderPrivateKey))
     })
@@ -90,9 +94,9 @@ export class Proxy {
     const answer = (reply: Uint8Array | undefined): void => {
       if (leave()) done(reply)
     }
-    this.#outstanding.set(id, { replicaId, answer })
     const dek = deks[0] ?? new Uint8Array(0)
     const frame = encodeLinkCommand({ _tag: "ReplicaMessage", senderPublicKey, dek, ciphertext }, pigeonhole.linkCommandBytes)
+    this.#outstanding.set(id, { replicaId, answer })
     if (offer(replicaId, frame, true)) stopWaiting = timer(() => answer(undefined), timeoutMs)
     else answer(undefined)
     return () => {

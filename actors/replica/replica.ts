@@ -14,7 +14,7 @@ import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { attempted } from "../../src/actor/prompt.ts"
+import { attempted, hasEnded } from "../../src/actor/prompt.ts"
 import { makeTimer } from "../../src/actor/timer.ts"
 import { EntropySource, promptUniform, type Entropy } from "../../src/crypto/entropy.ts"
 import { decapsulateMarked, nikeX25519, sealReply, type Nike } from "../../src/crypto/mkem.ts"
@@ -207,19 +207,25 @@ const makeFellows = (config: ReplicaConfig) =>
     return { proxy, replication }
   })
 
+/** Counts what happens: at once where it has ended, else whenever it is run. */
+const counting = <A, E>(effect: Effect.Effect<A, E>, count: () => void): Effect.Effect<A, E> => {
+  if (hasEnded(effect)) {
+    count()
+    return effect
+  }
+  return Effect.suspend(() => {
+    count()
+    return effect
+  })
+}
+
 /** The table as the store uses it, with its reads and writes shown. */
 const countedTable = (table: BoxTable) => {
   const operations = { read: 0, write: 0 }
   const counted: BoxTable = {
     ...table,
-    get: (boxId, replicaEpochs) => {
-      operations.read += 1
-      return table.get(boxId, replicaEpochs)
-    },
-    put: (...given) => {
-      operations.write += 1
-      return table.put(...given)
-    }
+    get: (boxId, replicaEpochs) => counting(table.get(boxId, replicaEpochs), () => { operations.read += 1 }),
+    put: (...given) => counting(table.put(...given), () => { operations.write += 1 })
   }
   return Effect.as(showMetric("replica_operations_total", () => operations), counted)
 }
@@ -251,6 +257,7 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
       let stop = (): void => undefined
       const callOff = (): void => stop()
       works.add(callOff)
+      // what is called off here is not waited for: a write that is under way on disk goes on, and nobody is answered
       stop = followCall(runtime, attempted(() => answerCommand(config, around, command, fromReplica)), (exit) => {
         if (!works.delete(callOff)) return
         if (Exit.isSuccess(exit)) return slots.push(peer, exit.value)

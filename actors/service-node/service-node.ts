@@ -11,7 +11,7 @@ import { Effect, Either, Exit, Stream } from "effect"
 import { callNow, followCall } from "../../src/actor/actor.ts"
 import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
-import { thenNow } from "../../src/actor/prompt.ts"
+import { attempted, thenNow } from "../../src/actor/prompt.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import { EntropySource } from "../../src/crypto/entropy.ts"
 import { makeDelayQueue } from "../../src/mixnet/delay-queue.ts"
@@ -93,7 +93,8 @@ const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
       let stop = (): void => undefined
       const callOff = (): void => stop()
       inWork.add(callOff)
-      const answer = thenNow(callNow(courier.Query, { query: userPayload }), ({ reply }) => replyWith(config, node, surb, reply) ?? Exit.void)
+      const answer = attempted(() =>
+        thenNow(callNow(courier.Query, { query: userPayload }), ({ reply }) => replyWith(config, node, surb, reply) ?? Exit.void))
       stop = followCall(runtime, answer, (exit) => {
         if (inWork.delete(callOff) && Exit.isFailure(exit)) node.drops.count("service-failed")
       })

@@ -103,10 +103,17 @@ export const followCall = <A, E>(runtime: Runtime.Runtime<never>, call: Effect.E
   }
 }
 
-/** What an effect gives, made into something else; what has ended or only waits still does. */
+/** What an effect gives, made into something else; what has ended or only waits still does. A `change` that throws is a defect of the effect. */
 export const mapped = <A, B, E>(effect: Effect.Effect<A, E>, change: (value: A) => B): Effect.Effect<B, E> => {
-  if (hasEnded(effect)) return Exit.map(effect as Exit.Exit<A, E>, change)
-  return isLater(effect) ? later((done) => effect.begin((exit) => done(Exit.map(exit, change)))) : Effect.map(effect, change)
+  const changed = (exit: Exit.Exit<A, E>): Exit.Exit<B, E> => {
+    try {
+      return Exit.map(exit, change)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+  if (hasEnded(effect)) return changed(effect as Exit.Exit<A, E>)
+  return isLater(effect) ? later((done) => effect.begin((exit) => done(changed(exit)))) : Effect.map(effect, change)
 }
 
 /** How a mount makes a call at once, beside the call that waits to be run. */

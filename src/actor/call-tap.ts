@@ -16,7 +16,7 @@ export interface TapEvent {
   /** `reply` is the one answer of a call, success or declared failure, or the failure that ends a stream; `item` one item of a stream. */
   readonly direction: "request" | "reply" | "item"
   readonly message: unknown
-  /** Every byte string in it, in the order of fields; found when asked for. */
+  /** Every byte string in it, in the order of fields as the sender wrote them; found when asked for. */
   readonly bytes: ReadonlyArray<Uint8Array>
   /** Milliseconds since the Unix epoch, by the Effect clock. */
   readonly instantMs: number

@@ -45,15 +45,18 @@ export const telling = (link: FaultyLink, call: string, payload: unknown, send: 
   const packets = packetsOf(payload)
   const parts = packets === undefined ? [payload] : packets.map((packet) => withPackets(payload, [packet]))
   const prompt: Array<unknown> = []
+  const twins: Array<() => void> = []
   for (const part of parts) {
     const { copies, delayMs, message } = fateOf(link, link.forth, call, "request", part)
     if (copies === 0) continue
     if (delayMs > 0) deliverAside(link, call, message, delayMs, send)
     else prompt.push(message)
-    if (copies === 2) deliverAside(link, call, message, delayMs, send)
+    if (copies === 2) twins.push(() => deliverAside(link, call, message, delayMs, send))
   }
-  if (prompt.length === 0) return Exit.void
-  return callNow(send, packets === undefined ? prompt[0] : withPackets(payload, prompt.flatMap((part) => packetsOf(part) ?? [])))
+  const together = packets === undefined ? prompt[0] : withPackets(payload, prompt.flatMap((part) => packetsOf(part) ?? []))
+  const sent = prompt.length === 0 ? Exit.void : callNow(send, together)
+  for (const deliver of twins) deliver()
+  return sent
 }
 
 /** A call that waits for its answer. */
@@ -71,12 +74,14 @@ export const asking = (link: FaultyLink, call: string, payload: unknown, send: S
       done(exit)
     }
     const deadlineMs = link.nowMs() + link.limitMs
-    /** The link below minds the time of a call that reaches it when it is made, and of its answer. */
+    /** The link below minds the time of a call that reaches it when it is made, and of its answer. The caller's clock may lie, by turns. */
     const limit = (): void => {
-      stops.push(link.timer(() => end(Exit.fail(new CallTimedOut({ actor: link.to, call }))), deadlineMs - link.nowMs()))
+      const leftMs = Math.min(link.limitMs, Math.max(0, deadlineMs - link.nowMs()))
+      stops.push(link.timer(() => end(Exit.fail(new CallTimedOut({ actor: link.to, call }))), leftMs))
     }
     const answer = (exit: Exit.Exit<unknown, unknown>): void => {
       if (!isOpen) return
+      if (Exit.isFailure(exit) && link.nowMs() >= deadlineMs) return end(exit)
       // of a failure nothing can be damaged but its kind, which a link keeps
       const reply = fateOf(link, link.back, call, "reply", Exit.isSuccess(exit) ? exit.value : undefined)
       const arriving = Exit.isSuccess(exit) ? Exit.succeed(reply.message) : exit
@@ -89,9 +94,9 @@ export const asking = (link: FaultyLink, call: string, payload: unknown, send: S
       const stop = followCall(link.runtime, callNow(send, message), answer)
       if (isOpen) stops.push(stop)
     }
-    if (copies === 2) deliverAside(link, call, message, delayMs, send)
     if (copies > 0 && delayMs === 0) depart()
     else limit()
     if (copies > 0 && delayMs > 0) stops.push(link.timer(depart, delayMs))
+    if (copies === 2) deliverAside(link, call, message, delayMs, send)
     return close
   })

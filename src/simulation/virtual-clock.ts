@@ -49,9 +49,10 @@ export class VirtualTime {
       currentTimeMillis: Effect.sync(millis),
       currentTimeNanos: Effect.sync(nanos),
       unsafeSchedule: (task, delayMs) => {
-        let isCalledOff = false
-        this.#sleepers.push(() => { if (!isCalledOff) task() }, this.#nowMs + Math.max(0, delayMs))
-        return () => { isCalledOff = true }
+        // who calls it off lets go of what it holds, though its place in the heap stays until the time comes
+        let open: (() => void) | undefined = task
+        this.#sleepers.push(() => open?.(), this.#nowMs + Math.max(0, delayMs))
+        return () => { open = undefined }
       },
       sleep: (duration) => {
         const ms = Duration.toMillis(duration)

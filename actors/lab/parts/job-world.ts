@@ -51,7 +51,9 @@ const UPLOADER_SESSIONS = 2
 const requestOf = ({ garbageEvery, jobsPerRound }: JobWorldChoice, busy: ReadonlyArray<string>) => (round: number, index: number) => {
   const number = round * jobsPerRound + index
   const sender = busy[number % busy.length] ?? ""
-  const receiver = busy[(number + (number % 2) * 3) % busy.length] ?? ""
+  // every other job is somebody else's to read, in the next turn of the senders the others
+  const isOthers = (number + Math.floor(number / busy.length)) % 2 === 1
+  const receiver = busy[(number + (isOthers ? Math.floor(busy.length / 2) : 0)) % busy.length] ?? ""
   const garbage = garbageEvery > 0 && number % garbageEvery === garbageEvery - 1
   return { sender, receiver, garbage, ...(Math.floor(number / 2) % 2 === 0 ? SMALL : LARGE) }
 }
