@@ -6,13 +6,14 @@
  *
  * @module
  */
-import { Clock, Effect, Either } from "effect"
+import { Cause, Clock, Effect, Either, Exit } from "effect"
 import { describe, expect, it } from "vitest"
 import { BoxTableFailed, type BoxTable } from "../../../../actors/replica/box-table.ts"
 import { makeMemoryBoxTable } from "../../../../actors/replica/box-table-memory.ts"
 import { operate, type OperationsConfig } from "../../../../actors/replica/operations.ts"
 import { OUTSTANDING_LIMIT, Proxy } from "../../../../actors/replica/proxy.ts"
 import { Store } from "../../../../actors/replica/store.ts"
+import { later } from "../../../../src/actor/actor.ts"
 import { makeTimer, type Timer } from "../../../../src/actor/timer.ts"
 import { decapsulate, nikeX25519, sealReply } from "../../../../src/crypto/mkem.ts"
 import { decodeLinkFrame } from "../../../../src/node/replica-links.ts"
@@ -255,6 +256,19 @@ describe("questions to fellows", () => {
     }
     return { proxy: new Proxy({ crypto, nike, entropy: recorded, pigeonhole, timeoutMs: 1600, timer, offer }), secrets }
   }
+  it("that meet a defect, at the first shard or at the second, die alone", () => {
+    const { configs, document } = makeReplicas()
+    const config = configs[outsider] as OperationsConfig
+    for (const good of [0, 1]) {
+      let asked = 0
+      const ask = (): ReturnType<Proxy["ask"]> => {
+        if (asked++ === good) throw new RangeError("broken")
+        return later((done) => timer(() => done(Exit.succeed(undefined)), 10))
+      }
+      const exit = runVirtual(Effect.exit(operateNow({ ...config, proxy: { ask } as unknown as Proxy }, document, read, padded(read), false)))
+      expect([asked, Exit.isFailure(exit) && Cause.isDie(exit.cause)]).toEqual([good + 1, true])
+    }
+  })
   it("leave neither a waiter nor a private key behind, whether refused by a full queue, unanswered or interrupted", () => {
     const refused = proxyWith(() => false)
     expect(runVirtual(timed(refused.proxy.ask(1, publicKey, padded(read))))).toBeUndefined()
