@@ -36,6 +36,8 @@ const AGAIN_MS = 2_000
 /** Times that a person asks for one step. */
 const STEP_LIMIT = 12
 const AFFINE_WIDTH = 4
+/** A box whose write goes wrong time after time comes later than it should, by at most so many grid instants. */
+const LATE_QUANTA = 4
 
 /** Quanta between two jobs of one client when nothing else is said: at work for a good part of its time, and far from filling any service. */
 const QUANTA_PER_JOB = 8
@@ -89,7 +91,8 @@ const releasesOf = (world: World, ticket: Ticket, service: ComputeActor, label: 
     const edgeMs = ticket.acceptedAtMs + deadlineMs
     // what is not confirmed within the window leaves with the next grid instant, and that has a window again
     const lastMs = edgeMs + world.network.topology.params.quantumMs + service.releaseWindowMs
-    return { label: `${label}, release ${releaseIndex}`, boxIds, edgeMs, lastMs, leadMs }
+    const limitMs = lastMs + LATE_QUANTA * world.network.topology.params.quantumMs
+    return { label: `${label}, release ${releaseIndex}`, boxIds, edgeMs, lastMs, limitMs, leadMs }
   })
 }
 
