@@ -15,6 +15,7 @@ import { FaultSchedule } from "../../../src/simulation/fault-schedule.ts"
 import { makeFaultyMount } from "../../../src/simulation/faulty-link.ts"
 import type { LinkFaultEvent } from "../../../src/simulation/link-fate.ts"
 import { faultyClock } from "../../../src/simulation/faulty-clock.ts"
+import { takeEach } from "../../../src/actor/told.ts"
 import { carryOut } from "../../../src/simulation/actor-faults.ts"
 import { runVirtual } from "../session/virtual-time.ts"
 
@@ -150,6 +151,25 @@ describe("a faulty link", () => {
     }))
   })
 
+  it("does the same to items that are told as they come: loses, doubles and delays them, and tells none after its listener has left", () => {
+    const told = (faults: ReadonlyArray<Fault>, atMost = 1e9) => run(Effect.gen(function*() {
+      const { client } = yield* rig(faults)
+      const startMs = yield* Clock.currentTimeMillis
+      const clock = yield* Effect.clock
+      const atMs: Array<number> = []
+      const taking = takeEach(client.Follow(undefined), () => { atMs.push(clock.unsafeCurrentTimeMillis() - startMs) })
+      yield* Effect.timeoutOption(taking, atMost)
+      yield* Effect.sleep(5000)
+      return atMs
+    }))
+    const sound = told([])
+    const lossy = told([{ kind: "loss", ...back, share: 0.5 }])
+    expect([sound.length, lossy.length > 20, lossy.length < 80]).toEqual([100, true, true])
+    expect(told([{ kind: "duplication", ...back, share: 1 }]).length).toBe(200)
+    const late = told([{ kind: "reordering", ...back, share: 1, delayMs: 105 }])
+    expect([late[0], late.length < 100]).toEqual([(sound[0] ?? 0) + 105, true])
+    expect(told([{ kind: "reordering", ...back, share: 1, delayMs: 300 }], 200)).toEqual([])
+  })
   it("keeps what is said to a paused actor at its door, and what it says as well", () => {
     run(Effect.gen(function*() {
       const { client, heard } = yield* rig([{ kind: "pause", actors: ["b"], fromMs: 100, untilMs: 400 }])
