@@ -38,7 +38,7 @@ const hours = optional(Options.text("hours").pipe(
 
 const seeds = optional(Options.text("seeds").pipe(
   Options.withPseudoName("A..B"),
-  Options.withDescription("Run every seed from A to B, a process each, and shrink the scenario of the first that fails."),
+  Options.withDescription("Run every seed from A to B, one per core at a time, and shrink the scenario of the first that fails."),
   Options.mapEffect((text) => {
     const [, first, last] = /^(\d{1,15})\.\.(\d{1,15})$/.exec(text) ?? []
     const range = { first: Number(first), last: Number(last) }

@@ -7,6 +7,7 @@
  * @module
  */
 import { readFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { funion, ROOT } from "./cli-process.ts"
@@ -23,6 +24,15 @@ describe("funion simulate", () => {
     expect(first).toMatchObject({ verdict: "pass", backend: "elided", seed: 7, jobs: { asked: 1, answered: 1 }, failures: [] })
     const page = readFileSync(join(ROOT, "docs/simulation.md"), "utf8")
     for (const field of Object.keys(first!)) expect(page).toContain(`\`${field}\``)
+  }, 300_000)
+  it("runs many seeds, each as it would run alone, whatever its process ran before", async () => {
+    const seeds = Array.from({ length: availableParallelism() + 1 }, (_, index) => 5 + index)
+    const last = seeds.at(-1)!
+    const [many, alone] = [
+      await simulate("--seeds", `5..${last}`, "--hours", "0.0005", "--json"), await simulate("--seed", String(last), "--hours", "0.0005", "--json")
+    ].map(({ stdout }) => JSON.parse(stdout) as Record<string, unknown>)
+    expect(many).toMatchObject({ verdict: "pass", seeds: seeds.length, passed: seeds.length, failed: [], runs: seeds.map((seed) => ({ seed, verdict: "pass" })) })
+    expect((many!.runs as ReadonlyArray<unknown>).at(-1)).toMatchObject({ seed: last, traceHash: alone!.traceHash })
   }, 300_000)
   it("refuses what is no number of hours, and a seed that is none", async () => {
     const [hours, seed] = await Promise.all([simulate("--hours", "0"), simulate("--seed", "-1")])
