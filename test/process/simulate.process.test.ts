@@ -31,7 +31,8 @@ describe("funion simulate", () => {
     const [many, alone] = [
       await simulate("--seeds", `5..${last}`, "--hours", "0.0005", "--json"), await simulate("--seed", String(last), "--hours", "0.0005", "--json")
     ].map(({ stdout }) => JSON.parse(stdout) as Record<string, unknown>)
-    expect(many).toMatchObject({ verdict: "pass", seeds: seeds.length, passed: seeds.length, failed: [], runs: seeds.map((seed) => ({ seed, verdict: "pass" })) })
+    expect(many).toMatchObject({ verdict: "pass", seeds: seeds.length, passed: seeds.length, failed: [] })
+    expect(many).toMatchObject({ runs: seeds.map((seed) => ({ seed, verdict: "pass" })) })
     expect((many!.runs as ReadonlyArray<unknown>).at(-1)).toMatchObject({ seed: last, traceHash: alone!.traceHash })
   }, 300_000)
   it("refuses what is no number of hours, and a seed that is none", async () => {
