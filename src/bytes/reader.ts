@@ -108,6 +108,12 @@ export class ByteReader {
     return at < 0 ? new Uint8Array(byteLength <= byteLimit ? Math.max(byteLength, 0) : 0) : copied(this.#bytes, at, at + byteLength)
   }
 
+  /** The next bytes in the memory that is read; after a failure nothing. */
+  view(byteLength: number): Uint8Array {
+    const at = this.#take(byteLength)
+    return at < 0 ? new Uint8Array(0) : this.#bytes.subarray(at, at + byteLength)
+  }
+
   /** A copy of all that is left. */
   rest(): Uint8Array {
     return this.bytes(this.remaining)

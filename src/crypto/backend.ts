@@ -45,6 +45,8 @@ export interface CryptoBackend {
 
   /** XOR with the AES-256-CTR keystream; `iv` (16 bytes) is the whole initial counter block. */
   readonly aes256Ctr: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array
+  /** As above, and writes the result to `output`, as long as `data`; the two are the same memory or do not overlap. */
+  readonly aes256CtrInto: (key: Uint8Array, iv: Uint8Array, data: Uint8Array, output: Uint8Array) => void
   /** First 32 bytes of the ChaCha20 keystream for a zero nonce, counter 0. */
   readonly chacha20Block32: (key: Uint8Array) => Uint8Array
   /** AEZ v5 with a 48-byte key, 16-byte nonce, no associated data, tau 0; `data` of 32 bytes or more. Result is fresh memory. */

@@ -21,7 +21,7 @@ import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { Geometry, NodeId, RecipientId, SurbId } from "../sphinx/geometry.ts"
 import { findCommand } from "../sphinx/routing-command.ts"
 import { replayTagOf } from "../sphinx/replay-tag.ts"
-import type { MixPrivateKey, Unwrapped } from "../sphinx/unwrap.ts"
+import { type MixPrivateKey, type Unwrapped, unwrapInPlace } from "../sphinx/unwrap.ts"
 import { makeTagCommit } from "./tag-commit.ts"
 import { isOpened, openPacket, type UnwrapOutcome } from "./unwrap-outcome.ts"
 import { BATCH_LIMIT, type UnwrapPool } from "./unwrap-pool.ts"
@@ -53,7 +53,7 @@ export interface NodePipelineConfig<R> {
 }
 
 export interface NodePipeline {
-  /** Queues packets at once; what it gives says that it is done. */
+  /** Queues packets at once, which are the pipeline's from here on: it writes to them. What it gives says that it is done. */
   readonly accept: (packets: ReadonlyArray<Uint8Array>, origin: PacketOrigin) => Exit.Exit<void>
   /** Packets that wait to be unwrapped now. */
   readonly waiting: () => number
@@ -188,7 +188,7 @@ class Inbound<R> {
     if (waiting === undefined || !this.#isInTime(waiting, nowMs)) return undefined
     const replayTag = replayTagOf(crypto, geometry, waiting.packet)
     if (this.#wasHere(replayTag, candidates)) return undefined
-    return this.#route(waiting, candidates, openPacket(crypto, geometry, privateKeys, waiting.packet, replayTag))
+    return this.#route(waiting, candidates, openPacket(crypto, geometry, privateKeys, waiting.packet, replayTag, unwrapInPlace))
   }
 
   /** False for a packet that waited too long, which is counted. */

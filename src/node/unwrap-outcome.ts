@@ -11,7 +11,7 @@ import { Either } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { DropReason } from "../mixnet/drop-counters.ts"
 import type { Geometry } from "../sphinx/geometry.ts"
-import { type MixPrivateKey, unwrap, type Unwrapped } from "../sphinx/unwrap.ts"
+import { type MixPrivateKey, type Unwrap, unwrap, type Unwrapped } from "../sphinx/unwrap.ts"
 
 export interface Opened {
   readonly unwrapped: Unwrapped
@@ -23,16 +23,17 @@ export type UnwrapOutcome = Opened | DropReason
 
 export const isOpened = (outcome: UnwrapOutcome): outcome is Opened => typeof outcome !== "string"
 
-/** Tries the keys in turn. @param replayTag  of the packet, where it is known already */
+/** Tries the keys in turn. @param replayTag  of the packet, where it is known already. @param take  how a layer is taken off; by default into fresh memory */
 export const openPacket = (
   crypto: CryptoBackend,
   geometry: Geometry,
   keys: ReadonlyArray<MixPrivateKey>,
   packet: Uint8Array,
-  replayTag?: Uint8Array
+  replayTag?: Uint8Array,
+  take: Unwrap = unwrap
 ): UnwrapOutcome => {
   for (let keyIndex = 0; keyIndex < keys.length; keyIndex++) {
-    const unwrapped = unwrap(crypto, geometry, keys[keyIndex] as MixPrivateKey, packet, replayTag)
+    const unwrapped = take(crypto, geometry, keys[keyIndex] as MixPrivateKey, packet, replayTag)
     if (Either.isRight(unwrapped)) return { unwrapped: unwrapped.right, keyIndex }
     if (unwrapped.left.reason !== "bad-mac") return unwrapped.left.reason
   }

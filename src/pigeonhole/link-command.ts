@@ -57,7 +57,7 @@ export const decodeLinkCommand = (
   const id = header.u8()
   header.zeros(1)
   const bodyBytes = header.u32()
-  const body = header.bytes(bodyBytes, 0)
+  const body = header.view(bodyBytes)
   header.zeros(header.remaining, "padding-not-zero")
   const framed = header.finish(body)
   if (Either.isLeft(framed)) return Either.left(framed.left)

@@ -9,7 +9,6 @@
  * @module
  */
 import { Data, Effect, Either } from "effect"
-import { zeroed } from "../bytes/allocate.ts"
 import { toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
@@ -54,13 +53,15 @@ interface DocumentView {
   readonly geometry: Geometry
   readonly serviceNodes: ReadonlyMap<string, NodeDescriptor>
   readonly echoes: ReadonlyArray<EchoService>
+  /** What decoys carry; nobody writes to it. */
+  readonly zeros: Uint8Array
 }
 
 const viewOf = (crypto: CryptoBackend, document: Document): DocumentView | undefined => {
   const geometry = makeGeometry(document.params.geometry)
   if (Either.isLeft(geometry)) return undefined
   const serviceNodes = new Map(document.serviceNodes.map((node) => [toHex(nodeIdOf(crypto, node.identityKey)), node]))
-  return { document, geometry: geometry.right, serviceNodes, echoes: echoesOf(document) }
+  return { document, geometry: geometry.right, serviceNodes, echoes: echoesOf(document), zeros: new Uint8Array(geometry.right.userPayloadBytes) }
 }
 
 /** The composer of one session, for the gateway and the reply queue of its port. */
@@ -95,7 +96,7 @@ export const makeComposer = (port: Pick<PacketPortService, "gateway" | "queueId"
       const seen = view()
       if (seen === undefined) return failed("no-document")
       const echo = seen.echoes[Math.floor(uniform() * seen.echoes.length)]
-      return echo === undefined ? failed("no-service-node") : compose(seen, echo.node, echo.recipient, zeroed(seen.geometry.userPayloadBytes))
+      return echo === undefined ? failed("no-service-node") : compose(seen, echo.node, echo.recipient, seen.zeros)
     }
     return {
       params: Effect.map(pki.current, ({ params }) => params),

@@ -12,7 +12,7 @@ import { type Effect, Exit, type Runtime } from "effect"
 import { callNow, CallTimedOut, followCall, later } from "../actor/actor.ts"
 import type { Timer } from "../actor/timer.ts"
 import { fateOf, type LinkEnds } from "./link-fate.ts"
-import { packetsOf, withPackets } from "./message-parts.ts"
+import { copyOf, packetsOf, withPackets } from "./message-parts.ts"
 
 export type AnyEffect = Effect.Effect<unknown, unknown>
 export type Send = (payload: unknown) => AnyEffect
@@ -51,7 +51,10 @@ export const telling = (link: FaultyLink, call: string, payload: unknown, send: 
     if (copies === 0) continue
     if (delayMs > 0) deliverAside(link, call, message, delayMs, send)
     else prompt.push(message)
-    if (copies === 2) twins.push(() => deliverAside(link, call, message, delayMs, send))
+    if (copies === 2) {
+      const twin = copyOf(message)
+      twins.push(() => deliverAside(link, call, twin, delayMs, send))
+    }
   }
   const together = packets === undefined ? prompt[0] : withPackets(payload, prompt.flatMap((part) => packetsOf(part) ?? []))
   const sent = prompt.length === 0 ? Exit.void : callNow(send, together)
@@ -94,9 +97,10 @@ export const asking = (link: FaultyLink, call: string, payload: unknown, send: S
       const stop = followCall(link.runtime, callNow(send, message), answer)
       if (isOpen) stops.push(stop)
     }
+    const twin = copies === 2 ? copyOf(message) : undefined
     if (copies > 0 && delayMs === 0) depart()
     else limit()
     if (copies > 0 && delayMs > 0) stops.push(link.timer(depart, delayMs))
-    if (copies === 2) deliverAside(link, call, message, delayMs, send)
+    if (copies === 2) deliverAside(link, call, twin, delayMs, send)
     return close
   })

@@ -21,6 +21,7 @@ import type { Entropy } from "../crypto/entropy.ts"
 import type { FaultSchedule } from "./fault-schedule.ts"
 import { type AnyEffect, asking, type FaultyLink, type Send, telling } from "./faulty-call.ts"
 import { Direction, fateOf, type LinkFaultEvent } from "./link-fate.ts"
+import { copyOf } from "./message-parts.ts"
 
 export interface FaultyMountOptions {
   readonly schedule: FaultSchedule
@@ -53,10 +54,10 @@ const items = (link: FaultyLink, call: string, source: AnyStream): AnyStream =>
       if (!link.back.isTroubled(atMs, atMs)) return mailbox.offer(item)
       const { copies, delayMs, message } = fateOf(link, link.back, call, "item", item)
       if (copies === 0) return Effect.void
-      const delivery = after(delayMs, mailbox.offer(message))
-      const aside = Effect.asVoid(Effect.forkIn(delivery, scope))
-      const first: Effect.Effect<unknown> = delayMs > 0 ? aside : delivery
-      return copies === 2 ? Effect.zipRight(first, aside) : first
+      const delivery = (copy: unknown): Effect.Effect<unknown> => after(delayMs, mailbox.offer(copy))
+      const aside = (copy: unknown): Effect.Effect<unknown> => Effect.forkIn(delivery(copy), scope)
+      const first = delayMs > 0 ? aside(message) : delivery(message)
+      return copies === 2 ? Effect.zipRight(first, aside(copyOf(message))) : first
     }
     yield* Stream.runForEach(source, pass).pipe(
       Effect.exit,
@@ -97,7 +98,9 @@ const eachItem = (
     const atMs = link.elapsedMs(link.nowMs())
     if (!link.back.isTroubled(atMs, atMs)) return onItem(item)
     const { copies, delayMs, message } = fateOf(link, link.back, call, "item", item)
-    for (let copy = 0; copy < copies; copy++) deliver(message, delayMs)
+    const twin = copies === 2 ? copyOf(message) : undefined
+    if (copies > 0) deliver(message, delayMs)
+    if (copies === 2) deliver(twin, delayMs)
   }
   const atMs = link.elapsedMs(link.nowMs())
   const source = link.forth.isTroubled(atMs, atMs) ? opening(link, call, payload, open) : open(payload)

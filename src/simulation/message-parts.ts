@@ -1,7 +1,7 @@
 /**
  * Messages as a link sees them: values with byte strings inside, of which one may be damaged, and batches of packets.
  *
- * Contract: what comes in is never written to; what is changed is a copy. A message without byte strings cannot be damaged.
+ * Contract: what comes in is never written to; what is changed or doubled is a copy. A message without byte strings cannot be damaged.
  * Knows nothing of: protocols.
  * Source: none needed; departures: none.
  *
@@ -27,15 +27,18 @@ export const withPackets = (message: unknown, packets: ReadonlyArray<Uint8Array>
   return field === undefined ? message : { ...(message as object), [field]: packets }
 }
 
-/** A copy in which one byte string is replaced. */
-const replaced = (value: unknown, old: Uint8Array, fresh: Uint8Array): unknown => {
-  if (value === old) return fresh
-  if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map((each) => replaced(each, old, fresh))
+/** A copy with other byte strings; plain objects and lists are copied, anything else is shared. */
+const mapped = (value: unknown, change: (bytes: Uint8Array) => Uint8Array): unknown => {
+  if (value instanceof Uint8Array) return change(value)
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map((each) => mapped(each, change))
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replaced(each, old, fresh)]))
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, mapped(each, change)]))
 }
+
+/** A message of the same contents: its receiver may write to packets, which are its own. */
+export const copyOf = <A>(message: A): A => mapped(message, (bytes) => bytes.slice()) as A
 
 /** A copy of a message in which one bit of one byte string is flipped. @param uniform  numbers in [0, 1) */
 export const damaged = <A>(message: A, uniform: () => number): A => {
@@ -45,5 +48,5 @@ export const damaged = <A>(message: A, uniform: () => number): A => {
   const fresh = hit.slice()
   const place = Math.floor(uniform() * fresh.length)
   fresh[place] = (fresh[place] ?? 0) ^ (1 << Math.floor(uniform() * 8))
-  return replaced(message, hit, fresh) as A
+  return mapped(message, (bytes) => (bytes === hit ? fresh : bytes)) as A
 }

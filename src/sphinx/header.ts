@@ -10,7 +10,6 @@
  * @module
  */
 import { Either } from "effect"
-import { zeroed } from "../bytes/allocate.ts"
 import { concatBytes } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
@@ -69,12 +68,25 @@ interface HopStream {
   readonly pad: Uint8Array
 }
 
-/** Key streams and paddings of all hops, hop 0 first. */
+/** Memory for the key streams of one header, reused for the next: one for each hop. */
+const keystreams: Array<Uint8Array> = []
+
+/** Zeros. */
+const keystreamMemory = (hopIndex: number, byteCount: number): Uint8Array => {
+  const held = keystreams[hopIndex]
+  return held?.length === byteCount ? held.fill(0) : (keystreams[hopIndex] = new Uint8Array(byteCount))
+}
+
+const wipeKeystreams = (): void => {
+  for (const keystream of keystreams) keystream.fill(0)
+}
+
+/** Key streams and paddings of all hops, hop 0 first; good until the next call. */
 const hopStreams = (crypto: CryptoBackend, geometry: Geometry, secrets: ReadonlyArray<HopSecret>): ReadonlyArray<HopStream> => {
-  const zeros = zeroed(geometry.routingInfoBytes + geometry.perHopBytes)
   const streams: Array<HopStream> = []
   for (const [hopIndex, { keys }] of secrets.entries()) {
-    const keystream = crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, zeros)
+    const keystream = keystreamMemory(hopIndex, geometry.routingInfoBytes + geometry.perHopBytes)
+    crypto.aes256CtrInto(keys.headerEncryption, keys.headerIv, keystream, keystream)
     const cut = geometry.routingInfoBytes - hopIndex * geometry.perHopBytes
     const pad = keystream.subarray(cut)
     const before = streams.at(-1)
@@ -124,5 +136,6 @@ export const createHeaderWith = (
     const pad = streams[hopIndex - 1]?.pad ?? NO_PAD
     mac = crypto.hmacSha256(secret.keys.headerMac, version, secret.element, routingInfo, pad)
   }
+  wipeKeystreams()
   return Either.right(concatBytes(version, (secrets[0] as HopSecret).element, routingInfo, mac))
 }

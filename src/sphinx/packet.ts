@@ -121,11 +121,11 @@ export const encodeForwardPayload = (
 export const decodeForwardPayload = (geometry: Geometry, bytes: Uint8Array): Either.Either<ForwardPayload, DecodeError> => {
   const reader = new ByteReader("forward payload", bytes)
   reader.require(bytes.length === geometry.forwardPayloadBytes, "wrong-length")
-  if (!geometry.withSurb) return reader.finish({ surb: undefined, userPayload: reader.rest() })
+  if (!geometry.withSurb) return reader.finish({ surb: undefined, userPayload: reader.view(reader.remaining) })
   const flags = reader.u8()
   reader.require(flags === WITHOUT_SURB || flags === WITH_SURB, "unknown-type")
   reader.zeros(PLAINTEXT_HEADER_BYTES - 1)
-  const surb = reader.bytes(geometry.surbBytes)
-  const userPayload = reader.rest()
+  const surb = reader.view(geometry.surbBytes)
+  const userPayload = reader.view(reader.remaining)
   return reader.finish({ surb: flags === WITH_SURB ? surb : undefined, userPayload })
 }

@@ -16,7 +16,7 @@
  * @module
  */
 import { Either } from "effect"
-import { copied, waitingCopy, zeroed } from "../bytes/allocate.ts"
+import { waitingCopy, zeroed } from "../bytes/allocate.ts"
 import { isAllZero } from "../bytes/equal.ts"
 import { concatBytes } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
@@ -127,7 +127,7 @@ export const useSurb = (
 /**
  * Reads a reply that came back through a SURB.
  * @param keys as `createSurb` gave them; left as they are, the owner wipes them
- * @param payload tag and payload as the last hop handed it out
+ * @param payload tag and payload as the last hop handed it out; overwritten, and what is returned is in it
  * @returns the payload, zeros at the end included
  * @errors PacketRefused `bad-payload`: not a reply to this SURB, or changed on its way
  * @cost one wide-block pass over the payload per hop, and one
@@ -135,11 +135,10 @@ export const useSurb = (
 export const openSurbReply = (crypto: CryptoBackend, keys: Uint8Array, payload: Uint8Array): Either.Either<Uint8Array, PacketRefused> => {
   const entryCount = keys.length / SPRP_KEY_MATERIAL_BYTES
   if (!Number.isInteger(entryCount) || entryCount < 1 || payload.length < PAYLOAD_TAG_BYTES) return refuse("bad-payload")
-  const text = copied(payload)
   for (let i = 0; i < entryCount; i++) {
     const entry = keys.subarray(i * SPRP_KEY_MATERIAL_BYTES, (i + 1) * SPRP_KEY_MATERIAL_BYTES)
     const permute = i < entryCount - 1 ? crypto.sprpEncipherInto : crypto.sprpDecipherInto
-    permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), text, text)
+    permute(entry.subarray(0, SPRP_KEY_BYTES), entry.subarray(SPRP_KEY_BYTES), payload, payload)
   }
-  return isAllZero(text.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(text.subarray(PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
+  return isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES)) ? Either.right(payload.subarray(PAYLOAD_TAG_BYTES)) : refuse("bad-payload")
 }

@@ -1,8 +1,9 @@
 /**
  * Taking one layer off a Sphinx packet.
  *
- * Contract: every packet, whatever its bytes, gives either the next packet, a payload, or one refusal; nothing throws, and the packet handed in is
- * never changed, so several epoch keys may be tried on it. Length and version are checked before any curve operation. Keys are wiped on return.
+ * Contract: every packet, whatever its bytes, gives either the next packet, a payload, or one refusal; nothing throws. The packet handed in is never
+ * changed, except by `unwrapInPlace`, which changes it when its MAC is good: so several epoch keys may be tried on it. Length and version are checked before
+ * any curve operation. Keys are wiped on return.
  * Knows nothing of: epochs, delays, the record of replay tags. A node looks a packet's tag up before this, which costs a hash, records it only after the MAC
  * was good here, and drops second delays and recipients itself.
  * Source: Katzenpost core/sphinx Unwrap as in sphinx.md §10; departures: a packet must have exactly the length of the geometry (nodes check that
@@ -106,16 +107,20 @@ const macIsGood = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, 
   return constantTimeEqual(mac, packet.subarray(macOffset, geometry.headerBytes))
 }
 
-/** Reused from packet to packet: holds a received header's ciphertext, then zeros. */
+/** Reused from packet to packet: a received header's routing information with zeros behind it, and what it says when it is deciphered. */
 let paddedRoutingInfo = new Uint8Array(0)
+let decryptedRoutingInfo = new Uint8Array(0)
 
-/** The decrypted routing information with one block of fresh padding behind it. */
+/** The decrypted routing information with one block of fresh padding behind it; good until the next call. */
 const decryptRoutingInfo = (crypto: CryptoBackend, geometry: Geometry, keys: PacketKeys, packet: Uint8Array): Uint8Array => {
   const byteCount = geometry.routingInfoBytes + geometry.perHopBytes
-  if (paddedRoutingInfo.length !== byteCount) paddedRoutingInfo = new Uint8Array(byteCount)
-  const padded = paddedRoutingInfo
-  padded.set(packet.subarray(VERSION_BYTES + geometry.elementBytes, geometry.headerBytes - MAC_BYTES))
-  return crypto.aes256Ctr(keys.headerEncryption, keys.headerIv, padded)
+  if (paddedRoutingInfo.length !== byteCount) {
+    paddedRoutingInfo = new Uint8Array(byteCount)
+    decryptedRoutingInfo = new Uint8Array(byteCount)
+  }
+  paddedRoutingInfo.set(packet.subarray(VERSION_BYTES + geometry.elementBytes, geometry.headerBytes - MAC_BYTES))
+  crypto.aes256CtrInto(keys.headerEncryption, keys.headerIv, paddedRoutingInfo, decryptedRoutingInfo)
+  return decryptedRoutingInfo
 }
 
 /** The element that the next hop will find: the blinded one, or the ciphertext at the end of this hop's block. */
@@ -133,13 +138,11 @@ const nextElement = (
   return blinded
 }
 
-/** A packet with its header, and zeros in place of the payload. */
-const packetWithHeader = (geometry: Geometry, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode): Uint8Array => {
-  const packet = zeroed(geometry.packetBytes)
-  packet.set(element, VERSION_BYTES)
-  packet.set(routingInfo.subarray(geometry.perHopBytes), VERSION_BYTES + geometry.elementBytes)
-  packet.set(mac, geometry.headerBytes - MAC_BYTES)
-  return packet
+/** Writes the header that the next hop will find. */
+const writeHeader = (geometry: Geometry, onward: Uint8Array, element: Uint8Array, routingInfo: Uint8Array, { mac }: NextNode): void => {
+  onward.set(element, VERSION_BYTES)
+  onward.set(routingInfo.subarray(geometry.perHopBytes), VERSION_BYTES + geometry.elementBytes)
+  onward.set(mac, geometry.headerBytes - MAC_BYTES)
 }
 
 /** Steps 4 to 10 of sphinx.md §10: everything behind the key schedule. */
@@ -148,6 +151,7 @@ const peel = (
   geometry: Geometry,
   keys: PacketKeys,
   packet: Uint8Array,
+  isInPlace: boolean,
   knownTag?: Uint8Array
 ): Either.Either<Unwrapped, PacketRefused> => {
   if (!macIsGood(crypto, geometry, keys, packet)) return refuse("bad-mac")
@@ -156,17 +160,20 @@ const peel = (
   const decoded = decodeCommands(routingInfo.subarray(0, geometry.perHopBytes - geometry.kemCiphertextBytes))
   if (Either.isLeft(decoded)) return refuse("bad-command")
   const commands = decoded.right
-  const enciphered = packet.subarray(geometry.headerBytes)
+  const { headerBytes } = geometry
+  const enciphered = packet.subarray(headerBytes)
   const replayTag = knownTag ?? crypto.sha512_256(element)
   const nextNode = findCommand(commands, "NextNode")
   if (nextNode !== undefined) {
     const blinded = nextElement(crypto, geometry, keys, element, routingInfo)
     if (blinded === undefined) return refuse("bad-element")
-    const onward = packetWithHeader(geometry, blinded, routingInfo, nextNode)
-    crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, onward.subarray(geometry.headerBytes))
+    const onward = isInPlace ? packet : zeroed(geometry.packetBytes)
+    writeHeader(geometry, onward, blinded, routingInfo, nextNode)
+    crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, onward.subarray(headerBytes))
     return Either.right({ replayTag, commands, next: { nodeId: nextNode.nodeId, packet: onward }, payload: undefined })
   }
-  const payload = crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
+  const payload = isInPlace ? enciphered : zeroed(enciphered.length)
+  crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, payload)
   if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
   return Either.right({ replayTag, commands, next: undefined, payload: payload.subarray(PAYLOAD_TAG_BYTES) })
@@ -190,6 +197,21 @@ const wipe = ({ keys, sharedSecret }: Opened): void => {
   wipePacketKeys(keys)
 }
 
+const unwrapWith = (
+  crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array, isInPlace: boolean, replayTag?: Uint8Array
+): Either.Either<Unwrapped, PacketRefused> => {
+  const opened = openKeys(crypto, geometry, key, packet)
+  if (Either.isLeft(opened)) return Either.left(opened.left)
+  const unwrapped = peel(crypto, geometry, opened.right.keys, packet, isInPlace, replayTag)
+  wipe(opened.right)
+  return unwrapped
+}
+
+/** `unwrap` or `unwrapInPlace`. */
+export type Unwrap = (
+  crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array, replayTag?: Uint8Array
+) => Either.Either<Unwrapped, PacketRefused>
+
 /**
  * Takes one layer off a packet.
  * @param key this node's private key for the packet's epoch
@@ -199,19 +221,13 @@ const wipe = ({ keys, sharedSecret }: Opened): void => {
  * @errors PacketRefused `wrong-length` | `wrong-version` | `bad-element` | `bad-mac` (also: another epoch's key) | `bad-command` | `bad-payload`
  * @source sphinx.md §10      @cost two scalar multiplications (KEM: one decapsulation), one wide-block pass over the payload
  */
-export const unwrap = (
-  crypto: CryptoBackend,
-  geometry: Geometry,
-  key: MixPrivateKey,
-  packet: Uint8Array,
-  replayTag?: Uint8Array
-): Either.Either<Unwrapped, PacketRefused> => {
-  const opened = openKeys(crypto, geometry, key, packet)
-  if (Either.isLeft(opened)) return Either.left(opened.left)
-  const unwrapped = peel(crypto, geometry, opened.right.keys, packet, replayTag)
-  wipe(opened.right)
-  return unwrapped
-}
+export const unwrap: Unwrap = (crypto, geometry, key, packet, replayTag) => unwrapWith(crypto, geometry, key, packet, false, replayTag)
+
+/**
+ * As `unwrap`, in the packet's own memory: the next packet or the payload stands where the packet stood, so the caller must own it. A packet that is
+ * refused is as it was, unless as `bad-payload`.
+ */
+export const unwrapInPlace: Unwrap = (crypto, geometry, key, packet, replayTag) => unwrapWith(crypto, geometry, key, packet, true, replayTag)
 
 /** As `unwrap`, and hands out the shared secret and the keys; for vectors and diagnosis, never for traffic. */
 export const unwrapDetailed = (
@@ -222,7 +238,7 @@ export const unwrapDetailed = (
 ): Either.Either<UnwrappedDetailed, PacketRefused> => {
   const opened = openKeys(crypto, geometry, key, packet)
   if (Either.isLeft(opened)) return Either.left(opened.left)
-  const unwrapped = peel(crypto, geometry, opened.right.keys, packet)
+  const unwrapped = peel(crypto, geometry, opened.right.keys, packet, false)
   if (Either.isLeft(unwrapped)) wipe(opened.right)
   return Either.map(unwrapped, (layer) => ({ ...layer, ...opened.right }))
 }

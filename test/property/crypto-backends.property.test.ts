@@ -65,6 +65,13 @@ describe("native and reference agree", () => {
   it("on ciphers, including a counter that overflows", () => {
     agree(60, [key32, bytesOf(16), message], (crypto, key, iv, m) => crypto.aes256Ctr(key, iv, m))
     agree(5, [key32, message], (crypto, key, m) => crypto.aes256Ctr(key, new Uint8Array(16).fill(0xff), m))
+    agree(20, [key32, bytesOf(16), message], (crypto, key, iv, m) => {
+      const output = new Uint8Array(m.length)
+      crypto.aes256CtrInto(key, iv, m, output)
+      const same = m.slice()
+      crypto.aes256CtrInto(key, iv, same, same)
+      return [output, same, crypto.aes256Ctr(key, iv, m)]
+    })
     agree(30, [key32], (crypto, key) => crypto.chacha20Block32(key))
     agree(20, [bytesOf(48), bytesOf(16), bytesOf(32, 3000)], (crypto, key, iv, m) => [crypto.sprpEncipher(key, iv, m), crypto.sprpDecipher(key, iv, m)])
   })

@@ -97,6 +97,15 @@ const wideBlock: CryptoBackend["sprpEncipher"] = (key, iv, data) => {
   return block
 }
 
+const aes256CtrInto: CryptoBackend["aes256CtrInto"] = (key, iv, data, output) => {
+  requireLength("AES key", key, 32)
+  requireLength("AES IV", iv, 16)
+  requireLength("output", output, data.length)
+  if (output !== data) output.set(data)
+  absorb(SEEDS.ctr, [key, iv])
+  maskWithState(output)
+}
+
 const tagOf = (suite: number, key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Uint8Array => {
   requireLength("AEAD key", key, 32)
   requireLength("AEAD nonce", nonce, 12)
@@ -208,13 +217,11 @@ export const elidedBackend: CryptoBackend = {
   hkdfBlake2b512: (ikm, salt, info, outputBytes) => hash(SEEDS.hkdfBlake + 16 * ikm.length + 65536 * salt.length, outputBytes, [ikm, salt, info]),
 
   aes256Ctr: (key, iv, data) => {
-    requireLength("AES key", key, 32)
-    requireLength("AES IV", iv, 16)
     const output = copied(data)
-    absorb(SEEDS.ctr, [key, iv])
-    maskWithState(output)
+    aes256CtrInto(key, iv, output, output)
     return output
   },
+  aes256CtrInto,
   chacha20Block32: (key) => {
     requireLength("ChaCha20 key", key, 32)
     return hash(SEEDS.chacha, 32, [key])

@@ -123,16 +123,22 @@ const gcmSiv = (polyval: Polyval): Pick<CryptoBackend, "aes256GcmSivSeal" | "aes
 
 type Ciphers = Pick<
   CryptoBackend,
-  "aes256Ctr" | "chacha20Block32" | "chacha20Poly1305Seal" | "chacha20Poly1305Open" | "aes256GcmSivSeal" | "aes256GcmSivOpen"
+  "aes256Ctr" | "aes256CtrInto" | "chacha20Block32" | "chacha20Poly1305Seal" | "chacha20Poly1305Open" | "aes256GcmSivSeal" | "aes256GcmSivOpen"
 >
 
 const ZERO_NONCE = new Uint8Array(8)
 
+const aes256Ctr: CryptoBackend["aes256Ctr"] = (key, iv, data) => {
+  requireLength("AES key", key, 32)
+  requireLength("AES IV", iv, 16)
+  return plainBytes(createCipheriv("aes-256-ctr", key, iv).update(data))
+}
+
 export const nativeCiphers = (sodium: Sodium, polyval: Polyval): Ciphers => ({
-  aes256Ctr: (key, iv, data) => {
-    requireLength("AES key", key, 32)
-    requireLength("AES IV", iv, 16)
-    return plainBytes(createCipheriv("aes-256-ctr", key, iv).update(data))
+  aes256Ctr,
+  aes256CtrInto: (key, iv, data, output) => {
+    requireLength("output", output, data.length)
+    output.set(aes256Ctr(key, iv, data))
   },
   chacha20Block32: (key) => {
     requireLength("ChaCha20 key", key, 32)

@@ -91,6 +91,12 @@ const curves: Pick<CryptoBackend, "x25519" | "x25519PublicKey" | "x448" | "x448P
 
 const NOBLE = "@noble, JavaScript"
 
+const aes256Ctr: CryptoBackend["aes256Ctr"] = (key, iv, data) => {
+  requireLength("AES key", key, 32)
+  requireLength("AES IV", iv, 16)
+  return data.length === 0 ? new Uint8Array(0) : ctr(key, iv).encrypt(data)
+}
+
 export const referenceBackend: ServingBackend = {
   name: "reference",
   providers: {
@@ -109,10 +115,10 @@ export const referenceBackend: ServingBackend = {
   hkdfSha256: (ikm, salt, info, outputBytes) => hkdf(sha256, ikm, salt, info, outputBytes),
   hkdfBlake2b512: (ikm, salt, info, outputBytes) => hkdf(blake2b, ikm, salt, info, outputBytes),
 
-  aes256Ctr: (key, iv, data) => {
-    requireLength("AES key", key, 32)
-    requireLength("AES IV", iv, 16)
-    return data.length === 0 ? new Uint8Array(0) : ctr(key, iv).encrypt(data)
+  aes256Ctr,
+  aes256CtrInto: (key, iv, data, output) => {
+    requireLength("output", output, data.length)
+    output.set(aes256Ctr(key, iv, data))
   },
   chacha20Block32: (key) => {
     requireLength("ChaCha20 key", key, 32)

@@ -41,9 +41,9 @@ describe("a packet", () => {
       ring.ensure(0)
       const { drops, pipeline, routed } = yield* pipelineWith(ring)
       const packet = packetFor(keyOf(ring, 0))
-      yield* pipeline.accept([packet, packet], "node")
+      yield* pipeline.accept([packet.slice(), packet.slice()], "node")
       yield* settle
-      yield* pipeline.accept([packet.slice()], "client")
+      yield* pipeline.accept([packet], "client")
       yield* settle
       expect([routed.length, drops.snapshot()]).toEqual([1, { replay: 2 }])
     }))
@@ -61,7 +61,7 @@ describe("a packet", () => {
       }
       const { drops, pipeline, routed } = yield* pipelineWith(ring, { crypto: counting })
       const packet = packetFor(keyOf(ring, 0))
-      yield* pipeline.accept([packet], "node")
+      yield* pipeline.accept([packet.slice()], "node")
       yield* settle
       expect([routed.length, curveOperations]).toEqual([1, 2])
       // also with another payload or MAC: whoever replays an element has replayed the packet
@@ -184,7 +184,7 @@ describe("the queue", () => {
       full.ensure(0)
       const { drops, pipeline } = yield* pipelineWith(full)
       const first = packetFor(keyOf(full, 0))
-      yield* pipeline.accept([first, packetFor(keyOf(full, 0)), first], "node")
+      yield* pipeline.accept([first, packetFor(keyOf(full, 0)), first.slice()], "node")
       yield* settle
       expect(drops.snapshot()).toEqual({ "replay-filter-full": 1, replay: 1 })
     }))

@@ -117,6 +117,8 @@ describe("a faulty link", () => {
       yield* client.Throw({ packets: [packet(1)] })
       yield* Effect.sleep(1)
       expect(heard.map((each) => each.packet[0])).toEqual([1, 1])
+      // who is handed a packet may write to it
+      expect(heard[0]!.packet).not.toBe(heard[1]!.packet)
     }))
     run(Effect.gen(function*() {
       const { client, heard } = yield* rig([{ kind: "reordering", ...link, untilMs: 5, share: 1, delayMs: 50 }])

@@ -16,7 +16,7 @@ import { nikeHopSecrets } from "../../../src/sphinx/hop-secret.ts"
 import type { PacketKeys } from "../../../src/sphinx/key-material.ts"
 import { createPacket, createPacketWith } from "../../../src/sphinx/packet.ts"
 import { encodeCommands, type RoutingCommand } from "../../../src/sphinx/routing-command.ts"
-import { mixPrivateKey, replayTagOf, unwrap, unwrapDetailed } from "../../../src/sphinx/unwrap.ts"
+import { mixPrivateKey, replayTagOf, unwrap, unwrapDetailed, unwrapInPlace } from "../../../src/sphinx/unwrap.ts"
 import { backends, entropyOf, fastest, flipBit, geometryOf, makePath, reasonOf, recordingBackend, SURB_ID, type TestPath } from "./sphinx-path.ts"
 
 const packetFor = (crypto: CryptoBackend, geometry: Geometry, path: TestPath, label: string): Uint8Array =>
@@ -105,6 +105,33 @@ describe("unwrap", () => {
     expect(packet).toEqual(copy)
     expect(reasonOf(unwrap(crypto, geometry, first, packet))).toBe("accepted")
     expect(packet).toEqual(copy)
+  })
+
+  it("in place a layer comes off as elsewhere, into the memory of the packet, at every hop", () => {
+    for (const at of [geometryOf("x25519", 3, 40, false), geometryOf("XWING", 3, 40, true)]) {
+      const way = makePath(crypto, at, 3, "forward", "in place")
+      let travelling = packetFor(crypto, at, way, "in place")
+      for (const key of way.keys) {
+        const own = travelling.slice()
+        const elsewhere = Either.getOrThrow(unwrap(crypto, at, key, travelling))
+        const inPlace = Either.getOrThrow(unwrapInPlace(crypto, at, key, own))
+        expect(inPlace).toEqual(elsewhere)
+        expect((inPlace.next?.packet ?? inPlace.payload)?.buffer).toBe(own.buffer)
+        travelling = elsewhere.next?.packet ?? travelling
+      }
+    }
+  })
+
+  it("a packet refused in place stays as it was, so that another key may be tried; a payload that is bad may have changed", () => {
+    for (const changed of [packet, flipBit(packet, 0, 0), flipBit(packet, 40, 0), flipBit(packet, geometry.headerBytes - 1, 0), packet.subarray(1)]) {
+      const own = changed.slice()
+      expect(reasonOf(unwrapInPlace(crypto, geometry, second, own))).not.toBe("accepted")
+      expect(own).toEqual(changed)
+    }
+    const own = packet.slice()
+    expect([second, first].map((key) => reasonOf(unwrapInPlace(crypto, geometry, key, own)))).toEqual(["bad-mac", "accepted"])
+    const last = Either.getOrThrow(unwrap(crypto, geometry, first, packet)).next!.packet
+    expect(reasonOf(unwrapInPlace(crypto, geometry, second, flipBit(last, geometry.headerBytes, 0)))).toBe("bad-payload")
   })
 
   it("a packet inside a larger buffer is read in place", () => {
