@@ -11,7 +11,7 @@
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { CROWDED_FLAGS } from "../../src/actor/node-flags.ts"
+import { CROWDED_SIMULATION_FLAGS } from "../../src/actor/node-flags.ts"
 import type { SeedAnswer } from "./seed-message.ts"
 import { repeatCommand, type RunReport, type RunRequest } from "./simulated-run.ts"
 
@@ -25,7 +25,7 @@ const broken = (request: RunRequest, why: string): RunReport => ({
 
 /** A process, and what it said last on standard error. */
 class SeedProcess {
-  readonly child: ChildProcess = fork(PROGRAM, [], { execArgv: [...CROWDED_FLAGS], stdio: ["ignore", "ignore", "pipe", "ipc"] })
+  readonly child: ChildProcess = fork(PROGRAM, [], { execArgv: [...CROWDED_SIMULATION_FLAGS], stdio: ["ignore", "ignore", "pipe", "ipc"] })
   #said = ""
 
   constructor() {

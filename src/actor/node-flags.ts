@@ -19,5 +19,8 @@ export const CROWDED_FLAGS: ReadonlyArray<string> = [LARGE_YOUNG_GENERATION, "--
 /** For a process that has the machine to itself. */
 export const ALONE_FLAGS: ReadonlyArray<string> = LARGEST_YOUNG_GENERATION
 
+/** For one of several simulations side by side: half as many collections of the young generation as with 64 MiB, which live packets make dear. */
+export const CROWDED_SIMULATION_FLAGS: ReadonlyArray<string> = [...LARGEST_YOUNG_GENERATION, "--single-threaded-gc"]
+
 /** The same for a thread, in MiB: three semi-spaces. */
 export const THREAD_YOUNG_GENERATION_MB = 192
