@@ -96,6 +96,7 @@ const makeWorkflow = (config: ClientConfig) =>
     yield* showMeasured("session_events_total", noticedBy(pool))
     yield* showMetric("loops_total", () => ({ ...pool.watch?.counts }))
     yield* showMetric("suspects", () => pool.watch?.suspectCount() ?? 0)
+    yield* showMetric("lossy_segments", () => pool.watch?.lossySegmentCount() ?? 0)
     yield* showMetric("paused", () => (pool.watch?.isPaused() === true ? 1 : 0))
     const store = yield* Effect.provideService(makeBoxStore, SessionPool, pool)
     const workflow = yield* makeClientWorkflow({

@@ -105,6 +105,7 @@ const openStore = (config: ComputeConfig) =>
     yield* showMeasured("session_events_total", noticedBy(pool))
     yield* showMetric("loops_total", () => ({ ...pool.watch?.counts }))
     yield* showMetric("suspects", () => pool.watch?.suspectCount() ?? 0)
+    yield* showMetric("lossy_segments", () => pool.watch?.lossySegmentCount() ?? 0)
     yield* showMetric("paused", () => (pool.watch?.isPaused() === true ? 1 : 0))
     const over = (sessions: SessionPoolService) => Effect.provideService(makeBoxStore, SessionPool, sessions)
     return { whole: yield* over(pool), parts: yield* Effect.forEach(pool.sessions, (session) => over(poolOf([session]))) }

@@ -30,8 +30,8 @@ export const REDACTED = "<redacted>"
 
 /** Annotations that may be shown: fixed words, names of actors, and counts. */
 const SHOWN_ANNOTATIONS: ReadonlySet<string> = new Set([
-  "authority", "boxCount", "call", "cause", "count", "epoch", "event", "field", "kind", "machine", "model", "peer", "port", "reason", "replicaEpoch",
-  "replicas", "restartCount", "role", "state", "votes"
+  "authority", "boxCount", "call", "cause", "count", "epoch", "event", "field", "kind", "machine", "model", "nodes", "peer", "port", "reason",
+  "replicaEpoch", "replicas", "restartCount", "role", "segments", "state", "votes"
 ])
 const TEXT_LIMIT = 600
 

@@ -56,6 +56,7 @@ export const METRICS = {
     step: 10, round: "up"
   },
   suspects: { kind: "level", help: "Nodes that lose or hold back loops beyond chance.", ...EXACT },
+  lossy_segments: { kind: "level", help: "Links between two nodes that lost more loops than chance explains, in this epoch and the one before.", ...EXACT },
   paused: { kind: "level", help: "1 while no real packet leaves, because loops do not come home.", ...EXACT },
   session_events_total: {
     kind: "total", help: "What sessions with the mix network noticed.", label: "event", grain: "epoch", step: 10, round: "up"

@@ -23,8 +23,9 @@ import type { Document } from "../pki/document.ts"
 import { PkiView } from "../pki/pki-view.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import type { SurbId } from "../sphinx/geometry.ts"
-import { Heartbeat } from "./heartbeat.ts"
-import { LoopLedger, type OpenLoop, type SentLoop } from "./loop-ledger.ts"
+import { epochAt } from "../params/epoch.ts"
+import { beyondChance, Heartbeat } from "./heartbeat.ts"
+import { LoopLedger, type OpenLoop, type SegmentLoss, type SentLoop } from "./loop-ledger.ts"
 
 export const HEARTBEAT_POLICIES = ["off", "warn", "pause"] as const
 export type HeartbeatPolicyName = typeof HEARTBEAT_POLICIES[number]
@@ -59,6 +60,8 @@ export interface HeartbeatWatch {
   readonly counts: Readonly<LoopCounts>
   /** Nodes under suspicion now. */
   readonly suspectCount: () => number
+  /** Segments that lost more loops in this epoch and the one before than chance explains. */
+  readonly lossySegmentCount: () => number
   readonly ledger: LoopLedger
 }
 
@@ -71,12 +74,22 @@ export interface HeartbeatWatchOptions {
 const namesOf = (crypto: CryptoBackend, { gateways, mixLayers, serviceNodes }: Document): ReadonlyMap<string, string> =>
   new Map([...gateways, ...mixLayers.flat(), ...serviceNodes].map(({ identityKey, name }) => [toHex(nodeIdOf(crypto, identityKey)), name]))
 
-/** Says what changed; names of nodes are public, the loops' paths are not told. */
-const report = (before: ReadonlyArray<string>, now: ReadonlyArray<string>, names: ReadonlyMap<string, string>): Effect.Effect<void> => {
+/** Segments in one log line. */
+const SEGMENTS_SHOWN = 6
+
+const lossySegments = (ledger: LoopLedger, epoch: number): ReadonlyArray<SegmentLoss> =>
+  beyondChance(ledger.lossesIn(epoch).map((loss) => ({ ...loss, count: loss.decided, failures: loss.lost })))
+
+/** Says what changed; names of nodes are public, and of the loops' paths no more is told than sums over many. */
+const report = (
+  before: ReadonlyArray<string>, now: ReadonlyArray<string>, names: ReadonlyMap<string, string>, losses: () => ReadonlyArray<SegmentLoss>
+): Effect.Effect<void> => {
+  const nameOf = (id: string): string => names.get(id) ?? "one that is no longer listed"
   if (now.every((id) => before.includes(id)) && (now.length > 0 || before.length === 0)) return Effect.void
   if (now.length === 0) return Effect.logInfo("loops come home again")
   return Effect.annotateLogs(Effect.logWarning("loops are lost or late beyond chance: these nodes are down, or somebody holds packets back"), {
-    nodes: now.map((id) => names.get(id) ?? "one that is no longer listed").sort().join(", ")
+    nodes: now.map(nameOf).sort().join(", "),
+    segments: losses().slice(0, SEGMENTS_SHOWN).map(({ decided, from, lost, to }) => `${nameOf(from)} to ${nameOf(to)}: ${lost} of ${decided} lost`).join(", ")
   })
 }
 
@@ -97,6 +110,8 @@ export const makeHeartbeatWatch = (
     const listeners: Array<Effect.Effect<void>> = []
     let names: { readonly document: Document; readonly byId: ReadonlyMap<string, string> } | undefined
     let suspects: ReadonlyArray<string> = []
+    /** As of the last look. */
+    let epoch = 0
     let pausedSinceMs: number | undefined
 
     const follow = (document: Document): void => {
@@ -121,9 +136,10 @@ export const makeHeartbeatWatch = (
       const document = yield* Effect.option(pki.current)
       if (document._tag === "None") return
       follow(document.value)
+      epoch = epochAt(document.value.params, nowMs)
       const before = suspects
       suspects = heartbeat.suspects()
-      yield* report(before, suspects, names?.byId ?? new Map())
+      yield* report(before, suspects, names?.byId ?? new Map(), () => lossySegments(ledger, epoch))
       yield* pauseOrNot(nowMs, document.value.params.epochPeriodMs / PAUSES_PER_EPOCH)
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => ledger.clear()))
@@ -139,6 +155,7 @@ export const makeHeartbeatWatch = (
       onPause: (act) => void listeners.push(act),
       counts,
       suspectCount: () => suspects.length,
+      lossySegmentCount: () => lossySegments(ledger, epoch).length,
       ledger
     }
   })

@@ -46,6 +46,10 @@ export const logRatio = ({ count, failures }: Tally): number => {
   return failures * Math.log(rate / NOMINAL_LOSS) + (passing === 0 ? 0 : passing * Math.log((1 - rate) / (1 - NOMINAL_LOSS)))
 }
 
+/** Those that fail beyond chance, with as little doubt as it takes to name a node; the worst first. */
+export const beyondChance = <A extends Tally>(tallies: ReadonlyArray<A>): ReadonlyArray<A> =>
+  tallies.filter((tally) => logRatio(tally) >= ALARM_LOG_RATIO).sort((a, b) => logRatio(b) - logRatio(a))
+
 const talliesOf = (loops: ReadonlyArray<Decided>): ReadonlyMap<string, Tally> => {
   const tallies = new Map<string, Tally>()
   for (const { isFailure, nodes } of loops) {

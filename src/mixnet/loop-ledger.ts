@@ -52,11 +52,24 @@ export interface SegmentCount {
   readonly sent: number
   /** Back in time or late, with the bytes that were sent. */
   readonly completed: number
+  /** Those that are neither are still out. */
+  readonly lost: number
 }
 
 interface Tally extends SegmentCount {
   sent: number
   completed: number
+  lost: number
+}
+
+/** A segment that loses loops. */
+export interface SegmentLoss {
+  /** Ids in hex. */
+  readonly from: string
+  readonly to: string
+  readonly lost: number
+  /** Loops over it of which it is known what became of them. */
+  readonly decided: number
 }
 
 /** From node → to node → loops. */
@@ -70,7 +83,7 @@ const tallyOf = (segments: Segments, from: string, to: string): Tally => {
   let onward = segments.get(from)
   if (onward === undefined) segments.set(from, onward = new Map())
   let tally = onward.get(to)
-  if (tally === undefined) onward.set(to, tally = { sent: 0, completed: 0 })
+  if (tally === undefined) onward.set(to, tally = { sent: 0, completed: 0, lost: 0 })
   return tally
 }
 
@@ -83,7 +96,7 @@ const leave = (segments: Segments, hops: ReadonlyArray<string>): Array<Tally> =>
   })
 
 /** completed / sent; 1 only when nothing was sent. */
-export const segmentRatio = ({ completed, sent }: SegmentCount): number => (sent === 0 ? 1 : completed / sent)
+export const segmentRatio = ({ completed, sent }: Pick<SegmentCount, "completed" | "sent">): number => (sent === 0 ? 1 : completed / sent)
 
 export class LoopLedger {
   readonly #out = new Map<string, OpenLoop>()
@@ -127,7 +140,7 @@ export class LoopLedger {
   decide(loop: OpenLoop, isIntact: boolean, nowMs: number): LoopOutcome {
     const outcome = !isIntact || nowMs > loop.lostAtMs ? "lost" : nowMs > loop.lateAtMs ? "late" : "timely"
     zeroize(loop.keys)
-    if (outcome !== "lost") for (const segment of loop.segments) segment.completed += 1
+    for (const segment of loop.segments) segment[outcome === "lost" ? "lost" : "completed"] += 1
     this.#onDecided(loop, outcome)
     return outcome
   }
@@ -145,6 +158,20 @@ export class LoopLedger {
   segmentsIn(epoch: number): ReadonlyMap<string, SegmentCount> {
     const segments = [...this.#epochs.get(epoch) ?? []]
     return new Map(segments.flatMap(([from, onward]) => [...onward].map(([to, tally]) => [from + to, tally] as const)))
+  }
+
+  /** Segments that lost loops of those that left in `epoch` or in the one before. */
+  lossesIn(epoch: number): ReadonlyArray<SegmentLoss> {
+    const losses = new Map<string, SegmentLoss>()
+    for (const each of [epoch - 1, epoch]) {
+      for (const [from, onward] of this.#epochs.get(each) ?? []) {
+        for (const [to, { completed, lost }] of onward) {
+          const before = losses.get(from + to) ?? { from, to, lost: 0, decided: 0 }
+          losses.set(from + to, { from, to, lost: before.lost + lost, decided: before.decided + lost + completed })
+        }
+      }
+    }
+    return [...losses.values()].filter(({ lost }) => lost > 0)
   }
 
   /** Forgets all loops that are out. */

@@ -125,6 +125,7 @@ export const makeNodeLoops = (config: NodeLoopsConfig): Effect.Effect<NodeLoops,
     yield* Effect.addFinalizer(() => Effect.sync(discard))
     yield* showMetric("loops_total", () => ({ ...watch.counts, unsent }))
     yield* showMetric("suspects", watch.suspectCount)
+    yield* showMetric("lossy_segments", watch.lossySegmentCount)
     yield* showMetric("paused", () => (watch.isPaused() ? 1 : 0))
     yield* forkLoop("loops", identity.name, followRate({
       params: () => pki.held()?.params,

@@ -99,7 +99,7 @@ const suspicions = (world: World) =>
       const count = figures.get("suspects")?.get("") ?? 0
       return count > 0 ? [[name, count]] : []
     }))
-    return { suspects, loops: totalsOf(all, "loops_total") }
+    return { suspects, loops: totalsOf(all, "loops_total"), lossySegments: totalsOf(all, "lossy_segments")[""] ?? 0 }
   })
 
 describe("a network whose mix is attacked", () => {
@@ -107,11 +107,13 @@ describe("a network whose mix is attacked", () => {
     "accuses nobody in calm; notices in time an adversary who %s, both the mix and the client; and is calm again afterwards", async (_, interference) => {
       const { after, calm, during } = await attacked({ interference }, suspicions)
       expect(calm.suspects).toEqual({})
+      expect(calm.lossySegments).toBe(0)
       expect([calm.loops.lost, calm.loops.late]).toEqual([0, 0])
       expect(calm.loops.timely).toBeGreaterThan(300)
       expect(Object.keys(during.suspects)).toEqual(expect.arrayContaining([VICTIM, "client-0"]))
       // a client's loops tell the mixes of a layer apart
       expect(during.suspects["client-0"]).toBe(1)
+      expect(during.lossySegments).toBeGreaterThan(0)
       expect(after.suspects).toEqual({})
     }, LIMIT_MS)
   it("with policy pause, passes nothing real by way of the mix and goes on when loops come home", async () => {

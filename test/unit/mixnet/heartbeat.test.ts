@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from "vitest"
 import { seededEntropy } from "../../../src/crypto/entropy.ts"
-import { ALARM_LOG_RATIO, CLEAR_FAILURES, Heartbeat, logRatio, NOMINAL_LOSS } from "../../../src/mixnet/heartbeat.ts"
+import { ALARM_LOG_RATIO, beyondChance, CLEAR_FAILURES, Heartbeat, logRatio, NOMINAL_LOSS } from "../../../src/mixnet/heartbeat.ts"
 import { uniformFrom } from "../../../src/mixnet/path.ts"
 
 /** P[Bin(count, NOMINAL_LOSS) ≥ failures]. */
@@ -34,6 +34,13 @@ const run = (heartbeat: Heartbeat, seed: number, lossOf: (nodes: ReadonlyArray<s
 }
 
 const lossAt = (node: string, share: number) => (nodes: ReadonlyArray<string>): number => (nodes.includes(node) ? share : 0)
+
+describe("tallies beyond chance", () => {
+  it("are those that would name a node, the worst first", () => {
+    const tallies = [{ count: 5, failures: 5 }, { count: 4, failures: 4 }, { count: 500, failures: 10 }, { count: 40, failures: 30 }, { count: 9, failures: 0 }]
+    expect(beyondChance(tallies)).toEqual([{ count: 40, failures: 30 }, { count: 5, failures: 5 }])
+  })
+})
 
 describe("the alarm", () => {
   it.each([1, 4, 5, 16, 32, 128, 512])("over %i loops has a probability of at most 2·10^-8 at the nominal loss", (count) => {
