@@ -103,19 +103,16 @@ export const encapsulate = (
   const messageKey = entropy(MESSAGE_KEY_BYTES)
   const nonce = mark === undefined ? entropy(NONCE_BYTES) : markedNonce(crypto, mark, messageKey)
   const ciphertext = seal(crypto, messageKey, nonce, plaintext)
-  return Either.map(
-    Either.all(recipients.map((recipient) =>
-      Either.map(pairKey(crypto, nike, senderPrivateKey, recipient), (key) => {
-        const dek = seal(crypto, key, entropy(NONCE_BYTES), messageKey)
-        key.fill(0)
-        return dek
-      })
-    )),
-    (deks) => {
-      messageKey.fill(0)
-      return { senderPrivateKey, senderPublicKey: nike.publicKey(senderPrivateKey), ciphertext, deks }
-    }
-  )
+  const sealed = Either.all(recipients.map((recipient) =>
+    Either.map(pairKey(crypto, nike, senderPrivateKey, recipient), (key) => {
+      const dek = seal(crypto, key, entropy(NONCE_BYTES), messageKey)
+      key.fill(0)
+      return dek
+    })
+  ))
+  messageKey.fill(0)
+  if (Either.isLeft(sealed)) senderPrivateKey.fill(0)
+  return Either.map(sealed, (deks) => ({ senderPrivateKey, senderPublicKey: nike.publicKey(senderPrivateKey), ciphertext, deks }))
 }
 
 /** What a recipient finds. */

@@ -85,6 +85,19 @@ for (const crypto of [referenceBackend, Either.getOrThrow(nativeBackend())]) {
       expect(refusal(encapsulate(crypto, nikes.x448, [new Uint8Array(56)], entropy(10), entropy))).toBe("bad-peer-key")
     })
 
+    it("overwrites what it drew when a peer's key is refused", () => {
+      const drawn: Array<Uint8Array> = []
+      const source = seededEntropy(3, "mkem")
+      const entropy = (byteLength: number) => {
+        const bytes = source(byteLength)
+        drawn.push(bytes)
+        return bytes
+      }
+      expect(refusal(encapsulate(crypto, nikes.x25519, [new Uint8Array(32)], Uint8Array.of(1), entropy))).toBe("bad-peer-key")
+      const secrets = drawn.filter(({ length }) => length === 32)
+      expect(secrets.map((secret) => secret.every((byte) => byte === 0))).toEqual([true, true])
+    })
+
     it("refuses another's DEK, any altered byte and any shortened text", () => {
       const entropy = seededEntropy(2, "mkem")
       const nike = nikes.x25519
