@@ -54,6 +54,7 @@ const joinRunning = (topology: Topology, choice: AccessChoice, progress: Progres
 
 const startWhole = (topology: Topology, choice: AccessChoice, progress: Progress): Effect.Effect<ClientAccess, CliFailure, Scope.Scope> =>
   Effect.gen(function*() {
+    if (choice.client !== undefined) return yield* misused("--client is for running networks; one inside this process uses the first client that it has")
     if (topology.clients.length === 0) return yield* failed(`the network ${topology.name} has no client: add one to clients`)
     yield* progress.show(`starting the network ${topology.name}`)
     const network = yield* Effect.mapError(launch(topology, {

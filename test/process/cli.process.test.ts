@@ -65,6 +65,10 @@ const BAD: ReadonlyArray<Bad> = [
   ["a backend that is not there", ["infer", "affine", "--backend", "quantum", "1"], 2, /native or reference/],
   ["a number option without a number", ["infer", "affine", "--seed", "x", "1"], 2, /--seed: "x" is no whole number/],
   ["no input", ["infer", "lang-id"], 2, /there is no input/],
+  ["a client of a network that does not run", ["infer", "affine", "1", "2", "3", "4", "--client", "nobody"], 2, /--client is for running networks/],
+  ["a model without a name", ["infer", "", "x"], 1, /there is no model ""/],
+  ["keys into a file", ["keygen", "--topology", "good.ts", "--dir", "three.bin"], 1, /three\.bin can not be made: something else than a folder/],
+  ["a folder as a file of input", ["infer", "ocr-line", "--file", "."], 1, /this is a folder$/],
   ["no model", ["infer", "--json"], 2, /<MODEL>/]
 ]
 
