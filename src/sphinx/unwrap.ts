@@ -172,8 +172,8 @@ const peel = (
     crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, onward.subarray(headerBytes))
     return Either.right({ replayTag, commands, next: { nodeId: nextNode.nodeId, packet: onward }, payload: undefined })
   }
-  const payload = isInPlace ? enciphered : zeroed(enciphered.length)
-  crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, payload)
+  const payload = isInPlace ? enciphered : crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
+  if (isInPlace) crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, enciphered)
   if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
   return Either.right({ replayTag, commands, next: undefined, payload: payload.subarray(PAYLOAD_TAG_BYTES) })
