@@ -3,7 +3,8 @@
  *
  * Contract: `us` is processor time, not time on the clock. `mix/memory/2000`: all of one process in which a mix, a sender and a receiver call each
  * other, per packet; `mix/tcp/2000`: the process of a mix that gets its packets over one TCP link and sends them on over another, so one receiving and
- * one sending end per packet, both ends of what a hop adds. Their floor is bare unwrapping of as many packets in the same process. Both sides pay for
+ * one sending end per packet, both ends of what a hop adds. Their floor is bare unwrapping of as many packets in the same process, into fresh memory, while
+ * the mix unwraps in place. Both sides pay for
  * the garbage they make, and for no other: packets are made before the first round, young garbage is collected at the end of each side, and the old
  * generation has room for all rounds, so that nobody marks the packets made beforehand, which is work that the event loop does and so one side only. Sides take
  * turns at being first. What both passed on is folded, and the folds must agree; the row carries them as its checksum. Allocations are those of the
@@ -129,7 +130,9 @@ const inMemory = (crypto: CryptoBackend, plan: Plan): Effect.Effect<BenchRow, ne
       Effect.gen(function*() {
         const bare = timed(used, Effect.sync(() => unwrapAll(setting, ownKey(setting, Date.now()), packets)))
         const early = floorFirst ? yield* bare : undefined
-        const mixed = yield* timed(used, traffic.run(packets))
+        // a mix in the same memory takes layers off in place: what it gets is its own
+        const own = packets.map((packet) => packet.slice())
+        const mixed = yield* timed(used, traffic.run(own))
         const floor = early ?? (yield* bare)
         mustAgree(mixed.result, floor.result)
         return { us: mixed.us / packets.length, floorUs: floor.us / packets.length, fold: mixed.result }
