@@ -80,7 +80,10 @@ const SEGMENTS_SHOWN = 6
 const lossySegments = (ledger: LoopLedger, epoch: number): ReadonlyArray<SegmentLoss> =>
   beyondChance(ledger.lossesIn(epoch).map((loss) => ({ ...loss, count: loss.decided, failures: loss.lost })))
 
-/** Says what changed; names of nodes are public, and of the loops' paths no more is told than sums over many. */
+/** In per cent, rounded to tens: how many loops there were would say how busy a client was, whose decoys give way to requests. */
+const tenths = (share: number): number => 10 * Math.round(10 * share)
+
+/** Says what changed; names of nodes are public, and of the loops' paths and number nothing is told. */
 const report = (
   before: ReadonlyArray<string>, now: ReadonlyArray<string>, names: ReadonlyMap<string, string>, losses: () => ReadonlyArray<SegmentLoss>
 ): Effect.Effect<void> => {
@@ -89,7 +92,7 @@ const report = (
   if (now.length === 0) return Effect.logInfo("loops come home again")
   return Effect.annotateLogs(Effect.logWarning("loops are lost or late beyond chance: these nodes are down, or somebody holds packets back"), {
     nodes: now.map(nameOf).sort().join(", "),
-    segments: losses().slice(0, SEGMENTS_SHOWN).map(({ decided, from, lost, to }) => `${nameOf(from)} to ${nameOf(to)}: ${lost} of ${decided} lost`).join(", ")
+    segments: losses().slice(0, SEGMENTS_SHOWN).map(({ decided, from, lost, to }) => `${nameOf(from)} to ${nameOf(to)}: some ${tenths(lost / decided)} % lost`).join(", ")
   })
 }
 
