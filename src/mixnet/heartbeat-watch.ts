@@ -92,7 +92,8 @@ const report = (
   if (now.length === 0) return Effect.logInfo("loops come home again")
   return Effect.annotateLogs(Effect.logWarning("loops are lost or late beyond chance: these nodes are down, or somebody holds packets back"), {
     nodes: now.map(nameOf).sort().join(", "),
-    segments: losses().slice(0, SEGMENTS_SHOWN).map(({ decided, from, lost, to }) => `${nameOf(from)} to ${nameOf(to)}: some ${tenths(lost / decided)} % lost`).join(", ")
+    segments: losses().slice(0, SEGMENTS_SHOWN)
+      .map(({ decided, from, lost, to }) => `${nameOf(from)} to ${nameOf(to)}: some ${tenths(lost / decided)} % lost`).join(", ")
   })
 }
 
