@@ -12,12 +12,13 @@
  *
  * @module
  */
-import { Effect, Exit, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { HeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import { followRate } from "../mixnet/rate-follower.ts"
 import { loopSlackMs, type MixnetParams } from "../params/mixnet-params.ts"
 import type { Composer } from "./composer.ts"
 import { makeOutlet, type Outlet, type Prepared } from "./outlet.ts"
+import { Places } from "./places.ts"
 import type { SurbLedger } from "./surb-ledger.ts"
 import { BACKLOG_COUNT, type PacketRequest, type Transmission, type TransmissionOutcome, TransmissionQueue } from "./transmission-queue.ts"
 
@@ -39,8 +40,14 @@ export interface SenderCounts {
 }
 
 export interface Sender<Owner extends object> {
-  /** Queues one transmission and waits until it left; interruption takes it back from wherever it is. Waits while the backlog is full. */
-  readonly transmit: (request: PacketRequest, owner: Owner, lane: "fresh" | "resend") => Effect.Effect<TransmissionOutcome>
+  /**
+   * Queues one transmission, or lets it wait for a place while the backlog is full.
+   * @param settled  told once how it ended, in the turn of the tick on which it left; not told once it was taken back
+   * @returns takes it back from wherever it is, and does nothing after it has settled
+   */
+  readonly transmit: (
+    request: PacketRequest, owner: Owner, lane: "fresh" | "resend", settled: (outcome: TransmissionOutcome) => void
+  ) => Effect.Effect<void>
   /** Fresh transmissions that wait for a tick. */
   readonly waitingCount: () => number
   readonly counts: Readonly<SenderCounts>
@@ -58,48 +65,19 @@ export interface SenderOptions<Owner extends object> {
   readonly send: (packet: Uint8Array) => boolean
 }
 
-/** A number of places; who comes when all are taken waits for one, first come, first served. */
-class Places {
-  readonly #waiting = new Set<() => void>()
-  #free: number
-
-  constructor(count: number) {
-    this.#free = count
-  }
-
-  /** @param entered  called when there is a place, at once or later  @returns gives up waiting; no more of use once entered */
-  enter(entered: () => void): () => void {
-    const enter = (): void => {
-      this.#waiting.delete(enter)
-      this.#free -= 1
-      entered()
-    }
-    if (this.#free > 0 && this.#waiting.size === 0) enter()
-    else this.#waiting.add(enter)
-    return () => { this.#waiting.delete(enter) }
-  }
-
-  release(): void {
-    this.#free += 1
-    const [next] = this.#waiting
-    if (this.#free > 0) next?.()
-  }
-}
-
-/** Queues a transmission when there is a place for it, and waits for its end. */
+/** Queues a transmission when there is a place for it. */
 const transmitting = <Owner extends object>(
   queue: TransmissionQueue<Owner>, backlog: Places, withdraw: (transmission: Transmission<Owner>) => Effect.Effect<void>
-): Sender<Owner>["transmit"] => (request, owner, lane) =>
-  Effect.async((resume) => {
-    const transmission: Transmission<Owner> = { request, owner, lane, settled: (outcome) => resume(Exit.succeed(outcome)), withdrawn: false }
-    let isQueued = false
-    const offer = (): void => {
-      isQueued = true
-      queue.offer(transmission)
-    }
-    const stopWaiting = lane === "fresh" ? backlog.enter(offer) : offer()
-    return Effect.suspend(() => (isQueued ? withdraw(transmission) : Effect.sync(() => stopWaiting?.())))
-  })
+): Sender<Owner>["transmit"] => (request, owner, lane, settled) => {
+  const transmission: Transmission<Owner> = { request, owner, lane, settled, withdrawn: false }
+  let isQueued = false
+  const offer = (): void => {
+    isQueued = true
+    queue.offer(transmission)
+  }
+  const stopWaiting = lane === "fresh" ? backlog.enter(offer) : offer()
+  return Effect.suspend(() => (isQueued ? withdraw(transmission) : Effect.sync(() => stopWaiting?.())))
+}
 
 /** Makes the sender of one session; its `run` starts the schedule. */
 export const makeSender = <Owner extends object>(options: SenderOptions<Owner>): Effect.Effect<Sender<Owner>, never, Scope.Scope> =>

@@ -14,7 +14,7 @@ import { Crypto } from "../crypto/crypto-service.ts"
 import { type HeartbeatWatch, makeHeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { PacketPort, type PacketPortService } from "./packet-port.ts"
-import type { ExchangeRequest } from "./retransmit.ts"
+import type { ExchangeRequest } from "./exchange.ts"
 import { makeSessionUnder, type PacketCounters, type Session, SessionClosed, type SessionStatistics } from "./session.ts"
 
 export interface SessionPoolService {

@@ -10,15 +10,17 @@
  *
  * @module
  */
-import { Data, Deferred, Effect, Exit, Fiber, FiberId, Option, type Scope } from "effect"
+import { Data, Effect, Exit, type Scope } from "effect"
+import { makeTimer } from "../actor/timer.ts"
 import { copied } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Crypto } from "../crypto/crypto-service.ts"
 import { type HeartbeatWatch, makeHeartbeatWatch } from "../mixnet/heartbeat-watch.ts"
 import type { PkiView } from "../pki/pki-view.ts"
 import { type Composer, makeComposer } from "./composer.ts"
+import { Exchange, type ExchangeRequest, repeatUntilEnded } from "./exchange.ts"
 import { PacketPort, type SurbDelivery } from "./packet-port.ts"
-import { type ExchangeRequest, transmitUntilInterrupted } from "./retransmit.ts"
+import { Places } from "./places.ts"
 import { makeSender } from "./sender.ts"
 import { SurbLedger } from "./surb-ledger.ts"
 import { BACKLOG_COUNT } from "./transmission-queue.ts"
@@ -75,12 +77,6 @@ export interface Session {
   readonly isClosed: () => boolean
 }
 
-/** One exchange in progress. */
-interface Exchange {
-  /** Ends it; what comes after the first time changes nothing. */
-  readonly end: (exit: Exit.Exit<Uint8Array, SessionClosed>) => void
-}
-
 interface ReplyCounts {
   received: number
   decoysReturned: number
@@ -91,7 +87,7 @@ interface ReplyCounts {
 }
 
 /** Redeems deliveries and counts what they turn out to be; decoys are heartbeats. */
-const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, counts: ReplyCounts, watch: HeartbeatWatch) =>
+const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange<SessionClosed>>, counts: ReplyCounts, watch: HeartbeatWatch) =>
   ({ payload, surbId }: SurbDelivery, nowMs: number): void => {
     counts.received++
     const redeemed = ledger.redeem(crypto, surbId, payload)
@@ -107,40 +103,69 @@ const makeReceiver = (crypto: CryptoBackend, ledger: SurbLedger<Exchange>, count
   }
 
 /** What the newest document says about an exchange; the last word holds while there is none. */
-const makeLimits = ({ params }: Composer) => {
+const makeLimits = ({ paramsNow }: Composer) => {
   let slackMs = 0
-  const userPayloadBytes = Effect.option(Effect.map(params, ({ geometry }) => geometry.userPayloadBytes))
+  let limitBytes: number | undefined
+  const follow = (): void => {
+    const params = paramsNow()
+    if (params === undefined) return
+    slackMs = params.retransmitSlackMs
+    limitBytes = params.geometry.userPayloadBytes
+  }
   return {
-    userPayloadBytes,
-    retransmitSlackMs: Effect.orElseSucceed(Effect.map(params, ({ retransmitSlackMs }) => (slackMs = retransmitSlackMs)), () => slackMs),
+    retransmitSlackMs: (): number => {
+      follow()
+      return slackMs
+    },
     /** The payload, unless it is longer than a packet has room for, which is a mistake of the caller's. */
-    checked: <E>(payload: ExchangeRequest<E>["payload"]): ExchangeRequest<E>["payload"] =>
-      Effect.zipWith(payload, userPayloadBytes, (bytes, limitBytes) => {
-        if (Option.isSome(limitBytes) && bytes.length > limitBytes.value) throw new RangeError(`request of ${bytes.length} bytes in ${limitBytes.value}`)
-        return bytes
-      })
+    checked: (payload: Uint8Array): Uint8Array => {
+      follow()
+      if (limitBytes !== undefined && payload.length > limitBytes) throw new RangeError(`request of ${payload.length} bytes in ${limitBytes}`)
+      return payload
+    },
+    /** The user payload of a reply, in memory of its own. */
+    cut: (reply: Uint8Array): Uint8Array => {
+      follow()
+      return copied(reply, 0, limitBytes ?? reply.length)
+    }
   }
 }
 
-/**
- * Begins an exchange and waits for its reply; a request that fails is its end. What is out for it is forgotten in any case.
- * @param repeat  sends its request until it is interrupted
- */
-const exchangeOnce = <E>(
-  open: Set<Exchange>, repeat: (exchange: Exchange) => Effect.Effect<never, E>, ledger: SurbLedger<Exchange>
-): Effect.Effect<Uint8Array, E | SessionClosed> =>
-  Effect.uninterruptibleMask((restore) => Effect.suspend(() => {
-    const reply = Deferred.unsafeMake<Uint8Array, E | SessionClosed>(FiberId.none)
-    const exchange: Exchange = { end: (exit) => Deferred.unsafeDone(reply, exit) }
-    open.add(exchange)
-    const repeating = Effect.catchAllCause(repeat(exchange), (cause) => Deferred.failCause(reply, cause))
-    const forget = Effect.sync(() => {
-      open.delete(exchange)
-      ledger.dropOwner(exchange)
+/** One exchange from its place to its end, with which what is out for it is forgotten and the place is free again. */
+const makeExchanges = (ledger: SurbLedger<Exchange<SessionClosed>>, open: Set<Exchange<SessionClosed>>) => {
+  const places = new Places(EXCHANGE_COUNT_LIMIT)
+  return <E>(converse: (exchange: Exchange<SessionClosed>) => Effect.Effect<Uint8Array, E>): Effect.Effect<Uint8Array, E> =>
+    Effect.uninterruptibleMask((restore) => {
+      const exchange = new Exchange<SessionClosed>()
+      let isIn = places.enterNow()
+      const entered = isIn ? Effect.void : Effect.async<void>((resume) => {
+        const giveUp = places.enter(() => {
+          isIn = true
+          resume(Exit.void)
+        })
+        return Effect.sync(giveUp)
+      })
+      const conversing = Effect.suspend(() => {
+        open.add(exchange)
+        return converse(exchange)
+      })
+      const forget = (): void => {
+        open.delete(exchange)
+        ledger.dropOwner(exchange)
+        if (isIn) places.release()
+      }
+      return Effect.matchCauseEffect(restore(isIn ? conversing : Effect.zipRight(entered, conversing)), {
+        onFailure: (cause) => {
+          forget()
+          return Exit.failCause(cause)
+        },
+        onSuccess: (reply) => {
+          forget()
+          return Exit.succeed(reply)
+        }
+      })
     })
-    return Effect.flatMap(Effect.fork(Effect.interruptible(repeating)), (fiber) =>
-      Effect.onExit(restore(Deferred.await(reply)), () => Effect.zipRight(Fiber.interrupt(fiber), forget)))
-  }))
+}
 
 /**
  * Starts a session on the port of the environment; it lives as long as the scope.
@@ -150,10 +175,9 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
   const crypto = yield* Crypto
   const port = yield* PacketPort
   const composer = yield* makeComposer(port)
-  const ledger = new SurbLedger<Exchange>()
-  const sender = yield* makeSender<Exchange>({ composer, ledger, watch, send: port.send })
-  const places = yield* Effect.makeSemaphore(EXCHANGE_COUNT_LIMIT)
-  const open = new Set<Exchange>()
+  const ledger = new SurbLedger<Exchange<SessionClosed>>()
+  const sender = yield* makeSender<Exchange<SessionClosed>>({ composer, ledger, watch, send: port.send })
+  const open = new Set<Exchange<SessionClosed>>()
   const counts: ReplyCounts = { received: 0, decoysReturned: 0, decoyLateMs: 0, retransmissions: 0, unknownSurbs: 0, garbledReplies: 0 }
   const limits = makeLimits(composer)
   let closed = false
@@ -165,16 +189,9 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
     for (const exchange of open) exchange.end(Exit.fail(new SessionClosed()))
   })
 
-  const repeat = <E>(owner: Exchange, request: ExchangeRequest<E>) =>
-    transmitUntilInterrupted<Exchange, E>({
-      sender,
-      owner,
-      request: { ...request, payload: limits.checked(request.payload) },
-      slackMs: limits.retransmitSlackMs,
-      onRetransmit: () => void counts.retransmissions++
-    })
-
   const clock = yield* Effect.clock
+  const timer = yield* makeTimer
+  const exchanging = makeExchanges(ledger, open)
   const receive = makeReceiver(crypto, ledger, counts, watch)
   const receiving = port.receive((delivery) => receive(delivery, clock.unsafeCurrentTimeMillis()))
   yield* Effect.raceFirst(sender.run, receiving).pipe(
@@ -185,11 +202,16 @@ export const makeSessionUnder = (watch: HeartbeatWatch): Effect.Effect<Session, 
   )
 
   return {
-    exchange: (request) =>
-      Effect.suspend(() => closed ? new SessionClosed() : exchangeOnce(open, (exchange) => repeat(exchange, request), ledger)).pipe(
-        Effect.zipWith(limits.userPayloadBytes, (reply, limitBytes) => copied(reply, 0, Option.getOrElse(limitBytes, () => reply.length))),
-        places.withPermits(1)
-      ),
+    exchange: <E>(request: ExchangeRequest<E>) => Effect.map(exchanging((exchange): Effect.Effect<Uint8Array, E | SessionClosed> => {
+      if (closed) return new SessionClosed()
+      return repeatUntilEnded<E, SessionClosed>({
+        sender, exchange, timer,
+        request: { ...request, payload: Effect.map(request.payload, limits.checked) },
+        nowMs: () => clock.unsafeCurrentTimeMillis(),
+        slackMs: limits.retransmitSlackMs,
+        onRetransmit: () => void counts.retransmissions++
+      })
+    }), limits.cut),
     counters: Effect.sync(() => ({ sent: sender.counts.sent, received: counts.received, decoys: sender.counts.decoys })),
     statistics: Effect.sync(() => ({
       ...sender.counts, ...counts, decoysLost: ledger.decoysExpired, surbsOut: ledger.size, exchangesOpen: open.size, waiting: sender.waitingCount()

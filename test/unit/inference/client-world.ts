@@ -33,7 +33,7 @@ import { tinyParams } from "../../../src/params/presets.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { nodeIdOf, type ComputeDescriptor } from "../../../src/pki/descriptor.ts"
 import type { Document } from "../../../src/pki/document.ts"
-import type { ExchangeRequest } from "../../../src/session/retransmit.ts"
+import type { ExchangeRequest } from "../../../src/session/exchange.ts"
 import { BoxNotFound, StorageError, Tombstone } from "../../../src/storage/storage-error.ts"
 import { crypto } from "./sample-job.ts"
 

@@ -15,6 +15,7 @@ import { NoDocument } from "../../../src/pki/pki-view.ts"
 import { ComposeFailed, type Composer } from "../../../src/session/composer.ts"
 import { makeSender, type Sender } from "../../../src/session/sender.ts"
 import { SurbLedger } from "../../../src/session/surb-ledger.ts"
+import type { TransmissionOutcome } from "../../../src/session/transmission-queue.ts"
 import { NodeId, recipientId, SurbId } from "../../../src/sphinx/geometry.ts"
 import { runVirtual } from "./virtual-time.ts"
 
@@ -56,6 +57,10 @@ const makeWatch = (): StandInWatch => {
     goOn: () => { isPaused = false }
   }
 }
+
+/** Queues one transmission and waits for its end; interruption takes it back. */
+const transmitted = (sender: Sender<Owner>, mark: number, lane: "fresh" | "resend" = "fresh") =>
+  Effect.async<TransmissionOutcome>((resume) => sender.transmit(request(mark), OWNER, lane, (outcome) => resume(Exit.succeed(outcome))))
 
 const OWNER: Owner = { name: "test" }
 const request = (mark: number) => ({ serviceNode: NodeId.unsafe(new Uint8Array(32)), recipient: recipientId("x"), payload: new Uint8Array([mark]) })
@@ -100,7 +105,7 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
 const gaps = (seed: number, callerCount: number) =>
   withSender(seed, ({ departures, sender }) =>
     Effect.gen(function* () {
-      const callers = Array.from({ length: callerCount }, (_, index) => Effect.forever(sender.transmit(request(index + 1), OWNER, "fresh")))
+      const callers = Array.from({ length: callerCount }, (_, index) => Effect.forever(transmitted(sender, index + 1)))
       yield* Effect.fork(Effect.all(callers, { concurrency: "unbounded" }))
       yield* Effect.sleep(180_000)
       return { gapsMs: departures.slice(1).map(({ atMs }, index) => atMs - departures[index]!.atMs), departures: [...departures], counts: { ...sender.counts } }
@@ -147,8 +152,8 @@ describe("the schedule", () => {
   it("callers get their turn in order of arrival, resends before fresh requests", () => {
     const marks = withSender(5, ({ departures, sender }) =>
       Effect.gen(function* () {
-        const fresh = [1, 2, 3].map((mark) => sender.transmit(request(mark), OWNER, "fresh"))
-        const resend = [4, 5].map((mark) => sender.transmit(request(mark), OWNER, "resend"))
+        const fresh = [1, 2, 3].map((mark) => transmitted(sender, mark))
+        const resend = [4, 5].map((mark) => transmitted(sender, mark, "resend"))
         yield* Effect.all([...fresh, ...resend], { concurrency: "unbounded" })
         return departures.map(({ mark }) => mark).filter((mark) => mark > 0)
       }))
@@ -160,7 +165,7 @@ describe("the schedule", () => {
       Effect.gen(function* () {
         yield* Effect.sleep(1000)
         bench.composeMs = 2000
-        const outcome = yield* bench.sender.transmit(request(1), OWNER, "fresh")
+        const outcome = yield* transmitted(bench.sender, 1)
         bench.composeMs = 5
         yield* Effect.sleep(3000)
         return { outcome, counts: { ...bench.sender.counts }, marks: bench.departures.map(({ mark }) => mark) }
@@ -198,7 +203,7 @@ describe("a pause", () => {
       Effect.gen(function* () {
         const { departures, sender, watch } = bench
         bench.composeMs = 0
-        const callers = Array.from({ length: callerCount }, (_, index) => Effect.forever(sender.transmit(request(index + 1), OWNER, "fresh")))
+        const callers = Array.from({ length: callerCount }, (_, index) => Effect.forever(transmitted(sender, index + 1)))
         yield* Effect.fork(Effect.all(callers, { concurrency: "unbounded" }))
         yield* Effect.sleep(60_000)
         yield* watch.pause
@@ -228,7 +233,7 @@ describe("a pause", () => {
   it.each([[2, [1, 3, 4]], [3, [1, 2, 4]]] as const)("keeps the order; request %i, withdrawn meanwhile, is not sent", (withdrawn, expected) => {
     const { marks, sentMeanwhile } = withSender(12, ({ departures, sender, watch }) =>
       Effect.gen(function* () {
-        const fibers = yield* Effect.forEach([1, 2, 3, 4], (mark) => Effect.fork(sender.transmit(request(mark), OWNER, "fresh")))
+        const fibers = yield* Effect.forEach([1, 2, 3, 4], (mark) => Effect.fork(transmitted(sender, mark)))
         // the first leaves, and the second is ready
         while (departures.length === 0) yield* Effect.sleep(1)
         yield* Effect.sleep(6)
@@ -248,7 +253,7 @@ describe("a pause", () => {
 describe("a transmission", () => {
   it("whose destination is unknown is settled NotComposed, and the tick goes to the next one", () => {
     const outcomes = withSender(7, ({ sender }) =>
-      Effect.all([sender.transmit(request(99), OWNER, "fresh"), sender.transmit(request(1), OWNER, "fresh")], { concurrency: 2 }))
+      Effect.all([transmitted(sender, 99), transmitted(sender, 1)], { concurrency: 2 }))
     expect(outcomes.map(({ _tag }) => _tag)).toEqual(["NotComposed", "Sent"])
   })
 
@@ -257,7 +262,7 @@ describe("a transmission", () => {
       Effect.gen(function* () {
         yield* Effect.sleep(500)
         bench.hasDocument = false
-        const sending = yield* Effect.fork(bench.sender.transmit(request(1), OWNER, "fresh"))
+        const sending = yield* Effect.fork(transmitted(bench.sender, 1))
         yield* Effect.sleep(3000)
         const counts = { ...bench.sender.counts }
         bench.hasDocument = true
@@ -271,12 +276,12 @@ describe("a transmission", () => {
     for (let cancelAtMs = 0; cancelAtMs < 150; cancelAtMs++) {
       const { late, waiting } = withSender(100 + cancelAtMs, ({ departures, sender }) =>
         Effect.gen(function* () {
-          const sending = yield* Effect.fork(sender.transmit(request(1), OWNER, "fresh"))
+          const sending = yield* Effect.fork(transmitted(sender, 1))
           yield* Effect.sleep(cancelAtMs)
           const exit = yield* Fiber.interrupt(sending)
           const before = departures.filter(({ mark }) => mark === 1).length
           yield* Effect.sleep(400)
-          yield* Effect.all(Array.from({ length: 16 }, () => sender.transmit(request(2), OWNER, "fresh")), { concurrency: 16 })
+          yield* Effect.all(Array.from({ length: 16 }, () => transmitted(sender, 2)), { concurrency: 16 })
           const after = departures.filter(({ mark }) => mark === 1).length
           return { late: after - before, waiting: sender.waitingCount(), sent: Exit.isSuccess(exit) }
         }))

@@ -9,7 +9,7 @@
 import { Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
-import type { ExchangeRequest } from "../../../src/session/retransmit.ts"
+import type { ExchangeRequest } from "../../../src/session/exchange.ts"
 import { poolOf } from "../../../src/session/session-pool.ts"
 import { type Session, SessionClosed } from "../../../src/session/session.ts"
 import { NodeId, recipientId } from "../../../src/sphinx/geometry.ts"
