@@ -10,9 +10,10 @@
  *
  * @module
  */
-import { Effect, Either, Queue, Random, Stream, type Scope } from "effect"
+import { Effect, Either, Queue, Random, type Scope } from "effect"
 import { callNow, type Client, type RpcGroup } from "../../src/actor/actor.ts"
 import { makeOutbox } from "../../src/actor/outbox.ts"
+import { takeEach } from "../../src/actor/told.ts"
 import { decodeQueueFrame, encodeQueueFrame, type QueueFrame } from "../../src/inference/queue-frame.ts"
 import { poissonTicks } from "../../src/mixnet/pacer.ts"
 import type { NetworkSetting } from "../../src/pki/network-setting.ts"
@@ -57,11 +58,12 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
       return undefined
     }
     const dispatches = yield* Queue.dropping<Deliver>(DISPATCH_CAPACITY)
-    const onFrame = (bytes: Uint8Array): Effect.Effect<void> =>
-      Effect.sync(() => {
-        const frame = decodeQueueFrame(bytes, userPayloadBytes)
-        if (Either.isRight(frame) && frame.right._tag === "Deliver") Queue.unsafeOffer(dispatches, frame.right)
-      })
+    let pauseMs = FIRST_PAUSE_MS
+    const onFrame = (bytes: Uint8Array): void => {
+      pauseMs = FIRST_PAUSE_MS
+      const frame = decodeQueueFrame(bytes, userPayloadBytes)
+      if (Either.isRight(frame) && frame.right._tag === "Deliver") Queue.unsafeOffer(dispatches, frame.right)
+    }
     const decide = Effect.gen(function*() {
       const { dispatch, queryId } = yield* Queue.take(dispatches)
       const reply = yield* config.answer(dispatch)
@@ -69,13 +71,8 @@ export const serveQueueLink = <E>(config: QueueLinkConfig<E>): Effect.Effect<nev
       answers.push(encodeQueueFrame({ _tag: "Answer", queryId, reply }, userPayloadBytes))
     })
     const listen = Effect.gen(function*() {
-      let pauseMs = FIRST_PAUSE_MS
       while (true) {
-        const deliveries = client.QueueDeliveries({ endpoint }).pipe(
-          Stream.tap(() => Effect.sync(() => { pauseMs = FIRST_PAUSE_MS })),
-          Stream.catchAll(() => Stream.empty)
-        )
-        yield* Stream.runForEach(deliveries, onFrame)
+        yield* Effect.ignore(takeEach(client.QueueDeliveries({ endpoint }), onFrame))
         yield* Effect.sleep(pauseMs * (0.5 + (yield* Random.next)))
         pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
       }

@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { Deferred, Effect, Either, FiberId, Option, Queue, Stream, type Scope } from "effect"
+import { Deferred, Effect, Either, Exit, FiberId, Option, Queue, Runtime, Stream, type Scope } from "effect"
+import { type Each, told, type Told } from "../../src/actor/told.ts"
 import { toHex } from "../../src/bytes/hex.ts"
 import type { Entropy } from "../../src/crypto/entropy.ts"
 import { fillerReply } from "../../src/inference/dispatch-reply.ts"
@@ -49,10 +50,16 @@ export interface QueueHost {
   /** Takes a dispatch whose last delay is over; never waits for the service. */
   readonly take: (surb: Uint8Array, dispatch: Uint8Array, dueMs: number) => Effect.Effect<void> | undefined
   /** One frame per λR tick, while somebody reads. */
-  readonly deliveries: Stream.Stream<Uint8Array>
+  readonly deliveries: Told<Uint8Array>
   readonly answered: (frame: Uint8Array) => Effect.Effect<void>
   /** Dispatches that wait for a tick of the link now. */
   readonly waiting: () => number
+}
+
+/** Who reads the link now. */
+interface Reader {
+  /** Another reads it from here on. */
+  readonly superseded: () => void
 }
 
 /** The dispatches of one queue that wait for the service's word, and those among them that it has not heard of yet. */
@@ -134,31 +141,52 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       if (!book.add(id, frame, dueMs + sendSlackMs, clock.unsafeCurrentTimeMillis())) config.drops.count("service-queue-full")
       return due.put({ id, surb }, dueMs)
     }
-    let reader: Deferred.Deferred<void> | undefined
-    const takeOver = Effect.sync(() => {
-      if (reader !== undefined) Deferred.unsafeDone(reader, Effect.void)
-      reader = Deferred.unsafeMake<void>(FiberId.none)
-      return reader
-    })
-    const deliveries = Stream.unwrapScoped(Effect.gen(function*() {
-      const superseded = yield* takeOver
+    const runtime = yield* Effect.runtime<never>()
+    let reader: Reader | undefined
+    const takeOver = (next: Reader): void => {
+      const former = reader
+      reader = next
+      former?.superseded()
+    }
+    const nextFrame = (): Uint8Array => book.next() ?? decoy
+    const pulled = Stream.unwrapScoped(Effect.gen(function*() {
+      const superseded = Deferred.unsafeMake<void>(FiberId.none)
+      const own: Reader = { superseded: () => Deferred.unsafeDone(superseded, Effect.void) }
+      takeOver(own)
       const frames = yield* Queue.dropping<Uint8Array>(READER_CAPACITY)
       yield* Effect.addFinalizer(() => Effect.map(Queue.takeAll(frames), (unread) => {
         config.drops.count("reader-lost", [...unread].filter((frame) => frame !== decoy).length)
       }))
       const tick = (): undefined => {
         const isBehind = frames.unsafeSize().pipe(Option.exists((waiting) => waiting >= READER_CAPACITY))
-        if (!isBehind && superseded === reader) Queue.unsafeOffer(frames, book.next() ?? decoy)
+        if (!isBehind && own === reader) Queue.unsafeOffer(frames, nextFrame())
         return undefined
       }
       yield* Effect.forkScoped(poissonTicks(lambdaRPerMs, tick, { sendSlackMs }))
       return Stream.fromQueue(frames, { maxChunkSize: 1 }).pipe(Stream.interruptWhenDeferred(superseded))
     }))
+    const each: Each<Uint8Array, never> = (onFrame, onEnd) => {
+      const tick = (): undefined => {
+        if (own === reader) onFrame(nextFrame())
+        return undefined
+      }
+      const fiber = Runtime.runFork(runtime, poissonTicks(lambdaRPerMs, tick, { sendSlackMs }))
+      const leave = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
+      const own: Reader = {
+        superseded: () => {
+          leave()
+          onEnd(Exit.void)
+        }
+      }
+      takeOver(own)
+      return leave
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(() => reader?.superseded()))
     const answered: QueueHost["answered"] = (bytes) =>
       Effect.sync(() => {
         const frame = decodeQueueFrame(bytes, userPayloadBytes)
         if (Either.isLeft(frame)) config.drops.count("reply-unreadable")
         else if (frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
       })
-    return { take, deliveries, answered, waiting: () => book.undelivered }
+    return { take, deliveries: told(pulled, each), answered, waiting: () => book.undelivered }
   })

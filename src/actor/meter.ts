@@ -15,9 +15,12 @@ import { type MetricName, specOf } from "./metric-catalogue.ts"
 /** Values by word of the metric's label; a metric without label has the one word "". */
 export type Readings = Readonly<Record<string, number>>
 
+/** How a figure is read: at once, or by an effect that may take time. */
+export type Reader = (() => Readings) | Effect.Effect<Readings>
+
 export interface MeterService {
-  /** Shows what `read` gives until the scope closes. */
-  readonly show: (metric: MetricName, read: Effect.Effect<Readings>) => Effect.Effect<void, never, Scope.Scope>
+  /** Shows what `read` gives until the scope closes; one that dies, or takes longer than a second, counts as zero. */
+  readonly show: (metric: MetricName, read: Reader) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Nobody looks. */
@@ -27,21 +30,39 @@ export class Meter extends Context.Reference<Meter>()("funion/actor/Meter", { de
 
 /** Shows a metric without label, or several words of one that has a label. */
 export const showMetric = (metric: MetricName, read: () => number | Readings): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(Meter, (meter) => meter.show(metric, Effect.sync(() => {
+  Effect.flatMap(Meter, (meter) => meter.show(metric, () => {
     const value = read()
     return typeof value === "number" ? { "": value } : value
-  })))
+  }))
 
-/** As `showMetric`, for a value that takes an effect to read; one that dies, or takes longer than a second, counts as zero. */
+/** As `showMetric`, for a value that takes an effect to read. */
 export const showMeasured = (metric: MetricName, read: Effect.Effect<Readings>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Meter, (meter) => meter.show(metric, read))
 
 interface Source {
   readonly metric: MetricName
-  readonly read: Effect.Effect<Readings>
+  readonly read: Reader
 }
 
 const READ_LIMIT_MS = 1_000
+
+/** Without a fiber's steps for what is there already: most figures are counters. */
+const bounded = (read: Reader): Reader => {
+  if (typeof read !== "function") {
+    return Effect.timeoutTo(Effect.catchAllCause(read, () => Effect.succeed<Readings>({})), {
+      duration: READ_LIMIT_MS, onSuccess: (readings) => readings, onTimeout: (): Readings => ({})
+    })
+  }
+  return () => {
+    try {
+      return read()
+    } catch {
+      return {}
+    }
+  }
+}
+
+const readingsOf = ({ read }: Source): Effect.Effect<Readings> => (typeof read === "function" ? Effect.sync(read) : read)
 
 const wordOf = (metric: MetricName, word: string): string => {
   if (specOf(metric).label === undefined) return ""
@@ -55,27 +76,25 @@ export class MeterBook implements MeterService {
   readonly #past = new Map<MetricName, Map<string, number>>()
 
   readonly show: MeterService["show"] = (metric, read) => {
-    const source: Source = { metric, read: Effect.timeoutTo(Effect.catchAllCause(read, () => Effect.succeed<Readings>({})), {
-      duration: READ_LIMIT_MS, onSuccess: (readings) => readings, onTimeout: (): Readings => ({})
-    }) }
+    const source: Source = { metric, read: bounded(read) }
     return Effect.asVoid(Effect.acquireRelease(Effect.sync(() => this.#sources.add(source)), () => this.#close(source)))
   }
 
   /** Every figure now, by metric and word. */
   readonly readings: Effect.Effect<ReadonlyMap<MetricName, ReadonlyMap<string, number>>> = Effect.gen(this, function*() {
     const sums = new Map([...this.#past].map(([metric, words]) => [metric, new Map(words)]))
-    for (const source of this.#sources) add(sums, source.metric, yield* source.read)
+    for (const { metric, read } of this.#sources) add(sums, metric, typeof read === "function" ? read() : yield* read)
     return sums
   })
 
   /** One figure without label now; 0 when nobody shows it. */
   value(metric: MetricName): Effect.Effect<number> {
     const sources = [...this.#sources].filter((source) => source.metric === metric)
-    return Effect.map(Effect.forEach(sources, ({ read }) => read), (all) => all.reduce((sum, readings) => sum + (readings[""] ?? 0), 0))
+    return Effect.map(Effect.forEach(sources, readingsOf), (all) => all.reduce((sum, readings) => sum + (readings[""] ?? 0), 0))
   }
 
   #close(source: Source): Effect.Effect<void> {
-    return Effect.map(source.read, (readings) => {
+    return Effect.map(readingsOf(source), (readings) => {
       this.#sources.delete(source)
       if (specOf(source.metric).kind === "total") add(this.#past, source.metric, readings)
     })

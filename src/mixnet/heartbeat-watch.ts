@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { Clock, Context, Effect, type Scope } from "effect"
+import { Context, Effect, type Scope } from "effect"
 import { toHex } from "../bytes/hex.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { nodeIdOf } from "../pki/descriptor.ts"
@@ -103,6 +103,7 @@ export const makeHeartbeatWatch = (
 ): Effect.Effect<HeartbeatWatch, never, PkiView | Scope.Scope> =>
   Effect.gen(function*() {
     const pki = yield* PkiView
+    const clock = yield* Effect.clock
     const policy = yield* HeartbeatPolicy
     const ownId = ownIdentityKey === undefined ? undefined : toHex(nodeIdOf(crypto, ownIdentityKey))
     const counts: LoopCounts = { sent: 0, timely: 0, late: 0, lost: 0 }
@@ -134,20 +135,20 @@ export const makeHeartbeatWatch = (
       if (ownId !== undefined && nowMs - pausedSinceMs >= limitMs) heartbeat.reset()
       return Effect.void
     }
-    const look = Effect.gen(function*() {
-      const nowMs = yield* Clock.currentTimeMillis
+    const look = Effect.suspend(() => {
+      const nowMs = clock.unsafeCurrentTimeMillis()
       ledger.settle(nowMs)
-      const document = yield* Effect.option(pki.current)
-      if (document._tag === "None") return
-      follow(document.value)
-      epoch = epochAt(document.value.params, nowMs)
+      const document = pki.held()
+      if (document === undefined) return Effect.void
+      follow(document)
+      epoch = epochAt(document.params, nowMs)
       const before = suspects
       suspects = heartbeat.suspects()
-      yield* report(before, suspects, names?.byId ?? new Map(), () => lossySegments(ledger, epoch))
-      yield* pauseOrNot(nowMs, document.value.params.epochPeriodMs / PAUSES_PER_EPOCH)
+      const reported = report(before, suspects, names?.byId ?? new Map(), () => lossySegments(ledger, epoch))
+      return Effect.zipRight(reported, pauseOrNot(nowMs, document.params.epochPeriodMs / PAUSES_PER_EPOCH))
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => ledger.clear()))
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(LOOK_MS), look)))
+    yield* Effect.forkScoped(Effect.whileLoop({ while: () => true, body: () => Effect.zipRight(Effect.sleep(LOOK_MS), look), step: () => undefined }))
     return {
       sent: (loop, params, nowMs) => {
         counts.sent += 1

@@ -176,13 +176,13 @@ export const makeBoxStore: Effect.Effect<BoxStoreService, never, SessionPool | P
     })
 
   return {
-    write: Effect.fn("BoxStore.write")(function* (writeCap, index, plaintext) {
+    write: Effect.fnUntraced(function* (writeCap, index, plaintext) {
       const geometry = yield* Effect.flatMap(currentDocument, geometryOf)
       const padded = yield* Either.mapLeft(padTo(plaintext, geometry.paddedPlaintextBytes), () => new StorageError({ reason: "plaintext-too-long" }))
       const { boxId, ciphertext, signature } = sealBox(crypto, writeCap, index, padded)
       return yield* run({ boxId, message: { _tag: "Write", boxId, signature, payload: ciphertext }, judge: judgeWrite })
     }),
-    read: Effect.fn("BoxStore.read")(function* (readCap, index) {
+    read: Effect.fnUntraced(function* (readCap, index) {
       const boxId = yield* Either.mapLeft(boxIdOf(crypto, readCap.publicKey, index), () => new StorageError({ reason: "box-invalid" }))
       const content = yield* run({ boxId, message: { _tag: "Read", boxId }, judge: judgeRead(crypto, readCap, index) })
       return content === undefined ? yield* new BoxNotFound() : content

@@ -78,8 +78,19 @@ export interface SealQueryOptions {
 
 const impossible = (reason: QueryImpossible["reason"]) => () => new QueryImpossible({ reason })
 
+/** By document, since a box asks several times: a document does not change, and names of nodes take a hash each. */
+const couriersByDocument = new WeakMap<Document, { readonly crypto: CryptoBackend; readonly couriers: ReadonlyArray<CourierAddress> }>()
+
 /** All couriers of a document, one entry per endpoint. */
-export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> =>
+export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> => {
+  const known = couriersByDocument.get(document)
+  if (known?.crypto === crypto) return known.couriers
+  const couriers = readCouriers(crypto, document)
+  couriersByDocument.set(document, { crypto, couriers })
+  return couriers
+}
+
+const readCouriers = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> =>
   document.serviceNodes.flatMap(({ identityKey, services }) =>
     services
       .filter(({ capability }) => capability === COURIER_CAPABILITY)

@@ -119,7 +119,9 @@ describe("the collector", () => {
       yield* book.show("dropped_packets_total", Effect.succeed({ replay: 4, [`box-${"0f".repeat(16)}`]: 2 })).pipe(Scope.extend(life))
       yield* book.show("queued", Effect.succeed({ delay: 40 })).pipe(Scope.extend(life))
       yield* book.show("queued", Effect.die("planted")).pipe(Scope.extend(life))
-      expect((yield* book.readings).get("queued")?.get("delay")).toBe(40)
+      yield* book.show("queued", () => { throw new Error("planted") }).pipe(Scope.extend(life))
+      yield* book.show("queued", () => ({ delay: 2 })).pipe(Scope.extend(life))
+      expect((yield* book.readings).get("queued")?.get("delay")).toBe(42)
       yield* Scope.close(life, Exit.void)
       yield* Effect.scoped(book.show("dropped_packets_total", Effect.succeed({ replay: 1 })))
       const readings = yield* book.readings

@@ -9,6 +9,7 @@
 import { Clock, Effect, Either, Fiber, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeQueueHost, OUTSTANDING_LIMIT, type QueueHost } from "../../../../actors/service-node/queue-host.ts"
+import { takeEach } from "../../../../src/actor/told.ts"
 import { randomFromEntropy, seededEntropy } from "../../../../src/crypto/entropy.ts"
 import { REPLY_BYTES } from "../../../../src/inference/dispatch-reply.ts"
 import { decodeQueueFrame, encodeQueueFrame, type QueueFrame, queueFrameBytes } from "../../../../src/inference/queue-frame.ts"
@@ -153,19 +154,42 @@ describe("the link to the service", () => {
       expect([...frames].map((bytes) => bytes[0])).toEqual(Array.from({ length: 20 }, () => 0))
     }))
   })
-  it("the newest reader wins, and a dispatch goes to one reader", () => {
-    withHost(undefined, (host) => Effect.gen(function*() {
-      const tags: Array<string> = []
-      const read = (name: string) => Effect.fork(Stream.runForEach(host.deliveries, (bytes) =>
-        Effect.sync(() => { if (bytes[0] === 1) tags.push(name) })))
-      const older = yield* read("older")
-      yield* Effect.sleep(100)
-      yield* read("newer")
-      yield* Fiber.join(older)
-      for (const value of [1, 2, 3]) yield* take(host, value, 1000)
-      yield* Effect.sleep(800)
-      expect(tags).toEqual(["newer", "newer", "newer"])
-    }))
+  const pulled = (host: QueueHost, onFrame: (frame: Uint8Array) => void) => Stream.runForEach(host.deliveries, (frame) => Effect.sync(() => onFrame(frame)))
+  const told = (host: QueueHost, onFrame: (frame: Uint8Array) => void) => takeEach(host.deliveries, onFrame)
+  it.each([["told", told, told], ["told after pulled", pulled, told], ["pulled after told", told, pulled], ["pulled", pulled, pulled]] as const)(
+    "the newest reader wins, and a dispatch goes to one reader: %s", (_, first, second) => {
+      withHost(undefined, (host) => Effect.gen(function*() {
+        const tags: Array<string> = []
+        const read = (name: string, by: typeof told) => Effect.fork(by(host, (bytes) => { if (bytes[0] === 1) tags.push(name) }))
+        const older = yield* read("older", first)
+        yield* Effect.sleep(100)
+        yield* read("newer", second)
+        yield* Fiber.join(older)
+        for (const value of [1, 2, 3]) yield* take(host, value, 1000)
+        yield* Effect.sleep(800)
+        expect(tags).toEqual(["newer", "newer", "newer"])
+      }))
+    })
+  it("a reader that is told frames gets them at λR, idle and busy alike, until it leaves", () => {
+    for (const busy of [false, true]) {
+      withHost(undefined, (host) => Effect.gen(function*() {
+        const clock = yield* Effect.clock
+        const instants: Array<number> = []
+        const reading = yield* Effect.fork(told(host, (frame) => {
+          expect(frame.length).toBe(queueFrameBytes(UFPL))
+          instants.push(clock.unsafeCurrentTimeMillis())
+        }))
+        if (busy) yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs)), Effect.sleep(25))))
+        yield* Effect.sleep(48_000)
+        const gaps = instants.slice(1).map((atMs, index) => atMs - (instants[index] as number))
+        expect(gaps.length).toBeGreaterThan(1_000)
+        expect(distanceFrom(gaps, exponential(tinyParams.lambdaRPerMs))).toBeLessThan(distanceBound(gaps.length, 1e-6))
+        yield* Fiber.interrupt(reading)
+        const count = instants.length
+        yield* Effect.sleep(5_000)
+        expect(instants).toHaveLength(count)
+      }))
+    }
   })
   it("a reader that stands still costs ticks, and no dispatch", () => {
     const seen: Array<number> = []
