@@ -51,7 +51,8 @@ export interface QueueHost {
   readonly take: (surb: Uint8Array, dispatch: Uint8Array, dueMs: number) => Effect.Effect<void> | undefined
   /** One frame per λR tick, while somebody reads. */
   readonly deliveries: Told<Uint8Array>
-  readonly answered: (frame: Uint8Array) => Effect.Effect<void>
+  /** Takes what the service says. */
+  readonly answered: (frame: Uint8Array) => void
   /** Dispatches that wait for a tick of the link now. */
   readonly waiting: () => number
 }
@@ -182,11 +183,10 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       return leave
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => reader?.superseded()))
-    const answered: QueueHost["answered"] = (bytes) =>
-      Effect.sync(() => {
-        const frame = decodeQueueFrame(bytes, userPayloadBytes)
-        if (Either.isLeft(frame)) config.drops.count("reply-unreadable")
-        else if (frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
-      })
+    const answered: QueueHost["answered"] = (bytes) => {
+      const frame = decodeQueueFrame(bytes, userPayloadBytes)
+      if (Either.isLeft(frame)) config.drops.count("reply-unreadable")
+      else if (frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
+    }
     return { take, deliveries: told(pulled, each), answered, waiting: () => book.undelivered }
   })

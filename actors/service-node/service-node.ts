@@ -164,7 +164,10 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
     yield* mount.serve(config.identity.name, ServiceNode, ServiceNode.toLayer({
       Forward: ({ packets }) => node.accept(packets, "node"),
       QueueDeliveries: ({ endpoint }) => hosts.get(toHex(endpoint))?.deliveries ?? Stream.empty,
-      QueueAnswer: ({ endpoint, frame }) => hosts.get(toHex(endpoint))?.answered(frame) ?? Effect.void
+      QueueAnswer: ({ endpoint, frame }) => {
+        hosts.get(toHex(endpoint))?.answered(frame)
+        return Exit.void
+      }
     }))
     yield* ready
     return yield* Effect.never

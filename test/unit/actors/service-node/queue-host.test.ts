@@ -47,9 +47,12 @@ const withHost = <A>(service: Service | undefined, test: (host: QueueHost, answe
     return yield* test(host, answers, drops)
   })).pipe(Effect.withRandom(randomFromEntropy(seededEntropy("queue host tests", "ticks")))))
 
+/** The service says `frame`. */
+const says = (host: QueueHost, frame: Uint8Array): Effect.Effect<void> => Effect.sync(() => host.answered(frame))
+
 const respond: Service = (frame, host) =>
   frame._tag === "Deliver"
-    ? host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: serviceReply }, UFPL))
+    ? says(host, encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: serviceReply }, UFPL))
     : Effect.void
 const take = (host: QueueHost, value: number, dueMs: number) =>
   Effect.suspend(() => host.take(new Uint8Array([value]), dispatchOf(value), dueMs) ?? Effect.void)
@@ -60,10 +63,10 @@ describe("answers", () => {
     ["that is away", undefined, false],
     ["that stays silent", () => Effect.void, false],
     ["that answers too late", (frame, host) => Effect.zipRight(Effect.sleep(1000), respond(frame, host)), false],
-    ["that answers in garbage", (_, host) => host.answered(entropy(queueFrameBytes(UFPL))), false],
+    ["that answers in garbage", (_, host) => says(host, entropy(queueFrameBytes(UFPL))), false],
     ["that answers other queries", (frame, host) =>
-      frame._tag === "Deliver" ? host.answered(encodeQueueFrame({ _tag: "Answer", queryId: entropy(16), reply: serviceReply }, UFPL)) : Effect.void, false],
-    ["that sends back what it got", (frame, host) => host.answered(encodeQueueFrame(frame, UFPL)), false]
+      frame._tag === "Deliver" ? says(host, encodeQueueFrame({ _tag: "Answer", queryId: entropy(16), reply: serviceReply }, UFPL)) : Effect.void, false],
+    ["that sends back what it got", (frame, host) => says(host, encodeQueueFrame(frame, UFPL)), false]
   ]
   it.each(services)("of a service %s leave at the last delay plus AnswerMs, with 93 bytes", (_, service, served) => {
     withHost(service, (host, answers) => Effect.gen(function*() {
@@ -80,7 +83,7 @@ describe("answers", () => {
   it("the first word of a service counts, and each dispatch gets its own", () => {
     const twice: Service = (frame, host) => frame._tag !== "Deliver" ? Effect.void : Effect.gen(function*() {
       for (const byte of [frame.dispatch[0] as number, 0xff]) {
-        yield* host.answered(encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: new Uint8Array(REPLY_BYTES).fill(byte) }, UFPL))
+        yield* says(host, encodeQueueFrame({ _tag: "Answer", queryId: frame.queryId, reply: new Uint8Array(REPLY_BYTES).fill(byte) }, UFPL))
       }
     })
     withHost(twice, (host, answers) => Effect.gen(function*() {
