@@ -23,7 +23,7 @@ import type { UnwrapThreads } from "../../src/node/unwrap-pool.ts"
 import type { TerminalOrder } from "../../src/node/pipeline.ts"
 import type { DirectoryView } from "../../src/pki/directory-view.ts"
 import type { Identity, NetworkSetting } from "../../src/pki/network-setting.ts"
-import { RECIPIENT_BYTES } from "../../src/sphinx/geometry.ts"
+import { RECIPIENT_BYTES, type SurbId } from "../../src/sphinx/geometry.ts"
 import { Allowances } from "./allowance.ts"
 import { Inboxes } from "./inboxes.ts"
 import { Gateway, isQueueName } from "./protocol.ts"
@@ -37,10 +37,18 @@ export interface GatewayConfig extends NetworkSetting {
 
 const EMPTY = new Uint8Array(0)
 
+/** What a client gets of a reply: SURB id and payload, in the packet's own memory where it is there. */
+const messageOf = (surbId: SurbId, { memory, payload }: TerminalOrder): Uint8Array => {
+  if (memory === undefined) return concatBytes(surbId, payload)
+  const message = memory.subarray(memory.length - payload.length - surbId.length)
+  message.set(surbId)
+  return message
+}
+
 /** Puts a reply into the inbox of its client. */
 const deliver = (inboxes: Inboxes, drops: DropCounters, order: TerminalOrder): void => {
   if (order.surbId === undefined) return drops.count("client-to-local-user")
-  const outcome = inboxes.deliver(order.recipient, concatBytes(order.surbId, order.payload))
+  const outcome = inboxes.deliver(order.recipient, messageOf(order.surbId, order))
   if (outcome !== "delivered") drops.count(outcome)
 }
 

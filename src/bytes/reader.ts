@@ -114,9 +114,9 @@ export class ByteReader {
     return at < 0 ? new Uint8Array(0) : this.#bytes.subarray(at, at + byteLength)
   }
 
-  /** A copy of all that is left. */
+  /** All that is left, in the memory that is read. */
   rest(): Uint8Array {
-    return this.bytes(this.remaining)
+    return this.view(this.remaining)
   }
 
   /** Reads bytes that must be zero. */

@@ -13,8 +13,9 @@ export class ByteWriter {
   readonly #bytes: Uint8Array
   #offset = 0
 
-  constructor(byteLength: number) {
-    this.#bytes = zeroed(byteLength)
+  /** @param target  the length, or zeros of that length to write into */
+  constructor(target: number | Uint8Array) {
+    this.#bytes = typeof target === "number" ? zeroed(target) : target
   }
 
   u8(value: number): this {

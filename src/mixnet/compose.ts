@@ -27,7 +27,7 @@ import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { listedNodeId, type NodeDescriptor } from "../pki/descriptor.ts"
 import { SURB_ID_BYTES, SurbId, type Geometry, type NodeId, type RecipientId } from "../sphinx/geometry.ts"
-import { createPacket, encodeForwardPayload, type PathHop } from "../sphinx/packet.ts"
+import { createFramedPacket, type PathHop } from "../sphinx/packet.ts"
 import type { RoutingCommand } from "../sphinx/routing-command.ts"
 import { createSurb } from "../sphinx/surb.ts"
 import { sampleHopDelayMs } from "./delay.ts"
@@ -179,10 +179,8 @@ const composeOver = (
   const home = pathOf(crypto, back, [{ _tag: "Recipient", recipient: plan.replyRecipient }, { _tag: "SurbReply", surbId }])
   const created = createSurb(crypto, geometry, home, entropy)
   if (Either.isLeft(created)) return failed("packet-invalid")
-  const payload = encodeForwardPayload(geometry, { surb: created.right.surb, userPayload: plan.userPayload })
-  if (Either.isLeft(payload)) return failed("packet-invalid")
   const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
-  const packet = createPacket(crypto, geometry, out, payload.right, entropy)
+  const packet = createFramedPacket(crypto, geometry, out, { surb: created.right.surb, userPayload: plan.userPayload }, entropy)
   if (Either.isLeft(packet)) return failed("packet-invalid")
   const route = { forward: out.map(({ nodeId }) => nodeId), back: home.map(({ nodeId }) => nodeId) }
   return Either.right({ packet: packet.right, surbId, surbKeys: created.right.keys, etaMs: back.endMs - plan.nowMs, route })

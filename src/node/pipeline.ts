@@ -305,15 +305,17 @@ export interface TerminalOrder {
   readonly payload: Uint8Array
   readonly delayMs: number
   readonly surbId: SurbId | undefined
+  /** Of a reply, where it is: the memory that `payload` ends; what lies before it is of no more use. */
+  readonly memory: Uint8Array | undefined
 }
 
 /** The order in a packet that ends here: one recipient, at most one delay, at most one SURB id; else undefined. */
-export const terminalOrderOf = ({ commands, payload }: Unwrapped): TerminalOrder | undefined => {
+export const terminalOrderOf = ({ commands, memory, payload }: Unwrapped): TerminalOrder | undefined => {
   const recipient = findCommand(commands, "Recipient")
   const delay = findCommand(commands, "NodeDelay")
   const surbReply = findCommand(commands, "SurbReply")
   const known = [recipient, delay, surbReply].filter((command) => command !== undefined).length
   return payload !== undefined && recipient !== undefined && commands.length === known
-    ? { recipient: recipient.recipient, payload, delayMs: delay?.delayMs ?? 0, surbId: surbReply?.surbId }
+    ? { recipient: recipient.recipient, payload, delayMs: delay?.delayMs ?? 0, surbId: surbReply?.surbId, memory }
     : undefined
 }

@@ -25,7 +25,7 @@ import { withType } from "./courier-query.ts"
 import { EnvelopeHash } from "./envelope.ts"
 import { courierErrorCode, type CourierErrorCode } from "./error-code.ts"
 import { ENVELOPE_HASH_BYTES } from "./geometry.ts"
-import { decodeExact, decodeTop, readSized, readSwitch, type MessageCodec } from "./message.ts"
+import { decodeExact, decodeTop, readSwitch, viewSized, type MessageCodec } from "./message.ts"
 
 export interface CourierEnvelopeReply {
   readonly envelopeHash: EnvelopeHash
@@ -53,7 +53,7 @@ const readEnvelopeReply = (reader: ByteReader): CourierEnvelopeReply => {
   const hash = EnvelopeHash.unsafe(reader.bytes(ENVELOPE_HASH_BYTES))
   const replyIndex = reader.u8()
   const replyType = readSwitch(reader) === 1 ? "payload" : "ack"
-  const payload = readSized(reader)
+  const payload = viewSized(reader)
   return { envelopeHash: hash, replyIndex, replyType, payload, errorCode: courierErrorCode(reader.u8()) }
 }
 

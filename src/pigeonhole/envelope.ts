@@ -24,7 +24,7 @@ import { ByteWriter } from "../bytes/writer.ts"
 import type { ByteReader } from "../bytes/reader.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { DEK_BYTES, ENVELOPE_HASH_BYTES } from "./geometry.ts"
-import { decodeExact, decodeTop, readSized, type MessageCodec } from "./message.ts"
+import { decodeExact, decodeTop, viewSized, type MessageCodec } from "./message.ts"
 
 export { ENVELOPE_HASH_BYTES } from "./geometry.ts"
 
@@ -64,7 +64,7 @@ const read = (reader: ByteReader): CourierEnvelope => {
   const replyIndex = reader.u8()
   const epoch = reader.u64()
   const senderPublicKey = reader.bytes(reader.u16())
-  return { intermediateReplicas, deks, replyIndex, epoch, senderPublicKey, ciphertext: readSized(reader) }
+  return { intermediateReplicas, deks, replyIndex, epoch, senderPublicKey, ciphertext: viewSized(reader) }
 }
 
 export const courierEnvelopeCodec: MessageCodec<CourierEnvelope> = { name: "CourierEnvelope", encode: write, read }

@@ -45,5 +45,8 @@ export const readSwitch = (reader: ByteReader): 0 | 1 => {
   return value === 1 ? 1 : 0
 }
 
-/** Reads bytes behind their u32 length. */
+/** Reads bytes behind their u32 length, as a copy. */
 export const readSized = (reader: ByteReader): Uint8Array => reader.bytes(reader.u32())
+
+/** As `readSized`, in the memory that is read: for what whoever decodes is done with before that memory is. */
+export const viewSized = (reader: ByteReader): Uint8Array => reader.view(reader.u32())

@@ -27,8 +27,8 @@ export const padTo = (message: Uint8Array, totalBytes: number): Either.Either<Ui
     : Either.right(new ByteWriter(totalBytes).u32(message.length).bytes(message).zeroFill().finish())
 }
 
-/** @errors DecodeError `truncated` when the prefix is cut off or claims more than is there */
+/** @returns the message, in the memory of what is padded  @errors DecodeError `truncated` when the prefix is cut off or claims more than is there */
 export const unpad = (padded: Uint8Array): Either.Either<Uint8Array, DecodeError> => {
   const reader = new ByteReader("padded message", padded)
-  return reader.finishTop(reader.bytes(reader.u32()))
+  return reader.finishTop(reader.view(reader.u32()))
 }

@@ -15,7 +15,7 @@ import { concatBytes } from "../bytes/concat.ts"
 import type { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
 import { withType } from "./courier-query.ts"
-import { decodeExact, readSized, readSwitch, type MessageCodec } from "./message.ts"
+import { decodeExact, readSwitch, viewSized, type MessageCodec } from "./message.ts"
 
 export interface ReplicaRead {
   readonly boxId: BoxId
@@ -47,7 +47,7 @@ export const replicaWriteCodec: MessageCodec<ReplicaWrite> = {
     return new ByteWriter(BOX_ID_BYTES + SIGNATURE_BYTES + 4 + message.payload.length)
       .bytes(message.boxId).bytes(message.signature).u32(message.payload.length).bytes(message.payload).finish()
   },
-  read: (reader) => ({ boxId: readBoxId(reader), signature: reader.bytes(SIGNATURE_BYTES), payload: readSized(reader) })
+  read: (reader) => ({ boxId: readBoxId(reader), signature: reader.bytes(SIGNATURE_BYTES), payload: viewSized(reader) })
 }
 
 export const replicaInnerMessageCodec: MessageCodec<ReplicaInnerMessage> = {

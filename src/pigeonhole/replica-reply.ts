@@ -23,7 +23,7 @@ import type { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
 import { withType } from "./courier-query.ts"
 import { replicaErrorCode, type ReplicaErrorCode } from "./error-code.ts"
-import { decodeExact, readSized, readSwitch, type MessageCodec } from "./message.ts"
+import { decodeExact, readSwitch, viewSized, type MessageCodec } from "./message.ts"
 import { readBoxId } from "./replica-message.ts"
 
 export interface ReplicaReadReply {
@@ -48,7 +48,7 @@ const writeReadReply = (reply: ReplicaReadReply): Uint8Array => {
 const readReadReply = (reader: ByteReader): ReplicaReadReply => {
   const errorCode = replicaErrorCode(reader.u8())
   const boxId = readBoxId(reader)
-  return { errorCode, boxId, signature: reader.bytes(SIGNATURE_BYTES), payload: readSized(reader) }
+  return { errorCode, boxId, signature: reader.bytes(SIGNATURE_BYTES), payload: viewSized(reader) }
 }
 
 export const replicaReadReplyCodec: MessageCodec<ReplicaReadReply> = { name: "ReplicaReadReply", encode: writeReadReply, read: readReadReply }

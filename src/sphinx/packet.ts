@@ -22,7 +22,7 @@ import { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
-import { PAYLOAD_TAG_BYTES, PLAINTEXT_HEADER_BYTES, type Geometry } from "./geometry.ts"
+import { PLAINTEXT_HEADER_BYTES, type Geometry } from "./geometry.ts"
 import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
 import { drawHopSecrets, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
@@ -44,12 +44,24 @@ export const createPacketWith = (
   unusedHops: Uint8Array
 ): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
+  const packet = zeroed(geometry.packetBytes)
+  packet.set(forwardPayload, geometry.packetBytes - forwardPayload.length)
+  return sealInPlace(crypto, geometry, path, packet, secrets, unusedHops)
+}
+
+/** As `createPacketWith`, around a forward payload that lies at the end of the packet already, behind zeros. */
+const sealInPlace = (
+  crypto: CryptoBackend,
+  geometry: Geometry,
+  path: ReadonlyArray<PathHop>,
+  packet: Uint8Array,
+  secrets: ReadonlyArray<HopSecret>,
+  unusedHops: Uint8Array
+): Either.Either<Uint8Array, PacketInvalid> => {
   const header = createHeaderWith(crypto, geometry, path, secrets, unusedHops)
   if (Either.isLeft(header)) return header
-  const packet = zeroed(geometry.headerBytes + PAYLOAD_TAG_BYTES + forwardPayload.length)
   packet.set(header.right)
   const payload = packet.subarray(geometry.headerBytes)
-  payload.set(forwardPayload, PAYLOAD_TAG_BYTES)
   for (let hopIndex = secrets.length - 1; hopIndex >= 0; hopIndex--) {
     const { keys } = secrets[hopIndex] as HopSecret
     crypto.sprpEncipherInto(keys.payloadEncryption, keys.headerIv, payload, payload)
@@ -73,13 +85,39 @@ export const createPacket = (
   entropy: Entropy
 ): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
+  const packet = zeroed(geometry.packetBytes)
+  packet.set(forwardPayload, geometry.packetBytes - forwardPayload.length)
+  return drawAndSeal(crypto, geometry, path, packet, entropy)
+}
+
+const drawAndSeal = (
+  crypto: CryptoBackend, geometry: Geometry, path: ReadonlyArray<PathHop>, packet: Uint8Array, entropy: Entropy
+): Either.Either<Uint8Array, PacketInvalid> => {
   const checked = checkPath(geometry, path)
   if (Either.isLeft(checked)) return Either.left(checked.left)
   const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy)
   if (Either.isLeft(secrets)) return Either.left(secrets.left)
-  const packet = createPacketWith(crypto, geometry, path, forwardPayload, secrets.right, entropy(unusedHopsBytes(geometry, path)))
+  const sealed = sealInPlace(crypto, geometry, path, packet, secrets.right, entropy(unusedHopsBytes(geometry, path)))
   wipeHopSecrets(secrets.right)
-  return packet
+  return sealed
+}
+
+/**
+ * What `encodeForwardPayload` and `createPacket` make together, without the copy between them.
+ * @errors PacketInvalid  those of both
+ */
+export const createFramedPacket = (
+  crypto: CryptoBackend, geometry: Geometry, path: ReadonlyArray<PathHop>, content: FramedContent, entropy: Entropy
+): Either.Either<Uint8Array, PacketInvalid> => {
+  const packet = zeroed(geometry.packetBytes)
+  const framed = frameInto(geometry, content, packet.subarray(geometry.packetBytes - geometry.forwardPayloadBytes))
+  return Either.isLeft(framed) ? Either.left(framed.left) : drawAndSeal(crypto, geometry, path, packet, entropy)
+}
+
+/** What a sender has to say: at most `userPayloadBytes` bytes, with a SURB or without one. */
+export interface FramedContent {
+  readonly surb?: Uint8Array | undefined
+  readonly userPayload: Uint8Array
 }
 
 const WITHOUT_SURB = 0
@@ -100,12 +138,14 @@ export interface ForwardPayload {
  */
 export const encodeForwardPayload = (
   geometry: Geometry,
-  content: { readonly surb?: Uint8Array | undefined; readonly userPayload: Uint8Array }
-): Either.Either<Uint8Array, PacketInvalid> => {
-  const { surb, userPayload } = content
+  content: FramedContent
+): Either.Either<Uint8Array, PacketInvalid> => frameInto(geometry, content, zeroed(geometry.forwardPayloadBytes))
+
+/** @param target  zeros, of the length of a forward payload  @returns the same memory */
+const frameInto = (geometry: Geometry, { surb, userPayload }: FramedContent, target: Uint8Array): Either.Either<Uint8Array, PacketInvalid> => {
   if (userPayload.length > geometry.userPayloadBytes) return invalid("payload-length")
   if (surb !== undefined && (!geometry.withSurb || surb.length !== geometry.surbBytes)) return invalid("surb-length")
-  const writer = new ByteWriter(geometry.forwardPayloadBytes)
+  const writer = new ByteWriter(target)
   if (geometry.withSurb) {
     writer.u8(surb === undefined ? WITHOUT_SURB : WITH_SURB).u8(0)
     if (surb === undefined) writer.zeros(geometry.surbBytes)
