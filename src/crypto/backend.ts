@@ -36,8 +36,8 @@ export interface CryptoBackend {
   readonly blake2b: (outputBytes: number, ...parts: ReadonlyArray<Uint8Array>) => Uint8Array
 
   readonly hmacSha256: (key: Uint8Array, ...parts: ReadonlyArray<Uint8Array>) => Uint8Array
-  /** HKDF expand step over SHA-256: `prk`, 32 bytes or more, is used raw. */
-  readonly hkdfSha256Expand: (prk: Uint8Array, info: Uint8Array, outputBytes: number) => Uint8Array
+  /** HKDF expand step over SHA-256: `prk`, 32 bytes or more, is used raw. `output` is a length, or memory to fill, which is returned then. */
+  readonly hkdfSha256Expand: (prk: Uint8Array, info: Uint8Array, output: number | Uint8Array) => Uint8Array
   /** Full HKDF over SHA-256. */
   readonly hkdfSha256: (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, outputBytes: number) => Uint8Array
   /** Full HKDF over BLAKE2b-512; an empty salt means 64 zero bytes. */

@@ -13,7 +13,7 @@ import type { Entropy } from "../crypto/entropy.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { clampedResidue, x25519ScalarOf } from "./blinded-scalar.ts"
 import type { Geometry } from "./geometry.ts"
-import { blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
+import { blankPacketKeys, blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
 
 /** Private X25519 key of one packet. */
@@ -47,31 +47,33 @@ export const wipeHopSecrets = (secrets: ReadonlyArray<HopSecret>): void => {
 }
 
 /** Element and secret of one hop, from the product of the ephemeral key and all factors before it. */
-const hopSecretOf = (crypto: CryptoBackend, product: Uint8Array, publicKey: Uint8Array): HopSecret | undefined => {
+const hopSecretOf = (crypto: CryptoBackend, product: Uint8Array, publicKey: Uint8Array, keys?: PacketKeys): HopSecret | undefined => {
   const scalar = x25519ScalarOf(product)
   const element = crypto.x25519PublicKey(scalar)
   const sharedSecret = crypto.x25519(scalar, publicKey)
   zeroize(scalar)
-  return sharedSecret === undefined ? undefined : { element, sharedSecret, keys: derivePacketKeys(crypto, sharedSecret) }
+  return sharedSecret === undefined ? undefined : { element, sharedSecret, keys: derivePacketKeys(crypto, sharedSecret, keys) }
 }
 
 /**
  * Secrets along a path in NIKE mode.
  * @param ephemeral private X25519 key of this packet, 32 bytes, not clamped
  * @param publicKeys mix key of each hop, hop 0 first
+ * @param memoryOf where the keys of a hop go; by default memory of their own
  * @errors PacketInvalid `bad-key` for a key of wrong length or low order
  * @cost one scalar multiplication and one with the base point per hop (see blinded-scalar)
  */
 export const nikeHopSecrets = (
   crypto: CryptoBackend,
   ephemeral: Uint8Array,
-  publicKeys: ReadonlyArray<Uint8Array>
+  publicKeys: ReadonlyArray<Uint8Array>,
+  memoryOf?: (hopIndex: number) => PacketKeys
 ): Either.Either<ReadonlyArray<HopSecret>, PacketInvalid> => {
   if (ephemeral.length !== EPHEMERAL_KEY_BYTES || publicKeys.some((key) => key.length !== X25519_BYTES)) return invalid("bad-key")
   const secrets: Array<HopSecret> = []
   let product = clampedResidue(crypto, ephemeral)
   for (const publicKey of publicKeys) {
-    const secret = hopSecretOf(crypto, product, publicKey)
+    const secret = hopSecretOf(crypto, product, publicKey, memoryOf?.(secrets.length))
     if (secret === undefined) break
     secrets.push(secret)
     const factor = blindingFactorOf(crypto, secret.keys)
@@ -94,19 +96,26 @@ export const kemHopSecrets = (crypto: CryptoBackend, encapsulations: ReadonlyArr
     keys: derivePacketKeys(crypto, sharedSecret)
   }))
 
+const lentKeys: Array<PacketKeys> = []
+
+/** Memory for the keys of a hop, the same at every call: for who is done with one path, and has wiped its keys, before the next one is drawn. */
+export const lentKeysOf = (hopIndex: number): PacketKeys => (lentKeys[hopIndex] ??= blankPacketKeys())
+
 /**
  * Draws what a path needs and derives its secrets: in NIKE mode one ephemeral key, in KEM mode the coins of each hop in order.
+ * @param memoryOf where the keys of a hop go in NIKE mode; by default memory of their own
  * @errors PacketInvalid `bad-key`
  */
 export const drawHopSecrets = (
   crypto: CryptoBackend,
   geometry: Geometry,
   publicKeys: ReadonlyArray<Uint8Array>,
-  entropy: Entropy
+  entropy: Entropy,
+  memoryOf?: (hopIndex: number) => PacketKeys
 ): Either.Either<ReadonlyArray<HopSecret>, PacketInvalid> => {
   if (geometry.scheme.kind === "nike") {
     const ephemeral = entropy(EPHEMERAL_KEY_BYTES)
-    const secrets = nikeHopSecrets(crypto, ephemeral, publicKeys)
+    const secrets = nikeHopSecrets(crypto, ephemeral, publicKeys, memoryOf)
     zeroize(ephemeral)
     return secrets
   }

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { zeroed } from "../bytes/allocate.ts"
 import { utf8 } from "../bytes/concat.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
@@ -32,9 +33,9 @@ export interface PacketKeys {
   readonly material: Uint8Array
 }
 
-/** Expands a shared secret, 32 bytes, used as it is. */
-export const derivePacketKeys = (crypto: CryptoBackend, sharedSecret: Uint8Array): PacketKeys => {
-  const material = crypto.hkdfSha256Expand(sharedSecret, KDF_INFO, KEY_MATERIAL_BYTES)
+/** Memory for the keys of one hop, zeros. */
+export const blankPacketKeys = (): PacketKeys => {
+  const material = zeroed(KEY_MATERIAL_BYTES)
   return {
     headerMac: material.subarray(0, 32),
     headerEncryption: material.subarray(32, 64),
@@ -43,6 +44,15 @@ export const derivePacketKeys = (crypto: CryptoBackend, sharedSecret: Uint8Array
     blindingSeed: material.subarray(128, 160),
     material
   }
+}
+
+/**
+ * Expands a shared secret, 32 bytes, used as it is.
+ * @param keys  where to; by default memory of their own
+ */
+export const derivePacketKeys = (crypto: CryptoBackend, sharedSecret: Uint8Array, keys: PacketKeys = blankPacketKeys()): PacketKeys => {
+  crypto.hkdfSha256Expand(sharedSecret, KDF_INFO, keys.material)
+  return keys
 }
 
 /** The scalar (32 bytes, not clamped) that blinds the group element for the next hop. */

@@ -24,7 +24,7 @@ import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { PLAINTEXT_HEADER_BYTES, type Geometry } from "./geometry.ts"
 import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
-import { drawHopSecrets, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
+import { drawHopSecrets, lentKeysOf, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
 
 export { PacketInvalid } from "./packet-invalid.ts"
@@ -95,7 +95,7 @@ const drawAndSeal = (
 ): Either.Either<Uint8Array, PacketInvalid> => {
   const checked = checkPath(geometry, path)
   if (Either.isLeft(checked)) return Either.left(checked.left)
-  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy)
+  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy, lentKeysOf)
   if (Either.isLeft(secrets)) return Either.left(secrets.left)
   const sealed = sealInPlace(crypto, geometry, path, packet, secrets.right, entropy(unusedHopsBytes(geometry, path)))
   wipeHopSecrets(secrets.right)

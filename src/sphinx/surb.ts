@@ -24,7 +24,7 @@ import type { Entropy } from "../crypto/entropy.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { NODE_ID_BYTES, NodeId, PAYLOAD_TAG_BYTES, SPRP_KEY_MATERIAL_BYTES, type Geometry } from "./geometry.ts"
 import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
-import { drawHopSecrets, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
+import { drawHopSecrets, lentKeysOf, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
 import { invalid, refuse, type PacketInvalid, type PacketRefused } from "./packet-invalid.ts"
 import { findCommand } from "./routing-command.ts"
 
@@ -87,7 +87,7 @@ export const createSurb = (
   const checked = checkReturnPath(geometry, path)
   if (Either.isLeft(checked)) return Either.left(checked.left)
   const replyKeyMaterial = entropy(SPRP_KEY_MATERIAL_BYTES)
-  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy)
+  const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy, lentKeysOf)
   const created: Either.Either<CreatedSurb, PacketInvalid> = Either.isLeft(secrets)
     ? Either.left(secrets.left)
     : createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets.right, entropy(unusedHopsBytes(geometry, path)))

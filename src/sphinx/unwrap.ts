@@ -17,7 +17,7 @@ import { constantTimeEqual, isAllZero } from "../bytes/equal.ts"
 import type { CryptoBackend, XWingPrivateKey } from "../crypto/backend.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { MAC_BYTES, PAYLOAD_TAG_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
-import { blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
+import { blankPacketKeys, blindingFactorOf, derivePacketKeys, wipePacketKeys, type PacketKeys } from "./key-material.ts"
 import { refuse, type PacketRefused, type PacketRefusedReason } from "./packet-invalid.ts"
 import { decodeCommands, findCommand, type NextNode, type RoutingCommand } from "./routing-command.ts"
 
@@ -189,12 +189,17 @@ interface Opened {
 }
 
 /** Steps 1 to 3 and 5: the cheap checks, then the keys. */
-const openKeys = (crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array): Either.Either<Opened, PacketRefused> => {
+const openKeys = (
+  crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array, keys?: PacketKeys
+): Either.Either<Opened, PacketRefused> => {
   const cheap = cheapRefusal(geometry, packet)
   if (cheap !== undefined) return refuse(cheap)
   const sharedSecret = key.sharedSecret(crypto, elementOf(geometry, packet))
-  return sharedSecret === undefined ? refuse("bad-element") : Either.right({ sharedSecret, keys: derivePacketKeys(crypto, sharedSecret) })
+  return sharedSecret === undefined ? refuse("bad-element") : Either.right({ sharedSecret, keys: derivePacketKeys(crypto, sharedSecret, keys) })
 }
+
+/** Where the keys of the packet at hand are, from packet to packet; zeros in between. */
+const lentKeys = blankPacketKeys()
 
 const wipe = ({ keys, sharedSecret }: Opened): void => {
   zeroize(sharedSecret)
@@ -204,7 +209,7 @@ const wipe = ({ keys, sharedSecret }: Opened): void => {
 const unwrapWith = (
   crypto: CryptoBackend, geometry: Geometry, key: MixPrivateKey, packet: Uint8Array, isInPlace: boolean, replayTag?: Uint8Array
 ): Either.Either<Unwrapped, PacketRefused> => {
-  const opened = openKeys(crypto, geometry, key, packet)
+  const opened = openKeys(crypto, geometry, key, packet, lentKeys)
   if (Either.isLeft(opened)) return Either.left(opened.left)
   const unwrapped = peel(crypto, geometry, opened.right.keys, packet, isInPlace, replayTag)
   wipe(opened.right)

@@ -54,6 +54,13 @@ describe("native and reference agree", () => {
   it("on every form of HKDF", () => {
     agree(60, [bytesOf(32, 150), bytesOf(0, 100), fc.integer({ min: 0, max: 300 })], (crypto, prk, info, length) =>
       crypto.hkdfSha256Expand(prk, info, length))
+    agree(60, [bytesOf(32, 150), bytesOf(0, 100), fc.integer({ min: 0, max: 300 })], (crypto, prk, info, length) => {
+      const memory = new Uint8Array(length + 2).fill(7)
+      const filled = crypto.hkdfSha256Expand(prk, info, memory.subarray(1, length + 1))
+      expect(filled).toEqual(crypto.hkdfSha256Expand(prk, info, length))
+      expect(filled.buffer).toBe(memory.buffer)
+      return [memory]
+    })
     agree(60, [bytesOf(0, 200), bytesOf(0, 100), bytesOf(0, 60), fc.integer({ min: 1, max: 300 })], (crypto, ikm, salt, info, length) => [
       crypto.hkdfSha256(ikm, salt, info, length), crypto.hkdfBlake2b512(ikm, salt, info, length)
     ])

@@ -90,7 +90,11 @@ describe("elided: ciphers and hashes", () => {
         expect(elided[name](a, b)).toEqual(elided[name](whole))
         expect(elided[name](a)).toHaveLength(reference[name](a).length)
       }
-      expect(elided.hkdfSha256Expand(new Uint8Array(32), a, 160)).toHaveLength(160)
+      const memory = new Uint8Array(162).fill(7)
+      const expanded = elided.hkdfSha256Expand(new Uint8Array(32), a, 160)
+      expect(expanded).toHaveLength(160)
+      expect(elided.hkdfSha256Expand(new Uint8Array(32), a, memory.subarray(1, 161))).toEqual(expanded)
+      expect([memory[0], memory[161]]).toEqual([7, 7])
     }))
   })
   it("a changed bit changes every digest", () => {

@@ -212,7 +212,12 @@ export const elidedBackend: CryptoBackend = {
   blake2b: (outputBytes, ...parts) => hash(SEEDS.blake2b + 16 * outputBytes, outputBytes, parts),
 
   hmacSha256: (key, ...parts) => hash(SEEDS.hmac + 16 * key.length, 32, [key, ...parts]),
-  hkdfSha256Expand: (prk, info, outputBytes) => hash(SEEDS.expand + 16 * prk.length, outputBytes, [prk, info]),
+  hkdfSha256Expand: (prk, info, target) => {
+    const output = typeof target === "number" ? zeroed(target) : target
+    absorb(SEEDS.expand + 16 * prk.length, [prk, info])
+    squeezeInto(output)
+    return output
+  },
   hkdfSha256: (ikm, salt, info, outputBytes) => hash(SEEDS.hkdfSha256 + 16 * ikm.length + 65536 * salt.length, outputBytes, [ikm, salt, info]),
   hkdfBlake2b512: (ikm, salt, info, outputBytes) => hash(SEEDS.hkdfBlake + 16 * ikm.length + 65536 * salt.length, outputBytes, [ikm, salt, info]),
 

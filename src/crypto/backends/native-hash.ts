@@ -10,7 +10,7 @@
  */
 import { blake2b } from "@noble/hashes/blake2.js"
 import { createHash, createHmac } from "node:crypto"
-import { copied, zeroed } from "../../bytes/allocate.ts"
+import { zeroed } from "../../bytes/allocate.ts"
 import { concatBytes } from "../../bytes/concat.ts"
 import type { CryptoBackend } from "../backend.ts"
 import { sodiumSha512_256 } from "./sodium-sha512-256.ts"
@@ -99,14 +99,14 @@ class Hmac {
   }
 
   /** T(i) = HMAC(prk, T(i-1) | info | i), i from 1. */
-  expand(prk: Uint8Array, info: Uint8Array, outputBytes: number): Uint8Array {
-    const count = Math.ceil(outputBytes / this.#digestBytes)
+  expand(prk: Uint8Array, info: Uint8Array, target: number | Uint8Array): Uint8Array {
+    const output = typeof target === "number" ? zeroed(target) : target
+    const count = Math.ceil(output.length / this.#digestBytes)
     if (count > 255) throw new RangeError("HKDF gives at most 255 blocks")
     if (prk.length < this.#digestBytes) throw new RangeError("the key of HKDF expand is as long as a digest, or longer")
     this.#prepare(prk)
     const inner = this.#innerFor(this.#digestBytes + info.length + 1)
     inner.set(info, this.#blockBytes + this.#digestBytes)
-    const output = zeroed(count * this.#digestBytes)
     // The first block has no T in front of it: its message starts where info starts.
     const first = zeroed(this.#blockBytes + info.length + 1)
     first.set(inner.subarray(0, this.#blockBytes))
@@ -116,17 +116,15 @@ class Hmac {
       inner[inner.length - 1] = i + 1
       this.#digest(this.#outerDigest, i === 0 ? first : inner)
       this.#digest(this.#block, this.#outer)
-      output.set(this.#block, i * this.#digestBytes)
+      const rest = output.length - i * this.#digestBytes
+      output.set(rest < this.#digestBytes ? this.#block.subarray(0, rest) : this.#block, i * this.#digestBytes)
       inner.set(this.#block, this.#blockBytes)
     }
     this.#block.fill(0)
     inner.fill(0)
     first.fill(0)
     this.#wipe()
-    if (output.length === outputBytes) return output
-    const cut = copied(output, 0, outputBytes)
-    output.fill(0)
-    return cut
+    return output
   }
 
   /** Extract, then expand. */
@@ -180,7 +178,7 @@ export const nativeHashes = (sodium: Sodium): Hashes => {
       for (const part of parts) mac.update(part)
       return plainBytes(mac.digest())
     },
-    hkdfSha256Expand: (prk, info, outputBytes) => sha256Hmac.expand(prk, info, outputBytes),
+    hkdfSha256Expand: (prk, info, output) => sha256Hmac.expand(prk, info, output),
     hkdfSha256: (ikm, salt, info, outputBytes) => sha256Hmac.derive(ikm, salt, info, outputBytes),
     hkdfBlake2b512: (ikm, salt, info, outputBytes) => blake2bHmac.derive(ikm, salt, info, outputBytes)
   }

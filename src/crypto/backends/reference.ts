@@ -111,7 +111,13 @@ export const referenceBackend: ServingBackend = {
   blake2b: (outputBytes, ...parts) => blake2b(concatBytes(...parts), { dkLen: outputBytes }),
 
   hmacSha256: (key, ...parts) => hmac(sha256, key, concatBytes(...parts)),
-  hkdfSha256Expand: (prk, info, outputBytes) => expand(sha256, prk, info, outputBytes),
+  hkdfSha256Expand: (prk, info, output) => {
+    if (typeof output === "number") return expand(sha256, prk, info, output)
+    const expanded = expand(sha256, prk, info, output.length)
+    output.set(expanded)
+    expanded.fill(0)
+    return output
+  },
   hkdfSha256: (ikm, salt, info, outputBytes) => hkdf(sha256, ikm, salt, info, outputBytes),
   hkdfBlake2b512: (ikm, salt, info, outputBytes) => hkdf(blake2b, ikm, salt, info, outputBytes),
 
