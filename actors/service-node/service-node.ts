@@ -45,6 +45,8 @@ interface Request {
   readonly endpoint: string
   readonly surb: Uint8Array
   readonly userPayload: Uint8Array
+  /** That SURB and user payload lie in, where it is a packet's: for who has no more use for them. */
+  readonly memory: Uint8Array | undefined
   readonly dueMs: number
 }
 
@@ -54,8 +56,8 @@ const hexOf = (endpoint: string): string => toHex(recipientId(endpoint))
 type Rest = Effect.Effect<void> | undefined
 
 /** Answers with a SURB: the packet goes to the first hop that the SURB names. */
-const replyWith = (config: ServiceNodeConfig, node: Node, surb: Uint8Array, reply: Uint8Array): Rest => {
-  const made = useSurb(config.crypto, config.geometry, surb, reply)
+const replyWith = (config: ServiceNodeConfig, node: Node, surb: Uint8Array, reply: Uint8Array, memory?: Uint8Array): Rest => {
+  const made = useSurb(config.crypto, config.geometry, surb, reply, memory)
   if (Either.isRight(made)) return node.links.post([{ nodeId: made.right.firstHop, packet: made.right.packet }])
   node.drops.count("surb-invalid")
   return undefined
@@ -69,7 +71,7 @@ const requestOf = (config: ServiceNodeConfig, node: Node, order: TerminalOrder, 
     return undefined
   }
   const { surb, userPayload } = payload.right
-  return { endpoint: toHex(order.recipient), surb, userPayload, dueMs: receivedAtMs + order.delayMs }
+  return { endpoint: toHex(order.recipient), surb, userPayload, memory: order.memory, dueMs: receivedAtMs + order.delayMs }
 }
 
 type Endpoint = (request: Request) => Rest
@@ -149,7 +151,7 @@ export const serviceNode = (config: ServiceNodeConfig) => (ready: Effect.Effect<
       }
     })
 
-    endpoints.set(hexOf("echo"), ({ surb, userPayload }) => replyWith(config, node, surb, userPayload))
+    endpoints.set(hexOf("echo"), ({ memory, surb, userPayload }) => replyWith(config, node, surb, userPayload, memory))
     for (const name of config.couriers) {
       endpoints.set(hexOf(name), yield* courierEndpoint(config, node, name))
     }

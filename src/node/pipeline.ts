@@ -305,7 +305,7 @@ export interface TerminalOrder {
   readonly payload: Uint8Array
   readonly delayMs: number
   readonly surbId: SurbId | undefined
-  /** Of a reply, where it is: the memory that `payload` ends; what lies before it is of no more use. */
+  /** The packet's memory, where `payload` ends it; what lies before it is of no more use. */
   readonly memory: Uint8Array | undefined
 }
 

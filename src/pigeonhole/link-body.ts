@@ -11,7 +11,7 @@
 import type { BoxId } from "../bacap/box-id.ts"
 import { SIGNATURE_BYTES } from "../bacap/box.ts"
 import type { ByteReader } from "../bytes/reader.ts"
-import { ByteWriter } from "../bytes/writer.ts"
+import type { ByteWriter } from "../bytes/writer.ts"
 import { EnvelopeHash } from "./envelope.ts"
 import { replicaErrorCode, type ReplicaErrorCode } from "./error-code.ts"
 import { DEK_BYTES, ENVELOPE_HASH_BYTES } from "./geometry.ts"
@@ -75,10 +75,14 @@ export type LinkCommand =
 type Tag = LinkCommand["_tag"]
 type Command<T extends Tag> = Extract<LinkCommand, { readonly _tag: T }>
 
+/** Gives memory for a body, and what writes into it. */
+export type BodyWriter = (byteLength: number) => ByteWriter
+
 export interface LinkBody<C extends LinkCommand> {
   readonly name: string
   readonly id: number
-  readonly encode: (command: C) => Uint8Array
+  /** @param body  a writer for a body of that length */
+  readonly encode: (command: C, body: BodyWriter) => Uint8Array
   readonly read: (reader: ByteReader, nikePublicKeyBytes: number) => C
 }
 
@@ -90,44 +94,44 @@ const exactly = (bytes: Uint8Array, byteLength: number): Uint8Array => {
 
 const empty = <T extends "NoOp" | "Disconnect" | "ReplicaDecoy">(name: T, id: number): LinkBody<Empty<T> & LinkCommand> => ({
   name, id,
-  encode: () => new Uint8Array(0),
+  encode: (_command, body) => body(0).finish(),
   read: () => ({ _tag: name }) as Empty<T> & LinkCommand
 })
 
 const codeOnly = <T extends Tag>(name: T, id: number): LinkBody<WithCode<T> & LinkCommand> => ({
   name, id,
-  encode: (command) => new ByteWriter(1).u8(command.code).finish(),
+  encode: (command, body) => body(1).u8(command.code).finish(),
   read: (reader) => ({ _tag: name, code: reader.u8() }) as WithCode<T> & LinkCommand
 })
 
 const packet = <T extends Tag>(name: T, id: number): LinkBody<WithPacket<T> & LinkCommand> => ({
   name, id,
-  encode: (command) => command.packet.slice(),
+  encode: (command, body) => body(command.packet.length).bytes(command.packet).finish(),
   read: (reader) => ({ _tag: name, packet: reader.rest() }) as WithPacket<T> & LinkCommand
 })
 
 const sequence = <T extends Tag>(name: T, id: number): LinkBody<WithSequence<T> & LinkCommand> => ({
   name, id,
-  encode: (command) => new ByteWriter(4).u32(command.sequence).finish(),
+  encode: (command, body) => body(4).u32(command.sequence).finish(),
   read: (reader) => ({ _tag: name, sequence: reader.u32() }) as WithSequence<T> & LinkCommand
 })
 
 const epochOnly = <T extends Tag>(name: T, id: number): LinkBody<WithEpoch<T> & LinkCommand> => ({
   name, id,
-  encode: (command) => new ByteWriter(8).u64(command.epoch).finish(),
+  encode: (command, body) => body(8).u64(command.epoch).finish(),
   read: (reader) => ({ _tag: name, epoch: reader.u64() }) as WithEpoch<T> & LinkCommand
 })
 
 const posted = <T extends Tag>(name: T, id: number): LinkBody<Posted<T> & LinkCommand> => ({
   name, id,
-  encode: (command) => new ByteWriter(8 + command.payload.length).u64(command.epoch).bytes(command.payload).finish(),
+  encode: (command, body) => body(8 + command.payload.length).u64(command.epoch).bytes(command.payload).finish(),
   read: (reader) => ({ _tag: name, epoch: reader.u64(), payload: reader.rest() }) as Posted<T> & LinkCommand
 })
 
 const signed = <T extends Tag>(name: T, id: number): LinkBody<Signed<T> & LinkCommand> => ({
   name, id,
-  encode: (command) =>
-    new ByteWriter(8 + IDENTITY_KEY_BYTES + command.payload.length)
+  encode: (command, body) =>
+    body(8 + IDENTITY_KEY_BYTES + command.payload.length)
       .u64(command.epoch).bytes(exactly(command.publicKey, IDENTITY_KEY_BYTES)).bytes(command.payload).finish(),
   read: (reader) =>
     ({ _tag: name, epoch: reader.u64(), publicKey: reader.bytes(IDENTITY_KEY_BYTES), payload: reader.rest() }) as Signed<T> & LinkCommand
@@ -135,23 +139,23 @@ const signed = <T extends Tag>(name: T, id: number): LinkBody<Signed<T> & LinkCo
 
 const sendRetrievePacketReply: LinkBody<Command<"SendRetrievePacketReply">> = {
   name: "SendRetrievePacketReply", id: 4,
-  encode: (command) =>
-    new ByteWriter(SURB_ID_BYTES + command.payload.length).bytes(exactly(command.surbId, SURB_ID_BYTES)).bytes(command.payload).finish(),
+  encode: (command, body) =>
+    body(SURB_ID_BYTES + command.payload.length).bytes(exactly(command.surbId, SURB_ID_BYTES)).bytes(command.payload).finish(),
   read: (reader) => ({ _tag: "SendRetrievePacketReply", surbId: reader.bytes(SURB_ID_BYTES), payload: reader.rest() })
 }
 
 const message: LinkBody<Command<"Message">> = {
   name: "Message", id: 17,
-  encode: (command) =>
-    new ByteWriter(4 + SURB_ID_BYTES + command.payload.length)
+  encode: (command, body) =>
+    body(4 + SURB_ID_BYTES + command.payload.length)
       .u32(command.sequence).bytes(exactly(command.surbId, SURB_ID_BYTES)).bytes(command.payload).finish(),
   read: (reader) => ({ _tag: "Message", sequence: reader.u32(), surbId: reader.bytes(SURB_ID_BYTES), payload: reader.rest() })
 }
 
 const replicaMessage: LinkBody<ReplicaMessageCommand> = {
   name: "ReplicaMessage", id: 8,
-  encode: (command) =>
-    new ByteWriter(command.senderPublicKey.length + DEK_BYTES + command.ciphertext.length)
+  encode: (command, body) =>
+    body(command.senderPublicKey.length + DEK_BYTES + command.ciphertext.length)
       .bytes(command.senderPublicKey).bytes(exactly(command.dek, DEK_BYTES)).bytes(command.ciphertext).finish(),
   read: (reader, nikePublicKeyBytes) => {
     const senderPublicKey = reader.bytes(nikePublicKeyBytes)
@@ -163,8 +167,8 @@ const replicaMessage: LinkBody<ReplicaMessageCommand> = {
 
 const replicaMessageReply: LinkBody<ReplicaMessageReplyCommand> = {
   name: "ReplicaMessageReply", id: 9,
-  encode: (command) =>
-    new ByteWriter(1 + ENVELOPE_HASH_BYTES + 1 + command.reply.length)
+  encode: (command, body) =>
+    body(1 + ENVELOPE_HASH_BYTES + 1 + command.reply.length)
       .u8(command.errorCode).bytes(command.envelopeHash).u8(command.replicaId).bytes(command.reply).finish(),
   read: (reader) => {
     const errorCode = replicaErrorCode(reader.u8())
@@ -175,34 +179,34 @@ const replicaMessageReply: LinkBody<ReplicaMessageReplyCommand> = {
 
 const replicaWrite: LinkBody<ReplicaWriteCommand> = {
   name: "ReplicaWrite", id: 12,
-  encode: (command) =>
-    new ByteWriter(command.boxId.length + SIGNATURE_BYTES + command.payload.length)
+  encode: (command, body) =>
+    body(command.boxId.length + SIGNATURE_BYTES + command.payload.length)
       .bytes(command.boxId).bytes(exactly(command.signature, SIGNATURE_BYTES)).bytes(command.payload).finish(),
   read: (reader) => ({ _tag: "ReplicaWrite", boxId: readBoxId(reader), signature: reader.bytes(SIGNATURE_BYTES), payload: reader.rest() })
 }
 
 const replicaWriteReply: LinkBody<Command<"ReplicaWriteReply">> = {
   name: "ReplicaWriteReply", id: 13,
-  encode: (command) => new ByteWriter(1).u8(command.errorCode).finish(),
+  encode: (command, body) => body(1).u8(command.errorCode).finish(),
   read: (reader) => ({ _tag: "ReplicaWriteReply", errorCode: replicaErrorCode(reader.u8()) })
 }
 
 const consensus: LinkBody<Command<"Consensus">> = {
   name: "Consensus", id: 19,
-  encode: (command) => new ByteWriter(1 + command.document.length).u8(command.code).bytes(command.document).finish(),
+  encode: (command, body) => body(1 + command.document.length).u8(command.code).bytes(command.document).finish(),
   read: (reader) => ({ _tag: "Consensus", code: reader.u8(), document: reader.rest() })
 }
 
 const consensus2: LinkBody<Command<"Consensus2">> = {
   name: "Consensus2", id: 31,
-  encode: (command) =>
-    new ByteWriter(9 + command.chunk.length).u8(command.code).u32(command.chunkNumber).u32(command.chunkTotal).bytes(command.chunk).finish(),
+  encode: (command, body) =>
+    body(9 + command.chunk.length).u8(command.code).u32(command.chunkNumber).u32(command.chunkTotal).bytes(command.chunk).finish(),
   read: (reader) => ({ _tag: "Consensus2", code: reader.u8(), chunkNumber: reader.u32(), chunkTotal: reader.u32(), chunk: reader.rest() })
 }
 
 const getVote: LinkBody<Command<"GetVote">> = {
   name: "GetVote", id: 24,
-  encode: (command) => new ByteWriter(8 + IDENTITY_KEY_BYTES).u64(command.epoch).bytes(exactly(command.publicKey, IDENTITY_KEY_BYTES)).finish(),
+  encode: (command, body) => body(8 + IDENTITY_KEY_BYTES).u64(command.epoch).bytes(exactly(command.publicKey, IDENTITY_KEY_BYTES)).finish(),
   read: (reader) => ({ _tag: "GetVote", epoch: reader.u64(), publicKey: reader.bytes(IDENTITY_KEY_BYTES) })
 }
 

@@ -17,11 +17,12 @@
  * @module
  */
 import { Either } from "effect"
+import { zeroed } from "../bytes/allocate.ts"
 import { DecodeError } from "../bytes/decode-error.ts"
 import { ByteReader } from "../bytes/reader.ts"
 import { ByteWriter } from "../bytes/writer.ts"
 import { LINK_HEADER_BYTES } from "./geometry.ts"
-import { LINK_BODIES, type LinkBody, type LinkCommand } from "./link-body.ts"
+import { LINK_BODIES, type BodyWriter, type LinkBody, type LinkCommand } from "./link-body.ts"
 import { MESSAGE_LIMIT_BYTES } from "./message.ts"
 
 /** Public key length of X25519, the NIKE of this project's envelopes. */
@@ -33,16 +34,25 @@ const BODIES_BY_ID: ReadonlyMap<number, LinkBody<LinkCommand>> = new Map(
 
 /** The body of a command, without header and padding. */
 export const encodeLinkBody = (command: LinkCommand): Uint8Array =>
-  (LINK_BODIES[command._tag] as unknown as LinkBody<LinkCommand>).encode(command)
+  encodeBody(command, (byteLength) => new ByteWriter(byteLength))
+
+const encodeBody = (command: LinkCommand, body: BodyWriter): Uint8Array =>
+  (LINK_BODIES[command._tag] as unknown as LinkBody<LinkCommand>).encode(command, body)
 
 /**
  * @param paddedBytes  length of every command on the link; a longer command is a mistake of ours and dies. Without it: not padded
  */
 export const encodeLinkCommand = (command: LinkCommand, paddedBytes?: number): Uint8Array => {
-  const body = encodeLinkBody(command)
-  return new ByteWriter(paddedBytes ?? LINK_HEADER_BYTES + body.length)
-    .u8(LINK_BODIES[command._tag].id).u8(0).u32(body.length).bytes(body).zeroFill().finish()
+  let frame: Uint8Array = NO_FRAME
+  encodeBody(command, (bodyBytes) => {
+    frame = zeroed(paddedBytes ?? LINK_HEADER_BYTES + bodyBytes)
+    new ByteWriter(frame.subarray(0, LINK_HEADER_BYTES)).u8(LINK_BODIES[command._tag].id).u8(0).u32(bodyBytes).finish()
+    return new ByteWriter(frame.subarray(LINK_HEADER_BYTES, LINK_HEADER_BYTES + bodyBytes))
+  })
+  return frame
 }
+
+const NO_FRAME = new Uint8Array(0)
 
 /**
  * @param nikePublicKeyBytes  length of the sender key in a ReplicaMessage, which has no length field

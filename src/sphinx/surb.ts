@@ -99,6 +99,8 @@ export const createSurb = (
 /**
  * A packet that carries a reply back.
  * @param payload at most `forwardPayloadBytes` bytes; zeros are added up to that
+ * @param memory where the packet goes, `packetBytes` bytes, such as the memory of the packet that brought SURB and payload: both may lie in it, behind its
+ * header; by default fresh memory
  * @returns the packet (`packetBytes`) and the node that must get it
  * @errors PacketInvalid `surb-length`, `payload-length`
  */
@@ -106,22 +108,24 @@ export const useSurb = (
   crypto: CryptoBackend,
   geometry: Geometry,
   surb: Uint8Array,
-  payload: Uint8Array
+  payload: Uint8Array,
+  memory?: Uint8Array
 ): Either.Either<{ readonly packet: Uint8Array; readonly firstHop: NodeId }, PacketInvalid> => {
+  if (memory !== undefined && memory.length !== geometry.packetBytes) throw new RangeError(`a packet has ${geometry.packetBytes} bytes, not ${memory.length}`)
   if (surb.length !== geometry.surbBytes) return invalid("surb-length")
   if (payload.length > geometry.forwardPayloadBytes) return invalid("payload-length")
   const idOffset = geometry.headerBytes
   const keyOffset = idOffset + NODE_ID_BYTES
-  const ivOffset = keyOffset + SPRP_KEY_BYTES
-  const packet = zeroed(geometry.packetBytes)
+  const firstHop = NodeId.unsafe(surb.slice(idOffset, keyOffset))
+  const key = surb.slice(keyOffset)
+  const packet = memory ?? zeroed(geometry.packetBytes)
   packet.set(surb.subarray(0, idOffset))
   const text = packet.subarray(geometry.headerBytes)
   text.set(payload, PAYLOAD_TAG_BYTES)
-  crypto.sprpEncipherInto(surb.subarray(keyOffset, ivOffset), surb.subarray(ivOffset), text, text)
-  return Either.right({
-    packet,
-    firstHop: NodeId.unsafe(surb.slice(idOffset, keyOffset))
-  })
+  if (memory !== undefined) text.fill(0, 0, PAYLOAD_TAG_BYTES).fill(0, PAYLOAD_TAG_BYTES + payload.length)
+  crypto.sprpEncipherInto(key.subarray(0, SPRP_KEY_BYTES), key.subarray(SPRP_KEY_BYTES), text, text)
+  zeroize(key)
+  return Either.right({ packet, firstHop })
 }
 
 /**

@@ -83,8 +83,8 @@ export interface Unwrapped {
   readonly next: { readonly nodeId: NodeId; readonly packet: Uint8Array } | undefined
   /** At the last hop: `forwardPayloadBytes` bytes, or with a SurbReply command 32 more, still enciphered for the owner of the SURB. */
   readonly payload: Uint8Array | undefined
-  /** Where a SurbReply payload was taken off in place: the packet's memory, which it ends; what lies before it is of no more use. */
-  readonly memory?: Uint8Array
+  /** Where the last layer was taken off in place: the packet's memory, which the payload ends; what lies before it is of no more use. */
+  readonly memory?: Uint8Array | undefined
 }
 
 /** As `Unwrapped`, with the secrets on the way; for vectors. The caller wipes them. */
@@ -176,11 +176,10 @@ const peel = (
   }
   const payload = isInPlace ? enciphered : crypto.sprpDecipher(keys.payloadEncryption, keys.headerIv, enciphered)
   if (isInPlace) crypto.sprpDecipherInto(keys.payloadEncryption, keys.headerIv, enciphered, enciphered)
-  if (findCommand(commands, "SurbReply") !== undefined) {
-    return Either.right({ replayTag, commands, next: undefined, payload, ...(isInPlace ? { memory: packet } : {}) })
-  }
+  const memory = isInPlace ? packet : undefined
+  if (findCommand(commands, "SurbReply") !== undefined) return Either.right({ replayTag, commands, next: undefined, payload, memory })
   if (!isAllZero(payload.subarray(0, PAYLOAD_TAG_BYTES))) return refuse("bad-payload")
-  return Either.right({ replayTag, commands, next: undefined, payload: payload.subarray(PAYLOAD_TAG_BYTES) })
+  return Either.right({ replayTag, commands, next: undefined, payload: payload.subarray(PAYLOAD_TAG_BYTES), memory })
 }
 
 interface Opened {

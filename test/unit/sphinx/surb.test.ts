@@ -6,9 +6,10 @@
  */
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
-import { createPacket, decodeForwardPayload, encodeForwardPayload } from "../../../src/sphinx/packet.ts"
+import { createFramedPacket, createPacket, decodeForwardPayload, encodeForwardPayload } from "../../../src/sphinx/packet.ts"
 import { findCommand } from "../../../src/sphinx/routing-command.ts"
 import { createSurb, createSurbWith, openSurbReply, useSurb } from "../../../src/sphinx/surb.ts"
+import { unwrapInPlace } from "../../../src/sphinx/unwrap.ts"
 import { backends, entropyOf, fastest, flipBit, geometryOf, makePath, reasonOf, SURB_ID, travel } from "./sphinx-path.ts"
 
 describe.each(backends)("SURBs on the $name backend", (crypto) => {
@@ -39,6 +40,24 @@ describe.each(backends)("SURBs on the $name backend", (crypto) => {
     const answer = Either.getOrThrow(useSurb(crypto, geometry, arrived.surb!, arrived.userPayload))
     const reply = travel(crypto, geometry, back, answer.packet).payload!
     expect(Either.getOrThrow(openSurbReply(crypto, created.keys, reply))[0]).toBe(42)
+  })
+
+  it("an answer may take the memory of the packet that asked: it is the one that fresh memory would hold", () => {
+    const geometry = geometryOf("x25519", 3, 64, true)
+    const there = makePath(crypto, geometry, 1, "forward", "there")
+    const { surb } = Either.getOrThrow(createSurb(crypto, geometry, makePath(crypto, geometry, 3, "reply", "back").hops, entropyOf("return ticket")))
+    const userPayload = entropyOf("what is asked")(geometry.userPayloadBytes)
+    const packet = Either.getOrThrow(createFramedPacket(crypto, geometry, there.hops, { surb, userPayload }, entropyOf("outward")))
+    for (const replyOf of [(echo: Uint8Array) => echo, (echo: Uint8Array) => echo.subarray(0, 3), () => Uint8Array.of(1, 2, 3), () => new Uint8Array(0)]) {
+      const { memory, payload } = Either.getOrThrow(unwrapInPlace(crypto, geometry, there.keys[0]!, packet.slice()))
+      const arrived = Either.getOrThrow(decodeForwardPayload(geometry, payload!))
+      const reply = replyOf(arrived.userPayload)
+      const fresh = Either.getOrThrow(useSurb(crypto, geometry, surb, reply.slice()))
+      const answer = Either.getOrThrow(useSurb(crypto, geometry, arrived.surb!, reply, memory))
+      expect(answer).toEqual(fresh)
+      expect(answer.packet.buffer).toBe(memory?.buffer)
+    }
+    expect(() => useSurb(crypto, geometry, surb, userPayload, new Uint8Array(geometry.packetBytes - 1))).toThrow(RangeError)
   })
 })
 
