@@ -115,33 +115,10 @@ class Book {
   }
 }
 
-export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost, never, Scope.Scope> =>
+/** One frame per λR tick, while somebody reads: what waits in the book, else a decoy. The newest reader takes over. */
+const makeDeliveries = ({ drops, params }: QueueHostConfig, book: Book, decoy: Uint8Array): Effect.Effect<Told<Uint8Array>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { userPayloadBytes } = config.geometry
-    const { answerMs, lambdaRPerMs, sendSlackMs } = config.params
-    const clock = yield* Effect.clock
-    const book = new Book()
-    const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
-    const due = yield* makeDelayQueue<Due>({
-      capacity: DUE_CAPACITY,
-      slackMs: nodeSlackMs(config.params),
-      drops: config.drops,
-      onDue: (batch) => {
-        const rests = batch.flatMap(({ id, surb }) => {
-          const filler = fillerReply(config.entropy)
-          return config.answer(surb, book.settle(id) ?? filler) ?? []
-        })
-        return rests.length === 0 ? undefined : Effect.all(rests, { discard: true })
-      }
-    })
-    const take: QueueHost["take"] = (surb, dispatch, lastDelayMs) => {
-      const queryId = config.entropy(QUERY_ID_BYTES)
-      const id = toHex(queryId)
-      const dueMs = lastDelayMs + answerMs
-      const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
-      if (!book.add(id, frame, dueMs + sendSlackMs, clock.unsafeCurrentTimeMillis())) config.drops.count("service-queue-full")
-      return due.put({ id, surb }, dueMs)
-    }
+    const { lambdaRPerMs, sendSlackMs } = params
     const runtime = yield* Effect.runtime<never>()
     let reader: Reader | undefined
     const takeOver = (next: Reader): void => {
@@ -156,7 +133,7 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       takeOver(own)
       const frames = yield* Queue.dropping<Uint8Array>(READER_CAPACITY)
       yield* Effect.addFinalizer(() => Effect.map(Queue.takeAll(frames), (unread) => {
-        config.drops.count("reader-lost", [...unread].filter((frame) => frame !== decoy).length)
+        drops.count("reader-lost", [...unread].filter((frame) => frame !== decoy).length)
       }))
       const tick = (): undefined => {
         const isBehind = frames.unsafeSize().pipe(Option.exists((waiting) => waiting >= READER_CAPACITY))
@@ -183,10 +160,40 @@ export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost,
       return leave
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => reader?.superseded()))
+    return told(pulled, each)
+  })
+
+export const makeQueueHost = (config: QueueHostConfig): Effect.Effect<QueueHost, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { userPayloadBytes } = config.geometry
+    const { answerMs, sendSlackMs } = config.params
+    const clock = yield* Effect.clock
+    const book = new Book()
+    const decoy = encodeQueueFrame({ _tag: "Decoy" }, userPayloadBytes)
+    const due = yield* makeDelayQueue<Due>({
+      capacity: DUE_CAPACITY,
+      slackMs: nodeSlackMs(config.params),
+      drops: config.drops,
+      onDue: (batch) => {
+        const rests = batch.flatMap(({ id, surb }) => {
+          const filler = fillerReply(config.entropy)
+          return config.answer(surb, book.settle(id) ?? filler) ?? []
+        })
+        return rests.length === 0 ? undefined : Effect.all(rests, { discard: true })
+      }
+    })
+    const take: QueueHost["take"] = (surb, dispatch, lastDelayMs) => {
+      const queryId = config.entropy(QUERY_ID_BYTES)
+      const id = toHex(queryId)
+      const dueMs = lastDelayMs + answerMs
+      const frame = encodeQueueFrame({ _tag: "Deliver", queryId, dispatch }, userPayloadBytes)
+      if (!book.add(id, frame, dueMs + sendSlackMs, clock.unsafeCurrentTimeMillis())) config.drops.count("service-queue-full")
+      return due.put({ id, surb }, dueMs)
+    }
     const answered: QueueHost["answered"] = (bytes) => {
       const frame = decodeQueueFrame(bytes, userPayloadBytes)
       if (Either.isLeft(frame)) config.drops.count("reply-unreadable")
       else if (frame.right._tag === "Answer") book.answer(toHex(frame.right.queryId), frame.right.reply)
     }
-    return { take, deliveries: told(pulled, each), answered, waiting: () => book.undelivered }
+    return { take, deliveries: yield* makeDeliveries(config, book, decoy), answered, waiting: () => book.undelivered }
   })

@@ -133,6 +133,8 @@ describe("a service that is away", () => {
 })
 
 describe("the link to the service", () => {
+  const flood = (host: QueueHost) =>
+    Effect.forever(Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs)), Effect.sleep(25)))
   const gapsOf = (busy: boolean, count: number): ReadonlyArray<number> =>
     withHost(undefined, (host) => Effect.gen(function*() {
       const instants: Array<number> = []
@@ -141,8 +143,7 @@ describe("the link to the service", () => {
           expect(frame.length).toBe(queueFrameBytes(UFPL))
           instants.push(atMs)
         })))
-      const flood = Effect.forever(Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs)), Effect.sleep(25)))
-      yield* Effect.raceFirst(Fiber.join(reading), busy ? flood : Effect.never)
+      yield* Effect.raceFirst(Fiber.join(reading), busy ? flood(host) : Effect.never)
       return instants.slice(1).map((atMs, index) => atMs - (instants[index] as number))
     }))
   it.each([["idle", false], ["busy", true]] as const)("%s: the link ticks at λR (Kolmogorov–Smirnov, false alarms 10^-6)", (_, busy) => {
@@ -182,7 +183,7 @@ describe("the link to the service", () => {
           expect(frame.length).toBe(queueFrameBytes(UFPL))
           instants.push(clock.unsafeCurrentTimeMillis())
         }))
-        if (busy) yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, (nowMs) => take(host, 1, nowMs)), Effect.sleep(25))))
+        if (busy) yield* Effect.fork(flood(host))
         yield* Effect.sleep(48_000)
         const gaps = instants.slice(1).map((atMs, index) => atMs - (instants[index] as number))
         expect(gaps.length).toBeGreaterThan(1_000)
