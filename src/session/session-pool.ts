@@ -34,14 +34,21 @@ export class SessionPool extends Context.Tag("funion/session/SessionPool")<Sessi
     Layer.scoped(SessionPool, makeSessionPool(ports))
 }
 
+/** Chooses one of the sessions that are open; nothing when there is none. */
+export type ChooseSession = (open: ReadonlyArray<Session>) => Effect.Effect<Session | undefined>
+
+const roomyAtRandom: ChooseSession = (open) => {
+  const roomy = open.filter((session) => session.hasRoom())
+  const among = roomy.length > 0 ? roomy : open
+  return Effect.map(Random.nextIntBetween(0, among.length), (sessionIndex) => among[sessionIndex])
+}
+
+/** How pools that are made from here on choose; by default as their contract says. */
+export class SessionChoice extends Context.Reference<SessionChoice>()("funion/session/SessionChoice", { defaultValue: (): ChooseSession => roomyAtRandom }) {}
+
 /** Uses sessions that exist already. */
-export const poolOf = (sessions: ReadonlyArray<Session>): SessionPoolService => {
-  const pick = Effect.suspend(() => {
-    const open = sessions.filter((session) => !session.isClosed())
-    const roomy = open.filter((session) => session.hasRoom())
-    const among = roomy.length > 0 ? roomy : open
-    return Effect.map(Random.nextIntBetween(0, among.length), (sessionIndex) => among[sessionIndex])
-  })
+export const poolOf = (sessions: ReadonlyArray<Session>, choose: ChooseSession = roomyAtRandom): SessionPoolService => {
+  const pick = Effect.suspend(() => choose(sessions.filter((session) => !session.isClosed())))
   const exchange = <E>(request: ExchangeRequest<E>): Effect.Effect<Uint8Array, E | SessionClosed> =>
     Effect.flatMap(pick, (session) => {
       if (session === undefined) return Effect.fail(new SessionClosed())
@@ -70,7 +77,7 @@ export const makeSessionPool = (
   Effect.gen(function*() {
     const watch = yield* makeHeartbeatWatch({ crypto: yield* Crypto })
     const sessions = yield* Effect.forEach(ports, (port) => Effect.provideService(makeSessionUnder(watch), PacketPort, port))
-    return { ...poolOf(sessions), watch }
+    return { ...poolOf(sessions, yield* SessionChoice), watch }
   })
 
 /** What all sessions of a pool noticed, by word: their network's health, nothing of what is asked. */

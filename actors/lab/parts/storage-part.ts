@@ -43,6 +43,12 @@ const STREAMS = 4
 const BOXES = 4
 const SESSIONS = 4
 
+/** Mean ticks of a session for which a hasty write is waited for, and after which nothing of it is under way. */
+const HASTE_TICKS = 2
+const REST_TICKS = 4
+/** Streams written by themselves in a round, for couriers. */
+const SINGLES = 3
+
 interface LabStream {
   readonly writeCap: WriteCap
   readonly indexes: ReadonlyArray<MessageBoxIndex>
@@ -82,6 +88,8 @@ const pinned = (value: number): Random.Random => ({
 interface Batch {
   readonly streams: ReadonlyArray<StreamBoxes>
   readonly startMs: number
+  /** When writes had ended and reads began, where both were done. */
+  readonly midMs: number
   readonly endMs: number
 }
 
@@ -98,12 +106,14 @@ interface Played {
   readonly windowCount: number
 }
 
-/** One batch, whatever is done with it. */
-const batch = (streams: ReadonlyArray<LabStream>, work: Effect.Effect<unknown>): Effect.Effect<Batch> =>
+/** One batch, whatever is done with it first and then. */
+const batch = (streams: ReadonlyArray<LabStream>, first: Effect.Effect<unknown>, then: Effect.Effect<unknown> = Effect.void): Effect.Effect<Batch> =>
   Effect.gen(function*() {
     const startMs = yield* Clock.currentTimeMillis
-    yield* work
-    return { streams: streams.map(({ boxIds }) => boxIds), startMs, endMs: yield* Clock.currentTimeMillis }
+    yield* first
+    const midMs = yield* Clock.currentTimeMillis
+    yield* then
+    return { streams: streams.map(({ boxIds }) => boxIds), startMs, midMs, endMs: yield* Clock.currentTimeMillis }
   })
 
 const play = (world: World, rounds: number) =>
@@ -123,24 +133,28 @@ const play = (world: World, rounds: number) =>
     const pinnedCouriers: Array<ReadonlyArray<string>> = []
     for (let round = 0; round < rounds; round++) {
       const [one, other, single, quick, impatient] = [some(STREAMS), some(STREAMS), some(1), some(1), some(1)]
-      shuffled.push(yield* batch(one, Effect.zipRight(write(person, one, windowCount), read(person, one, windowCount))))
+      shuffled.push(yield* batch(one, write(person, one, windowCount), read(person, one, windowCount)))
       inTurn.push(yield* batch(other, Effect.zipRight(
         Effect.forEach(other, (stream) => write(person, [stream], windowCount), { discard: true }),
         Effect.forEach(other, (stream) => read(person, [stream], windowCount), { discard: true })
       )))
       narrow.push(yield* batch(single, write(person, single, 1)))
-      // a write that leaves once its packet must have arrived, as one does that asks for no verdict
-      hasty.push(yield* batch(quick, Effect.timeoutOption(write(person, quick, windowCount), 2 * meanRoundTripMs(params))))
+      // a write that is left alone once its packets are on their way, as one is that asks for no verdict
+      hasty.push(yield* batch(quick, Effect.timeoutOption(write(person, quick, windowCount), HASTE_TICKS / params.lambdaPPerMs),
+        Effect.sleep(REST_TICKS / params.lambdaPPerMs)))
       early.push(yield* batch(impatient, Effect.zip(
         read(person, impatient, windowCount), Effect.delay(write(person, impatient, windowCount), 3 * meanRoundTripMs(params)), { concurrent: true }
       )))
-      went = []
-      const [free, bound] = [some(1), some(1)]
-      yield* write(person, free, windowCount)
-      couriers.push(went)
-      went = []
-      yield* Effect.withRandom(write(person, bound, windowCount), pinned(round % 2 === 0 ? 0 : 0.999))
-      pinnedCouriers.push(went)
+      for (let single = 0; single < SINGLES; single++) {
+        const [free, bound] = [some(1), some(1)]
+        went = []
+        yield* write(person, free, windowCount)
+        couriers.push(went)
+        went = []
+        yield* Effect.withRandom(write(person, bound, windowCount), pinned((round + single) % 2 === 0 ? 0 : 0.999))
+        pinnedCouriers.push(went)
+        went = []
+      }
     }
     return { shuffled, inTurn, narrow, hasty, early, couriers, pinnedCouriers, windowCount } satisfies Played
   })
@@ -184,8 +198,8 @@ const rowsOf = (recording: Recording<Played>, seed: number): ReadonlyArray<RuleR
     const instants = streams.flat().flatMap((boxId) => writtenMs(boxId) ?? []).sort((one, other) => one - other)
     return instants.slice(1).map((instantMs, index) => instantMs - (instants[index] ?? 0))
   })
-  const readSpans = shuffled.map(({ endMs, streams }) => ({ startMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])), endMs }))
-  const writeSpans = shuffled.map(({ startMs, streams }) => ({ startMs, endMs: Math.max(...streams.flat().flatMap((boxId) => writtenMs(boxId) ?? [])) }))
+  const readSpans = shuffled.map(({ endMs, midMs }) => ({ startMs: midMs, endMs }))
+  const writeSpans = shuffled.map(({ midMs, startMs }) => ({ startMs, endMs: midMs }))
   /** Streams one of whose boxes somebody asked for in vain before it was written: named for certain, since nobody else asks for what is not there. */
   const namedEarly = (batches: ReadonlyArray<Batch>) => {
     const streams = batches.flatMap((one) => one.streams)
