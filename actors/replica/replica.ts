@@ -10,6 +10,7 @@
  */
 import { Clock, Effect, Either, Exit, Option, Runtime } from "effect"
 import { callerOf, callNow, followCall, later, mapped } from "../../src/actor/actor.ts"
+import { CallsInWork } from "../../src/actor/calls-in-work.ts"
 import { reportCrash } from "../../src/actor/crash-report.ts"
 import { forkLoop } from "../../src/actor/loop.ts"
 import { showMetric } from "../../src/actor/meter.ts"
@@ -238,7 +239,7 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
     const uniform = yield* promptUniform
     const operations: OperationsConfig = { ...config, store, proxy, replication, uniform }
     const slots = new ReplySlots(encodeLinkCommand({ _tag: "ReplicaDecoy" }, config.pigeonhole.linkCommandBytes), config.params.lambdaRPerMs)
-    const works = new Set<() => void>()
+    const works = new CallsInWork()
     const drops = new DropCounters()
     yield* showMetric("dropped_packets_total", () => drops.readings())
     yield* showMetric("queued", () => ({ work: works.size }))
@@ -248,18 +249,13 @@ export const replica = (config: ReplicaConfig) => (ready: Effect.Effect<void>) =
       operations, entropy: yield* EntropySource, document: () => pki.held(), nowMs: () => clock.unsafeCurrentTimeMillis()
     }
     const runtime = yield* Effect.runtime<never>()
-    yield* Effect.addFinalizer(() => Effect.sync(() => {
-      for (const callOff of works) callOff()
-      works.clear()
-    }))
+    yield* Effect.addFinalizer(() => Effect.sync(() => works.callOffAll()))
     const work = (peer: string, command: Work, fromReplica: boolean): void => {
       if (works.size >= IN_WORK_LIMIT) return drops.count("service-queue-full")
-      let stop = (): void => undefined
-      const callOff = (): void => stop()
-      works.add(callOff)
+      const call = works.begin()
       // what is called off here is not waited for: a write that is under way on disk goes on, and nobody is answered
-      stop = followCall(runtime, attempted(() => answerCommand(config, around, command, fromReplica)), (exit) => {
-        if (!works.delete(callOff)) return
+      call.stop = followCall(runtime, attempted(() => answerCommand(config, around, command, fromReplica)), (exit) => {
+        if (!works.end(call)) return
         if (Exit.isSuccess(exit)) return slots.push(peer, exit.value)
         drops.count("internal-error")
         Runtime.runFork(runtime, reportCrash("replica dropped a command", exit.cause, { actor: config.identity.name }))

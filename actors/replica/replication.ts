@@ -12,6 +12,7 @@
  */
 import { Effect, Exit, Option, Random, type Runtime, type Scope } from "effect"
 import { followCall } from "../../src/actor/actor.ts"
+import { CallsInWork } from "../../src/actor/calls-in-work.ts"
 import { REPLICA_ERROR, replicaErrorClass, type ReplicaErrorCode } from "../../src/pigeonhole/error-code.ts"
 import type { StoredBox } from "../../src/pigeonhole/stored-box.ts"
 import type { BoxPlace, BoxTable, BoxTableFailed } from "./box-table.ts"
@@ -73,8 +74,8 @@ export const pauseBeforeRetry = (gapMs: number, failures: number): Effect.Effect
 class Copies implements Replication {
   readonly #config: ReplicationConfig
   readonly #runtime: Runtime.Runtime<never>
-  /** Tries that are not over: each calls itself off. */
-  readonly #tries = new Set<() => void>()
+  /** Tries that are not over. */
+  readonly #tries = new CallsInWork()
   readonly #fellows = new Map<number, Fellow>()
   readonly #fresh = new Map<number, number>()
   #refused = 0
@@ -85,10 +86,7 @@ class Copies implements Replication {
   }
 
   /** Calls off what is under way. */
-  readonly close = Effect.sync(() => {
-    for (const callOff of this.#tries) callOff()
-    this.#tries.clear()
-  })
+  readonly close = Effect.sync(() => this.#tries.callOffAll())
 
   refusedCount = (): number => this.#refused
 
@@ -133,23 +131,21 @@ class Copies implements Replication {
 
   #tryOnce(replicaId: number, fellow: Fellow, box: StoredBox, owedSince: number | undefined): void {
     this.#fresh.set(replicaId, (this.#fresh.get(replicaId) ?? 0) + 1)
-    let stop = (): void => undefined
-    const callOff = (): void => stop()
+    const call = this.#tries.begin()
     /** One step of the try: its end begins the next, or ends the try. */
     const step = <A, E>(effect: Effect.Effect<A, E>, next: (exit: Exit.Exit<A, E>) => void): void => {
       let isOver = false
       const callOffStep = followCall(this.#runtime, effect, (exit) => {
         isOver = true
-        if (this.#tries.has(callOff)) next(exit)
+        if (this.#tries.isInWork(call)) next(exit)
       })
-      if (!isOver) stop = callOffStep
+      if (!isOver) call.stop = callOffStep
     }
     const end = (isSettled: boolean): void => {
-      this.#tries.delete(callOff)
+      this.#tries.end(call)
       this.#fresh.set(replicaId, (this.#fresh.get(replicaId) ?? 1) - 1)
       if (!isSettled && owedSince !== undefined) this.#wait(fellow)
     }
-    this.#tries.add(callOff)
     step(this.#config.exchange.ask(replicaId, box), (exit) => {
       const outcome = Exit.isSuccess(exit) ? this.#outcomeOf(exit.value) : "unanswered"
       if (outcome === "unanswered" || owedSince === undefined) return end(false)

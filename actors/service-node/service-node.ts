@@ -9,6 +9,7 @@
  */
 import { Effect, Either, Exit, Stream } from "effect"
 import { callNow, followCall } from "../../src/actor/actor.ts"
+import { CallsInWork } from "../../src/actor/calls-in-work.ts"
 import { showMeasured, showMetric } from "../../src/actor/meter.ts"
 import { Mount } from "../../src/actor/mount.ts"
 import { attempted, thenNow } from "../../src/actor/prompt.ts"
@@ -82,23 +83,18 @@ const courierEndpoint = (config: ServiceNodeConfig, node: Node, name: string) =>
     const mount = yield* Mount
     const runtime = yield* Effect.runtime<never>()
     const courier = yield* mount.connect(config.identity.name, name, Courier)
-    const inWork = new Set<() => void>()
-    yield* Effect.addFinalizer(() => Effect.sync(() => {
-      for (const callOff of inWork) callOff()
-      inWork.clear()
-    }))
+    const inWork = new CallsInWork()
+    yield* Effect.addFinalizer(() => Effect.sync(() => inWork.callOffAll()))
     return ({ surb, userPayload }: Request): Rest => {
       if (inWork.size >= IN_WORK_LIMIT) {
         node.drops.count("service-queue-full")
         return undefined
       }
-      let stop = (): void => undefined
-      const callOff = (): void => stop()
-      inWork.add(callOff)
+      const call = inWork.begin()
       const answer = attempted(() =>
         thenNow(callNow(courier.Query, { query: userPayload }), ({ reply }) => replyWith(config, node, surb, reply) ?? Exit.void))
-      stop = followCall(runtime, answer, (exit) => {
-        if (inWork.delete(callOff) && Exit.isFailure(exit)) node.drops.count("service-failed")
+      call.stop = followCall(runtime, answer, (exit) => {
+        if (inWork.end(call) && Exit.isFailure(exit)) node.drops.count("service-failed")
       })
       return undefined
     }

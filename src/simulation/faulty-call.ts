@@ -10,6 +10,7 @@
  */
 import { type Effect, Exit, type Runtime } from "effect"
 import { callNow, CallTimedOut, followCall, later } from "../actor/actor.ts"
+import type { CallsInWork } from "../actor/calls-in-work.ts"
 import type { Timer } from "../actor/timer.ts"
 import { fateOf, type LinkEnds } from "./link-fate.ts"
 import { copyOf, packetsOf, withPackets } from "./message-parts.ts"
@@ -23,20 +24,18 @@ export interface FaultyLink extends LinkEnds {
   readonly limitMs: number
   readonly runtime: Runtime.Runtime<never>
   readonly timer: Timer
-  /** Deliveries that nobody waits for: each calls itself off. */
-  readonly aside: Set<() => void>
+  /** Deliveries that nobody waits for. */
+  readonly aside: CallsInWork
 }
 
 /** Delivers something that nobody waits for; what cannot be delivered is told as lost. */
 const deliverAside = (link: FaultyLink, call: string, message: unknown, delayMs: number, send: Send): void => {
-  let stop = (): void => undefined
-  const callOff = (): void => stop()
+  const delivery = link.aside.begin()
   const ended = (exit: Exit.Exit<unknown, unknown>): void => {
-    if (link.aside.delete(callOff) && Exit.isFailure(exit)) link.tell(call, "request", "lost", message)
+    if (link.aside.end(delivery) && Exit.isFailure(exit)) link.tell(call, "request", "lost", message)
   }
-  const depart = (): void => { stop = followCall(link.runtime, callNow(send, message), ended) }
-  link.aside.add(callOff)
-  if (delayMs > 0) stop = link.timer(depart, delayMs)
+  const depart = (): void => { delivery.stop = followCall(link.runtime, callNow(send, message), ended) }
+  if (delayMs > 0) delivery.stop = link.timer(depart, delayMs)
   else depart()
 }
 

@@ -15,6 +15,7 @@
 import { Effect, Exit, Mailbox, Stream } from "effect"
 import { ActorUnavailable, callNow, callsOf, type Client, promptCall, type Rpc, type RpcGroup } from "../actor/actor.ts"
 import { DEFAULT_LIMIT_MS, type MountService } from "../actor/mount.ts"
+import { CallsInWork } from "../actor/calls-in-work.ts"
 import { makeTimer } from "../actor/timer.ts"
 import { listen, type OnEnd, type OnItem, told } from "../actor/told.ts"
 import type { Entropy } from "../crypto/entropy.ts"
@@ -144,11 +145,8 @@ export const makeFaultyMount = (below: MountService, options: FaultyMountOptions
       const clock = yield* Effect.clock
       const client = yield* below.connect(from, to, group, connectOptions)
       const nowMs = (): number => clock.unsafeCurrentTimeMillis()
-      const aside = new Set<() => void>()
-      yield* Effect.addFinalizer(() => Effect.sync(() => {
-        for (const callOff of aside) callOff()
-        aside.clear()
-      }))
+      const aside = new CallsInWork()
+      yield* Effect.addFinalizer(() => Effect.sync(() => aside.callOffAll()))
       const link: FaultyLink = {
         to, forth, back, nowMs, aside,
         limitMs: connectOptions?.limitMs ?? DEFAULT_LIMIT_MS,
