@@ -19,13 +19,19 @@ const ask = ({ network }: World) => Effect.map(inferTensors(network, "affine", [
 
 const topology = briskTopology(["affine"])
 
+/**
+ * The run of seed 7, wherever it is run: other processors, other versions of Node. Who changes what crosses links, or when, on purpose, says so and puts
+ * the new hash here; for anybody else another hash is a finding.
+ */
+const TRACE_OF_SEED_7 = "2207e3987d77d6ed29e1b6d6b40acc317a437a0f2e771d7759023791fc8aefc5"
+
 const job = (options: Partial<WorldOptions> = {}) => runWorld({ topology, seed: 7, backend: "elided", ...options }, ask)
 
 describe("a world", () => {
-  it("of one seed is one run: every link event the same", async () => {
+  it("of one seed is one run on every machine: every link event the same", async () => {
     const [first, again] = [await job(), await job()]
     expect(again).toEqual(first)
-    expect(first.traceHash).toMatch(/^[0-9a-f]{64}$/)
+    expect(first.traceHash).toBe(TRACE_OF_SEED_7)
     expect(first.value).toEqual(affineAnswer(5))
   })
   it("of another seed is another run, with the same answer", async () => {
