@@ -14,7 +14,7 @@ import { EntropySource, randomFromEntropy, seededEntropy } from "../../../src/cr
 import { PkiView } from "../../../src/pki/pki-view.ts"
 import { PacketPort } from "../../../src/session/packet-port.ts"
 import { poolOf } from "../../../src/session/session-pool.ts"
-import { makeSession, type Session, SessionClosed } from "../../../src/session/session.ts"
+import { EXCHANGE_COUNT_LIMIT, makeSession, type Session, SessionClosed } from "../../../src/session/session.ts"
 import { recipientId, SurbId } from "../../../src/sphinx/geometry.ts"
 import { runVirtual } from "./virtual-time.ts"
 import { crypto, type FakeNetwork, type FakeNetworkOptions, makeFakeNetwork } from "./fake-network.ts"
@@ -337,5 +337,23 @@ describe("back-pressure", () => {
       }))
     expect(roomWhileFull).toBe(false)
     expect(answered).toEqual(Array.from({ length: 60 }, (_, i) => i))
+  })
+
+  it("no more than 256 exchanges are in progress; one that waits for its place can be given up, and those behind it come in", () => {
+    const { answered, givenUp, open, statistics } = inNetwork({ params: { lambdaPPerMs: 0.1 } }, (network, session) =>
+      Effect.gen(function* () {
+        const numbers = Array.from({ length: EXCHANGE_COUNT_LIMIT + 2 }, (_, number) => number)
+        const fibers = yield* Effect.forEach(numbers, (number) => Effect.fork(ask(network, session, bytes(number % 256, number >> 8))))
+        yield* Effect.sleep(1)
+        const open = (yield* session.statistics).exchangesOpen
+        const givenUp = yield* Fiber.interrupt(fibers[EXCHANGE_COUNT_LIMIT]!)
+        const rest = fibers.filter((_, number) => number !== EXCHANGE_COUNT_LIMIT)
+        const answered = yield* Effect.forEach(rest, (fiber) => Fiber.join(fiber))
+        return { answered: answered.map((reply) => reply[0]! + 256 * reply[1]!), givenUp, open, statistics: yield* session.statistics }
+      }))
+    expect(open).toBe(EXCHANGE_COUNT_LIMIT)
+    expect(Exit.isInterrupted(givenUp)).toBe(true)
+    expect(answered).toEqual([...Array.from({ length: EXCHANGE_COUNT_LIMIT }, (_, number) => number), EXCHANGE_COUNT_LIMIT + 1])
+    expect([statistics.exchangesOpen, statistics.waiting]).toEqual([0, 0])
   })
 })
