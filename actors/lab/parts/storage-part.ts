@@ -178,9 +178,12 @@ const asDistance = (gaps: ReadonlyArray<number>): Estimate => {
   return { value: distance, interval: { lower: Math.max(0, distance - half), upper: Math.min(1, distance + half), level: 0.9999 } }
 }
 
-/** Are two boxes of one stream at one courier more often than boxes of different streams? */
+/**
+ * Are two boxes of one stream at one courier more often than boxes of different streams?
+ * @param streams  couriers in the order of asking: each box's first query, and then what asks for the answers at the same couriers again
+ */
 const sameCourier = (streams: ReadonlyArray<ReadonlyArray<string>>): { readonly estimate: Estimate; readonly games: number } => {
-  const firsts = streams.flatMap((went) => (went.length < 2 ? [] : [[went[0] ?? "", went.at(-1) ?? ""] as const]))
+  const firsts = streams.flatMap((went) => (went.length < BOXES ? [] : [[went[0] ?? "", went[BOXES - 1] ?? ""] as const]))
   const together = firsts.filter(([one, other]) => one === other).length
   return { estimate: advantageOf(together, firsts.length, 0.5), games: firsts.length }
 }
