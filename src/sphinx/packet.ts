@@ -97,9 +97,11 @@ const drawAndSeal = (
   if (Either.isLeft(checked)) return Either.left(checked.left)
   const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy, lentKeysOf)
   if (Either.isLeft(secrets)) return Either.left(secrets.left)
-  const sealed = sealInPlace(crypto, geometry, path, packet, secrets.right, entropy(unusedHopsBytes(geometry, path)))
-  wipeHopSecrets(secrets.right)
-  return sealed
+  try {
+    return sealInPlace(crypto, geometry, path, packet, secrets.right, entropy(unusedHopsBytes(geometry, path)))
+  } finally {
+    wipeHopSecrets(secrets.right)
+  }
 }
 
 /**

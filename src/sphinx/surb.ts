@@ -88,12 +88,13 @@ export const createSurb = (
   if (Either.isLeft(checked)) return Either.left(checked.left)
   const replyKeyMaterial = entropy(SPRP_KEY_MATERIAL_BYTES)
   const secrets = drawHopSecrets(crypto, geometry, path.map(({ publicKey }) => publicKey), entropy, lentKeysOf)
-  const created: Either.Either<CreatedSurb, PacketInvalid> = Either.isLeft(secrets)
-    ? Either.left(secrets.left)
-    : createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets.right, entropy(unusedHopsBytes(geometry, path)))
-  if (Either.isRight(secrets)) wipeHopSecrets(secrets.right)
-  zeroize(replyKeyMaterial)
-  return created
+  try {
+    if (Either.isLeft(secrets)) return Either.left(secrets.left)
+    return createSurbWith(crypto, geometry, path, replyKeyMaterial, secrets.right, entropy(unusedHopsBytes(geometry, path)))
+  } finally {
+    if (Either.isRight(secrets)) wipeHopSecrets(secrets.right)
+    zeroize(replyKeyMaterial)
+  }
 }
 
 /**

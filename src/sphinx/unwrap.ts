@@ -210,9 +210,11 @@ const unwrapWith = (
 ): Either.Either<Unwrapped, PacketRefused> => {
   const opened = openKeys(crypto, geometry, key, packet, lentKeys)
   if (Either.isLeft(opened)) return Either.left(opened.left)
-  const unwrapped = peel(crypto, geometry, opened.right.keys, packet, isInPlace, replayTag)
-  wipe(opened.right)
-  return unwrapped
+  try {
+    return peel(crypto, geometry, opened.right.keys, packet, isInPlace, replayTag)
+  } finally {
+    wipe(opened.right)
+  }
 }
 
 /** `unwrap` or `unwrapInPlace`. */

@@ -12,6 +12,7 @@ import { createHeaderWith, unusedHopsBytes } from "../../../src/sphinx/header.ts
 import { drawHopSecrets, nikeHopSecrets } from "../../../src/sphinx/hop-secret.ts"
 import { createPacket, createPacketWith, decodeForwardPayload, encodeForwardPayload, type PathHop } from "../../../src/sphinx/packet.ts"
 import { createSurb } from "../../../src/sphinx/surb.ts"
+import { unwrap } from "../../../src/sphinx/unwrap.ts"
 import { backends, entropyOf, fastest, flipBit, geometryOf, makePath, reasonOf, recordingBackend, SURB_ID, travel } from "./sphinx-path.ts"
 
 describe.each(backends)("packets on the $name backend", (crypto) => {
@@ -138,6 +139,20 @@ describe("packet creation", () => {
     Either.getOrThrow(createPacket(recording, other, forward.hops, new Uint8Array(other.forwardPayloadBytes), recorded))
     Either.getOrThrow(createSurb(recording, other, makePath(crypto, other, 2, "reply", "wipe").hops, recorded))
     expect(secrets.length).toBeGreaterThan(10)
+    for (const bytes of secrets) expect(isAllZero(bytes), `${bytes.length} bytes`).toBe(true)
+  })
+
+  it("keys are wiped where a defect ends the making, or the opening, of a packet", () => {
+    const forward = makePath(crypto, geometry, 2, "forward", "defect")
+    const payload = new Uint8Array(geometry.forwardPayloadBytes)
+    const packet = Either.getOrThrow(createPacket(crypto, geometry, forward.hops, payload, entropyOf("defect")))
+    const { recording, secrets } = recordingBackend(crypto)
+    const fail = (): never => { throw new Error("planted") }
+    const broken = { ...recording, sprpEncipherInto: fail, sprpDecipherInto: fail, aes256CtrInto: fail }
+    expect(() => createPacket({ ...broken, aes256CtrInto: crypto.aes256CtrInto }, geometry, forward.hops, payload, entropyOf("defect"))).toThrow("planted")
+    expect(() => createSurb(broken, geometry, makePath(crypto, geometry, 2, "reply", "defect").hops, entropyOf("defect"))).toThrow("planted")
+    expect(() => unwrap(broken, geometry, forward.keys[0]!, packet)).toThrow("planted")
+    expect(secrets.length).toBeGreaterThan(6)
     for (const bytes of secrets) expect(isAllZero(bytes), `${bytes.length} bytes`).toBe(true)
   })
 
