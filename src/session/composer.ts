@@ -19,7 +19,7 @@ import { uniformFrom } from "../mixnet/path.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { nodeIdOf, type NodeDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
-import { type NoDocument, PkiView } from "../pki/pki-view.ts"
+import { PkiView } from "../pki/pki-view.ts"
 import { type Geometry, makeGeometry, type RecipientId } from "../sphinx/geometry.ts"
 import type { PacketPortService } from "./packet-port.ts"
 import type { PacketRequest } from "./transmission-queue.ts"
@@ -39,9 +39,7 @@ export type Composing = Either.Either<ComposedPacket, ComposeFailed> | Effect.Ef
 export const isMade = (composing: Composing): composing is Either.Either<ComposedPacket, ComposeFailed> => Either.isEither(composing)
 
 export interface Composer {
-  /** Parameters of the current document. */
-  readonly params: Effect.Effect<MixnetParams, NoDocument>
-  /** The same at once; undefined while there is none. */
+  /** Parameters of the current document; undefined while there is none. */
   readonly paramsNow: () => MixnetParams | undefined
   readonly request: (request: PacketRequest) => Composing
   readonly decoy: () => Composing
@@ -99,7 +97,6 @@ export const makeComposer = (port: Pick<PacketPortService, "gateway" | "queueId"
       return echo === undefined ? failed("no-service-node") : compose(seen, echo.node, echo.recipient, seen.zeros)
     }
     return {
-      params: Effect.map(pki.current, ({ params }) => params),
       paramsNow: () => pki.held()?.params,
       request,
       decoy

@@ -27,7 +27,7 @@ import { padTo, unpad } from "../pigeonhole/padding.ts"
 import { encodeReplicaInnerMessage, type ReplicaInnerMessage } from "../pigeonhole/replica-message.ts"
 import { decodeReplicaReplyInnerMessage, type ReplicaReplyInnerMessage } from "../pigeonhole/replica-reply.ts"
 import { shardKeyIndexes } from "../pigeonhole/shard.ts"
-import { nodeIdOf, type ReplicaDescriptor } from "../pki/descriptor.ts"
+import { listedNodeId, type ReplicaDescriptor } from "../pki/descriptor.ts"
 import type { Document } from "../pki/document.ts"
 import { type NodeId, recipientId, type RecipientId } from "../sphinx/geometry.ts"
 
@@ -78,23 +78,12 @@ export interface SealQueryOptions {
 
 const impossible = (reason: QueryImpossible["reason"]) => () => new QueryImpossible({ reason })
 
-/** By document, since a box asks several times: a document does not change, and names of nodes take a hash each. */
-const couriersByDocument = new WeakMap<Document, { readonly crypto: CryptoBackend; readonly couriers: ReadonlyArray<CourierAddress> }>()
-
 /** All couriers of a document, one entry per endpoint. */
-export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> => {
-  const known = couriersByDocument.get(document)
-  if (known?.crypto === crypto) return known.couriers
-  const couriers = readCouriers(crypto, document)
-  couriersByDocument.set(document, { crypto, couriers })
-  return couriers
-}
-
-const readCouriers = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> =>
-  document.serviceNodes.flatMap(({ identityKey, services }) =>
-    services
+export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> =>
+  document.serviceNodes.flatMap((node) =>
+    node.services
       .filter(({ capability }) => capability === COURIER_CAPABILITY)
-      .map(({ endpoint }) => ({ serviceNode: nodeIdOf(crypto, identityKey), recipient: recipientId(endpoint) }))
+      .map(({ endpoint }) => ({ serviceNode: listedNodeId(crypto, node), recipient: recipientId(endpoint) }))
   )
 
 /** True when the document still lists this courier. */

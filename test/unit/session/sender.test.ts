@@ -11,7 +11,6 @@ import { describe, expect, it } from "vitest"
 import { randomFromEntropy, seededEntropy } from "../../../src/crypto/entropy.ts"
 import type { HeartbeatWatch } from "../../../src/mixnet/heartbeat-watch.ts"
 import { tinyParams } from "../../../src/params/presets.ts"
-import { NoDocument } from "../../../src/pki/pki-view.ts"
 import { ComposeFailed, type Composer } from "../../../src/session/composer.ts"
 import { makeSender, type Sender } from "../../../src/session/sender.ts"
 import { SurbLedger } from "../../../src/session/surb-ledger.ts"
@@ -81,7 +80,6 @@ const withSender = <A>(seed: number, body: (bench: Bench) => Effect.Effect<A>): 
           return { packet: new Uint8Array([mark]), surbId, surbKeys, etaMs: 200, route: { forward: [], back: [] } }
         })
       const composer: Composer = {
-        params: Effect.suspend(() => (bench.hasDocument ? Effect.succeed(tinyParams) : Effect.fail(new NoDocument()))),
         request: ({ payload }) => composed(payload[0] ?? 0),
         decoy: () => composed(0),
         paramsNow: () => (bench.hasDocument ? tinyParams : undefined)
@@ -178,7 +176,6 @@ describe("the schedule", () => {
   it("a port that never takes a packet does not stop the ticks", () => {
     const sent = runVirtual(Effect.gen(function* () {
       const composer: Composer = {
-        params: Effect.succeed(tinyParams),
         request: () => Effect.fail(new ComposeFailed({ reason: "no-path" })),
         decoy: () => Effect.succeed({
           packet: new Uint8Array(1), surbId: SurbId.unsafe(new Uint8Array(16)), surbKeys: new Uint8Array(64), etaMs: 1, route: { forward: [], back: [] }
