@@ -46,3 +46,26 @@ export const bytesIn = (message: unknown): ReadonlyArray<Uint8Array> => {
   collect(message, found, 0)
   return found
 }
+
+/** What a tap is told of one crossing; its byte strings are looked for when somebody asks. */
+export class CrossingEvent implements TapEvent {
+  readonly from: string
+  readonly to: string
+  readonly call: string
+  readonly direction: TapEvent["direction"]
+  readonly message: unknown
+  readonly instantMs: number
+
+  constructor(from: string, to: string, call: string, direction: TapEvent["direction"], message: unknown, instantMs: number) {
+    this.from = from
+    this.to = to
+    this.call = call
+    this.direction = direction
+    this.message = message
+    this.instantMs = instantMs
+  }
+
+  get bytes(): ReadonlyArray<Uint8Array> {
+    return bytesIn(this.message)
+  }
+}

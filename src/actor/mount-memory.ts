@@ -15,7 +15,7 @@ import { Rpc, type RpcGroup, RpcSchema } from "@effect/rpc"
 import { Cause, Context, Effect, Exit, Fiber, FiberId, Layer, Mailbox, Option, Runtime, Schema, type Scope, Stream } from "effect"
 import { ActorUnavailable, CALLER_HEADER, CallTimedOut, type Client, isLater, later, type MountError, promptCall } from "./actor.ts"
 import { makeCallDeadlines, type CallDeadlines } from "./call-deadlines.ts"
-import { bytesIn, type Tap } from "./call-tap.ts"
+import { CrossingEvent, type Tap } from "./call-tap.ts"
 import { reportCrash } from "./crash-report.ts"
 import { type Each, isTold, listen, told } from "./told.ts"
 import { DEFAULT_LIMIT_MS, Mount, MountFailed, type MountService } from "./mount.ts"
@@ -318,7 +318,7 @@ const makeConnect = (hosts: Map<string, Host>, tap: Tap | undefined): MountServi
         observe: tap === undefined
           ? () => undefined
           : (call, direction, message) =>
-            tap({ from, to, call, direction, message, instantMs: clock.unsafeCurrentTimeMillis(), get bytes() { return bytesIn(message) } })
+            tap(new CrossingEvent(from, to, call, direction, message, clock.unsafeCurrentTimeMillis()))
       }
       yield* Effect.addFinalizer(() => Effect.sync(() => {
         open = false

@@ -15,9 +15,21 @@ export const constantTimeEqual = (a: Uint8Array, b: Uint8Array): boolean => {
   return difference === 0
 }
 
+/** From here on a view of whole words pays. */
+const LONG_BYTES = 128
+
 /** True when every byte is zero; always reads every byte. */
 export const isAllZero = (bytes: Uint8Array): boolean => {
+  const { length } = bytes
   let sum = 0
-  for (let i = 0; i < bytes.length; i++) sum |= bytes[i] as number
+  let at = 0
+  if (length >= LONG_BYTES) {
+    const first = -bytes.byteOffset & 3
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset + first, (length - first) >> 2)
+    for (; at < first; at++) sum |= bytes[at] as number
+    for (let i = 0; i < words.length; i++) sum |= words[i] as number
+    at += 4 * words.length
+  }
+  for (; at < length; at++) sum |= bytes[at] as number
   return sum === 0
 }

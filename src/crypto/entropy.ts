@@ -53,14 +53,21 @@ export const systemEntropy: Entropy = pooled((pool) => {
  * @param label  what the bytes are for; different labels give independent streams
  */
 export const seededEntropy = (seed: string | number, label: string): Entropy => {
+  let stream: Entropy | undefined
+  return (byteCount) => (stream ??= seededStream(seed, label))(byteCount)
+}
+
+const ZEROS = new Uint8Array(POOL_BYTES)
+
+/** A source that is ready to draw; most of those that a simulation makes never do. */
+const seededStream = (seed: string | number, label: string): Entropy => {
   const labelBytes = new TextEncoder().encode(label)
   const length = new Uint8Array(8)
   new DataView(length.buffer).setUint32(4, labelBytes.length)
   const key = createHash("sha256").update("funion seeded entropy v1").update(length).update(labelBytes).update(String(seed)).digest()
   const cipher = createCipheriv("aes-256-ctr", key, new Uint8Array(16))
-  const zeros = new Uint8Array(POOL_BYTES)
   return pooled((pool) => {
-    pool.set(cipher.update(zeros))
+    pool.set(cipher.update(ZEROS))
   })
 }
 

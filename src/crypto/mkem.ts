@@ -28,6 +28,13 @@ const MESSAGE_KEY_BYTES = 32
 /** `bad-peer-key`: wrong length or degenerate shared secret; `bad-dek`, `bad-ciphertext`: did not open. */
 export class MkemFailed extends Data.TaggedError("MkemFailed")<{ readonly reason: "bad-peer-key" | "bad-dek" | "bad-ciphertext" }> {}
 
+/** Made once: whoever opens a reply tries keys, and most of them fail. */
+const FAILURES = {
+  "bad-peer-key": Either.left(new MkemFailed({ reason: "bad-peer-key" })),
+  "bad-dek": Either.left(new MkemFailed({ reason: "bad-dek" })),
+  "bad-ciphertext": Either.left(new MkemFailed({ reason: "bad-ciphertext" }))
+} as const
+
 /** A non-interactive key exchange. */
 export interface Nike {
   readonly name: "x25519" | "x448"
@@ -57,7 +64,7 @@ export const nikeX448 = (crypto: CryptoBackend): Nike => ({
 /** H256 of the shared secret: the key of a DEK and of a reply. */
 const pairKey = (crypto: CryptoBackend, nike: Nike, privateKey: Uint8Array, publicKey: Uint8Array): Either.Either<Uint8Array, MkemFailed> => {
   const secret = nike.sharedSecret(privateKey, publicKey)
-  if (secret === undefined) return Either.left(new MkemFailed({ reason: "bad-peer-key" }))
+  if (secret === undefined) return FAILURES["bad-peer-key"]
   const key = crypto.blake2b256(secret)
   secret.fill(0)
   return Either.right(key)
@@ -74,7 +81,7 @@ const open = (
   const message = sealed.length < MKEM_OVERHEAD_BYTES
     ? undefined
     : crypto.chacha20Poly1305Open(key, sealed.subarray(0, NONCE_BYTES), NO_DATA, sealed.subarray(NONCE_BYTES))
-  return message === undefined ? Either.left(new MkemFailed({ reason })) : Either.right(message)
+  return message === undefined ? FAILURES[reason] : Either.right(message)
 }
 
 export interface Encapsulation {
@@ -129,7 +136,7 @@ export interface Decapsulation {
 export const decapsulateMarked = (
   crypto: CryptoBackend, nike: Nike, privateKey: Uint8Array, senderPublicKey: Uint8Array, dek: Uint8Array, ciphertext: Uint8Array, mark: Uint8Array
 ): Either.Either<Decapsulation, MkemFailed> => {
-  if (dek.length !== MKEM_DEK_BYTES) return Either.left(new MkemFailed({ reason: "bad-dek" }))
+  if (dek.length !== MKEM_DEK_BYTES) return FAILURES["bad-dek"]
   return Either.flatMap(pairKey(crypto, nike, privateKey, senderPublicKey), (key) => {
     const messageKey = open(crypto, key, dek, "bad-dek")
     key.fill(0)

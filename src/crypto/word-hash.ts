@@ -1,80 +1,70 @@
 /**
- * A fast hash without any secrecy: four lanes of 32 bits over little-endian words, for telling byte strings of a simulation apart.
+ * A fast hash without any secrecy, computed by WebAssembly, for telling byte strings of a simulation apart.
  *
  * Contract: deterministic, the same on every machine. Whatever single bit of the input changes changes the state; for unrelated inputs equal states are as
  * unlikely as for random ones (128 bits), but somebody who looks for equal states finds them. Not to be used where anybody could gain by one.
  * Knows nothing of: what the bytes mean.
- * Source: none (multiply, rotate, add neighbours; MurmurHash3's finalizer); departures: none.
+ * Source: none (word-hash-program.ts says how); xoshiro128++ for the stream; departures: none.
  *
  * @module
  */
+import { systemWasmEngine, WASM_PAGE_BYTES, type WasmMemory } from "./wasm/engine.ts"
+import { BLOCK_BYTES, DATA_AT, STATE_AT, wordHashModule } from "./wasm/word-hash-program.ts"
 
-/** Grows to the longest input. */
-let scratch = new Uint8Array(8_192)
-let words = new Int32Array(scratch.buffer)
+/** Of the longest input, in pages of WebAssembly: half of what an engine can address. */
+const PAGES_MAX = 32_768
 
-const reserve = (byteCount: number): void => {
-  if (byteCount <= scratch.length) return
-  const grown = new Uint8Array(2 ** Math.ceil(Math.log2(byteCount)))
-  grown.set(scratch)
-  scratch = grown
-  words = new Int32Array(scratch.buffer)
-}
+/** The machine, made when something is hashed for the first time. */
+let hash: (seed: number, byteCount: number) => void = () => undefined
+let memory: WasmMemory | undefined
+/** Where the input goes: the machine's memory from `DATA_AT` on. */
+let scratch = new Uint8Array(0)
+let words = new Int32Array(0)
 
 /** The state after the last `absorb`: valid until the next one. */
 export const state = new Int32Array(4)
 
-const mixed = (word: number): number => {
-  let x = word ^ (word >>> 16)
-  x = Math.imul(x, 0x85ebca6b)
-  x ^= x >>> 13
-  x = Math.imul(x, 0xc2b2ae35)
-  return x ^ (x >>> 16)
+const start = (): WasmMemory => {
+  const engine = systemWasmEngine()
+  if (engine === undefined) throw new Error("simulations need WebAssembly, which this Node was told to do without")
+  const { exports } = new engine.Instance(new engine.Module(wordHashModule({ pagesMin: 1, pagesMax: PAGES_MAX })))
+  hash = exports["hash"] as typeof hash
+  return exports["memory"] as WasmMemory
 }
 
-/** Hashes the first `byteCount` bytes of the scratch memory, zeros behind them up to a whole block included. */
+/** Makes room for that many bytes, and for what follows them up to a whole block. */
+const reserve = (byteCount: number): void => {
+  if (byteCount + BLOCK_BYTES <= scratch.length) return
+  memory ??= start()
+  const missing = DATA_AT + byteCount + BLOCK_BYTES - memory.buffer.byteLength
+  if (missing > 0) memory.grow(Math.ceil(missing / WASM_PAGE_BYTES))
+  scratch = new Uint8Array(memory.buffer, DATA_AT)
+  words = new Int32Array(memory.buffer, STATE_AT, 4)
+}
+
+/** Hashes the first `byteCount` bytes of the scratch memory. */
 const hashScratch = (seed: number, byteCount: number): void => {
-  const end = (byteCount + 15) & ~15
-  scratch.fill(0, byteCount, end)
-  let a = seed ^ 0x9e3779b9
-  let b = Math.imul(seed, 0x7feb352d) ^ 0x3c6ef372
-  let c = seed ^ 0xdaa66d2b
-  let d = Math.imul(byteCount, 0x2c1b3c6d) ^ 0x78dde6e4
-  for (let at = 0; at < end >>> 2; at += 4) {
-    const oldD = d
-    d = (Math.imul(d ^ (words[at + 3] as number), 0x297a2d39) + c) | 0
-    d = (d << 11) | (d >>> 21)
-    c = (Math.imul(c ^ (words[at + 2] as number), 0x165667b1) + b) | 0
-    c = (c << 19) | (c >>> 13)
-    b = (Math.imul(b ^ (words[at + 1] as number), 0x27d4eb2f) + a) | 0
-    b = (b << 15) | (b >>> 17)
-    a = (Math.imul(a ^ (words[at] as number), 0x2545f491) + oldD) | 0
-    a = (a << 13) | (a >>> 19)
-  }
-  a = mixed(a ^ byteCount)
-  b = mixed(b ^ a)
-  c = mixed(c ^ b)
-  d = mixed(d ^ c)
-  state[0] = mixed(a + d)
-  state[1] = mixed(b + Math.imul(a, 5))
-  state[2] = mixed(c + Math.imul(b, 9))
-  state[3] = d
+  scratch.fill(0, byteCount, byteCount + BLOCK_BYTES)
+  hash(seed, byteCount)
+  for (let word = 0; word < 4; word++) state[word] = words[word] as number
 }
 
 /** Hashes the concatenation of the parts into `state`. @param seed  different seeds are different hashes */
 export const absorb = (seed: number, parts: ReadonlyArray<Uint8Array>): void => {
   let byteCount = 0
+  for (const part of parts) byteCount += part.length
+  reserve(byteCount)
+  let at = 0
   for (const part of parts) {
-    reserve(byteCount + part.length + 16)
-    scratch.set(part, byteCount)
-    byteCount += part.length
+    scratch.set(part, at)
+    at += part.length
   }
   hashScratch(seed, byteCount)
 }
 
 /** As `absorb`, for one part. */
 export const absorbOne = (seed: number, part: Uint8Array): void => {
-  reserve(part.length + 16)
+  reserve(part.length)
   scratch.set(part)
   hashScratch(seed, part.length)
 }

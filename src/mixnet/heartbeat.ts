@@ -20,6 +20,8 @@
 export const NOMINAL_LOSS = 0.02
 /** Natural logarithm of the likelihood ratio at which a node is named: 10^8. */
 export const ALARM_LOG_RATIO = 8 * Math.LN10
+/** With fewer failures no node is named, whichever loops they were: the ratio is largest for one that let nothing pass. */
+const FEWEST_FAILURES = ALARM_LOG_RATIO / Math.log(1 / NOMINAL_LOSS)
 /** Nodes within this of the best explanation are named with it: a factor of 20. */
 const TIE_LOG_RATIO = Math.log(20)
 const WINDOWS = [32, 128, 512] as const
@@ -65,6 +67,9 @@ const talliesOf = (loops: ReadonlyArray<Decided>): ReadonlyMap<string, Tally> =>
 
 /** The best explanation of what the loops show, if it is good enough, with all nodes that give nearly as good a one. */
 const explain = (loops: ReadonlyArray<Decided>): { readonly ids: ReadonlyArray<string>; readonly logRatio: number } => {
+  let failures = 0
+  for (const { isFailure } of loops) if (isFailure) failures += 1
+  if (failures < FEWEST_FAILURES) return { ids: [], logRatio: 0 }
   const ratios = [...talliesOf(loops)].map(([id, tally]) => [id, logRatio(tally)] as const)
   const best = Math.max(0, ...ratios.map(([, ratio]) => ratio))
   return { logRatio: best, ids: best < ALARM_LOG_RATIO ? [] : ratios.filter(([, ratio]) => ratio >= best - TIE_LOG_RATIO).map(([id]) => id) }

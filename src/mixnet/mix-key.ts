@@ -67,6 +67,8 @@ export class MixKeyRing {
   readonly #options: MixKeyRingOptions
   readonly #keys = new Map<number, MixKey>()
   #prunedBefore = Number.NEGATIVE_INFINITY
+  /** What `candidates` said last, while it holds. */
+  #tried: { readonly epoch: number; readonly keys: ReadonlyArray<MixKey> } | undefined
 
   constructor(options: MixKeyRingOptions) {
     this.#options = options
@@ -109,9 +111,12 @@ export class MixKeyRing {
     )
   }
 
-  /** The keys to try on a packet, in this order: now, now-1, now+1. */
+  /** The keys to try on a packet, in this order: now, now-1, now+1. The same list as long as they are the same. */
   candidates(nowEpoch: number): ReadonlyArray<MixKey> {
-    return [nowEpoch, nowEpoch - 1, nowEpoch + 1].flatMap((epoch) => this.#keys.get(epoch) ?? [])
+    if (this.#tried?.epoch === nowEpoch) return this.#tried.keys
+    const keys = [nowEpoch, nowEpoch - 1, nowEpoch + 1].flatMap((epoch) => this.#keys.get(epoch) ?? [])
+    this.#tried = { epoch: nowEpoch, keys }
+    return keys
   }
 
   /** Destroys every key here, but nothing in the vault; for the end of the node's life. */
@@ -129,6 +134,7 @@ export class MixKeyRing {
       return false
     }
     this.#keys.set(epoch, this.#keyOf(epoch, secret))
+    this.#tried = undefined
     return true
   }
 
@@ -155,5 +161,6 @@ export class MixKeyRing {
     key?.privateKey.wipe()
     key?.replayFilter.wipe()
     this.#keys.delete(epoch)
+    this.#tried = undefined
   }
 }

@@ -13,7 +13,7 @@ import { callNow, RpcGroup } from "../actor/actor.ts"
 import { Mount } from "../actor/mount.ts"
 import { makeOutbox, type Outbox } from "../actor/outbox.ts"
 import { Forward, PACKETS_PER_BATCH } from "../actor/packet-link.ts"
-import { toHex } from "../bytes/hex.ts"
+import { BytesMap } from "../bytes/bytes-map.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { DropCounters } from "../mixnet/drop-counters.ts"
 import { Epoch } from "../params/epoch.ts"
@@ -54,9 +54,9 @@ export interface OutgoingLinks {
   readonly waiting: () => number
 }
 
-/** Names of the permitted next hops by node id in hex, for one document. */
-const namesOf = (config: OutgoingLinksConfig, document: Document): ReadonlyMap<string, string> =>
-  new Map(config.neighboursIn(document).map((node) => [toHex(nodeIdOf(config.crypto, node.identityKey)), node.name]))
+/** Names of the permitted next hops by node id, for one document. */
+const namesOf = (config: OutgoingLinksConfig, document: Document): BytesMap<string> =>
+  new BytesMap(config.neighboursIn(document).map((node) => [nodeIdOf(config.crypto, node.identityKey), node.name] as const))
 
 export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<OutgoingLinks, never, Mount | PkiView | Scope.Scope> =>
   Effect.gen(function*() {
@@ -64,14 +64,14 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
     const pki = yield* PkiView
     const scope = yield* Effect.scope
     const outboxes = new Map<string, Outbox>()
-    const neighbours = new WeakMap<Document, ReadonlyMap<string, string>>()
+    const neighbours = new WeakMap<Document, BytesMap<string>>()
 
-    const nameIn = (document: Document, id: string): string | undefined => {
-      const known = neighbours.get(document) ?? namesOf(config, document)
-      neighbours.set(document, known)
+    const nameIn = (document: Document, id: NodeId): string | undefined => {
+      let known = neighbours.get(document)
+      if (known === undefined) neighbours.set(document, known = namesOf(config, document))
       return known.get(id)
     }
-    const nameInNext = ({ epoch }: Document, id: string) =>
+    const nameInNext = ({ epoch }: Document, id: NodeId) =>
       Effect.map(pki.forEpoch(Epoch(epoch + 1)), (next) => (Option.isSome(next) ? nameIn(next.value, id) : undefined))
     const opening = yield* Effect.makeSemaphore(1)
     const open = (name: string) =>
@@ -95,7 +95,7 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
       if (!outbox.offer(packet)) config.drops.count("outgoing-queue-full")
     }
     /** For a packet whose next hop is not in the current document, or has no outbox yet. */
-    const sendSlowly = (document: Document, id: string, packet: Uint8Array) =>
+    const sendSlowly = (document: Document, id: NodeId, packet: Uint8Array) =>
       Effect.gen(function*() {
         const name = nameIn(document, id) ?? (yield* nameInNext(document, id))
         if (name === undefined) return config.drops.count("next-hop-invalid")
@@ -104,9 +104,8 @@ export const makeOutgoingLinks = (config: OutgoingLinksConfig): Effect.Effect<Ou
     const postUnder = (document: Document, packets: ReadonlyArray<Outgoing>): Effect.Effect<void> | undefined => {
       const rest: Array<Effect.Effect<void>> = []
       for (const { nodeId, packet } of packets) {
-        const id = toHex(nodeId)
-        const outbox = outboxes.get(nameIn(document, id) ?? "")
-        if (outbox === undefined) rest.push(sendSlowly(document, id, packet))
+        const outbox = outboxes.get(nameIn(document, nodeId) ?? "")
+        if (outbox === undefined) rest.push(sendSlowly(document, nodeId, packet))
         else put(outbox, packet)
       }
       return rest.length === 0 ? undefined : Effect.all(rest, { discard: true })

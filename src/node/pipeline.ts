@@ -88,6 +88,9 @@ class Inbound<R> {
   /** What the packet served last has left to do. */
   #rest: Effect.Effect<void, never, R> | undefined
   #isServing = false
+  #tried: ReadonlyArray<MixKey> = []
+  /** Of the keys in `#tried`. */
+  #privateKeys: ReadonlyArray<MixPrivateKey> = []
   #burst = 0
   #burstMs = 0
   #opened = 0
@@ -173,7 +176,11 @@ class Inbound<R> {
   /** Packet after packet until the burst is over, or until one of them leaves something to do. */
   #processBurst(nowMs: number): Effect.Effect<void, never, R> | undefined {
     const candidates = this.#candidates(nowMs)
-    const privateKeys = candidates.map(({ privateKey }) => privateKey)
+    if (candidates !== this.#tried) {
+      this.#tried = candidates
+      this.#privateKeys = candidates.map(({ privateKey }) => privateKey)
+    }
+    const privateKeys = this.#privateKeys
     while (this.#waiting.length > 0 && this.#burst < BURST_LIMIT && this.#nowMs() <= this.#burstMs) {
       this.#burst += 1
       const rest = this.#processOne(nowMs, candidates, privateKeys)

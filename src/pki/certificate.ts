@@ -23,7 +23,8 @@ import { ByteWriter } from "../bytes/writer.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { Epoch } from "../params/epoch.ts"
 import { nodeIdOf } from "./descriptor.ts"
-import { decodeDocument, DOCUMENT_LIMITS, type Document } from "./document.ts"
+import { DOCUMENT_LIMITS, type Document } from "./document.ts"
+import { openDocument } from "./opened-documents.ts"
 import { decodePlain, encodePlain, type PlainLimits } from "./plain-msgpack.ts"
 import { RecordReader } from "./record-reader.ts"
 
@@ -165,7 +166,7 @@ export const verifyCertificate = (
   const certificate = decoded.right
   if (nowEpoch >= certificate.expirationEpoch) return refused("expired")
   if (!(threshold >= 1) || validSigners(crypto, certificate, authorityKeys).size < threshold) return refused("below-threshold")
-  const document = decodeDocument(crypto, certificate.certified)
+  const document = openDocument(crypto, certificate.certified)
   if (Either.isLeft(document)) return refused("document-invalid")
   return certificate.expirationEpoch === document.right.epoch + DOCUMENT_LIFE_EPOCHS ? Either.right(document.right) : refused("document-invalid")
 }

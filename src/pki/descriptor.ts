@@ -129,10 +129,10 @@ const listedIds = new WeakMap<CryptoBackend, WeakMap<object, NodeId>>()
 
 /** The node id of a descriptor, hashed once in its life: routes are drawn for every packet. */
 export const listedNodeId = (crypto: CryptoBackend, descriptor: { readonly identityKey: Uint8Array }): NodeId => {
-  const ids = listedIds.get(crypto) ?? new WeakMap<object, NodeId>()
-  listedIds.set(crypto, ids)
-  const id = ids.get(descriptor) ?? nodeIdOf(crypto, descriptor.identityKey)
-  ids.set(descriptor, id)
+  let ids = listedIds.get(crypto)
+  if (ids === undefined) listedIds.set(crypto, ids = new WeakMap())
+  let id = ids.get(descriptor)
+  if (id === undefined) ids.set(descriptor, id = nodeIdOf(crypto, descriptor.identityKey))
   return id
 }
 

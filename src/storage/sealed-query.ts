@@ -78,13 +78,22 @@ export interface SealQueryOptions {
 
 const impossible = (reason: QueryImpossible["reason"]) => () => new QueryImpossible({ reason })
 
-/** All couriers of a document, one entry per endpoint. */
-export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> =>
-  document.serviceNodes.flatMap((node) =>
+const couriers = new WeakMap<CryptoBackend, WeakMap<Document, ReadonlyArray<CourierAddress>>>()
+
+/** All couriers of a document, one entry per endpoint; found once in its life. */
+export const couriersOf = (crypto: CryptoBackend, document: Document): ReadonlyArray<CourierAddress> => {
+  let known = couriers.get(crypto)
+  if (known === undefined) couriers.set(crypto, known = new WeakMap())
+  let found = known.get(document)
+  if (found !== undefined) return found
+  found = document.serviceNodes.flatMap((node) =>
     node.services
       .filter(({ capability }) => capability === COURIER_CAPABILITY)
       .map(({ endpoint }) => ({ serviceNode: listedNodeId(crypto, node), recipient: recipientId(endpoint) }))
   )
+  known.set(document, found)
+  return found
+}
 
 /** True when the document still lists this courier. */
 export const listsCourier = (crypto: CryptoBackend, document: Document, courier: CourierAddress): boolean =>

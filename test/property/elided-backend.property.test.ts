@@ -43,6 +43,14 @@ describe("elided: scalars and points", () => {
       expect(reduce(new Uint8Array(32).fill(byte))).toEqual(reference.scalarReduce(new Uint8Array(32).fill(byte)))
     }
   })
+  it("numbers next to multiples of L and of 2^252 reduce rightly", () => {
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n
+    const littleEndian = (value: bigint) => Uint8Array.from({ length: 32 }, (_, index) => Number((value >> BigInt(8 * index)) & 255n))
+    const near = [order, 2n ** 252n].flatMap((unit) => Array.from({ length: 16 }, (_, count) => BigInt(count) * unit))
+    for (const value of near.flatMap((middle) => [-2n, -1n, 0n, 1n, 2n].map((step) => middle + step))) {
+      if (value >= 0n && value < 2n ** 256n) expect(reduce(littleEndian(value))).toEqual(littleEndian(value % order))
+    }
+  })
   it("both sides of an exchange get one secret; a zero point gives none", () => {
     fc.assert(fc.property(bytes(32), bytes(32), (a, b) => {
       expect(elided.x25519(a, elided.x25519PublicKey(b))).toEqual(elided.x25519(b, elided.x25519PublicKey(a)))

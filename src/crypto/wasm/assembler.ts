@@ -119,12 +119,16 @@ export const i64 = {
   const: i64Const,
   load: (address: I32, offsetBytes = 0): I64 => code("i64", address.code + bytesOf(0x29) + unaligned(offsetBytes)),
   store: (address: I32, value: I64, offsetBytes = 0): Statement => code("none", address.code + value.code + bytesOf(0x37) + unaligned(offsetBytes)),
+  /** An unsigned number of 32 bits. */
+  fromUnsigned: (value: I32): I64 => code("i64", value.code + bytesOf(0xad)),
+  add: binaryI64(0x7c),
   mul: binaryI64(0x7e),
   and: binaryI64(0x83),
   or: binaryI64(0x84),
   xor: binaryI64(0x85),
   shl: shiftI64(0x86),
-  shrUnsigned: shiftI64(0x88)
+  shrUnsigned: shiftI64(0x88),
+  rotl: shiftI64(0x89)
 }
 
 export const v128 = {

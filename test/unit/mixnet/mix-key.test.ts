@@ -39,6 +39,18 @@ describe("mix key ring", () => {
     expect(epochsOf(ring.candidates(15))).toEqual([14])
     expect(ring.candidates(99)).toEqual([])
   })
+  it("tries what was made or destroyed since the last look at once", () => {
+    const ring = makeRing()
+    expect(ring.candidates(10)).toEqual([])
+    ring.ensure(10)
+    const both = ring.candidates(10)
+    expect(epochsOf(both)).toEqual([10, 11])
+    expect(ring.candidates(10)).toBe(both)
+    ring.prune(12)
+    expect(epochsOf(ring.candidates(10))).toEqual([11])
+    ring.wipe()
+    expect(ring.candidates(10)).toEqual([])
+  })
   it("destroys keys older than the epoch before now, with what they had seen, and never makes them again", () => {
     const ring = makeRing()
     ring.ensure(10)
