@@ -35,8 +35,12 @@ const hash = (seed: number, outputBytes: number, parts: ReadonlyArray<Uint8Array
 
 const sha512 = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => hash(SEEDS.sha512, 64, parts)
 
+const clampedScalar = new Uint8Array(32)
+
+/** Good until the next call. */
 const clamped = (scalar: Uint8Array): Uint8Array => {
-  const bytes = scalar.slice(0, 32)
+  const bytes = clampedScalar
+  for (let at = 0; at < 32; at++) bytes[at] = scalar[at] as number
   bytes[0] = (bytes[0] as number) & 0xf8
   bytes[31] = ((bytes[31] as number) & 0x7f) | 0x40
   return bytes
