@@ -10,18 +10,11 @@
 import { Either } from "effect"
 import { DecodeError } from "./decode-error.ts"
 
-const DIGITS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))
-
 /** Node's own, called on byte strings that are no `Buffer`: a third of the time, and no rope of single digits that stays in memory. */
 const { hexSlice } = Buffer.prototype as { readonly hexSlice?: (this: Uint8Array, start: number, end: number) => string }
 
-const spelled = (bytes: Uint8Array): string => {
-  let text = ""
-  for (let i = 0; i < bytes.length; i++) text += DIGITS[bytes[i] as number]
-  return text
-}
-
-export const toHex = (bytes: Uint8Array): string => hexSlice === undefined ? spelled(bytes) : hexSlice.call(bytes, 0, bytes.length)
+export const toHex = (bytes: Uint8Array): string =>
+  hexSlice === undefined ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex") : hexSlice.call(bytes, 0, bytes.length)
 
 /** @errors DecodeError `wrong-length` for an odd number of digits, `out-of-range` for a character that is no digit */
 export const fromHex = (text: string): Either.Either<Uint8Array, DecodeError> => {

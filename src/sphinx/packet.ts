@@ -43,10 +43,16 @@ export const createPacketWith = (
   secrets: ReadonlyArray<HopSecret>,
   unusedHops: Uint8Array
 ): Either.Either<Uint8Array, PacketInvalid> => {
+  const packet = placed(geometry, forwardPayload)
+  return Either.isLeft(packet) ? packet : sealInPlace(crypto, geometry, path, packet.right, secrets, unusedHops)
+}
+
+/** A packet's memory with a forward payload at its end, behind zeros. */
+const placed = (geometry: Geometry, forwardPayload: Uint8Array): Either.Either<Uint8Array, PacketInvalid> => {
   if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
   const packet = zeroed(geometry.packetBytes)
   packet.set(forwardPayload, geometry.packetBytes - forwardPayload.length)
-  return sealInPlace(crypto, geometry, path, packet, secrets, unusedHops)
+  return Either.right(packet)
 }
 
 /** As `createPacketWith`, around a forward payload that lies at the end of the packet already, behind zeros. */
@@ -84,10 +90,8 @@ export const createPacket = (
   forwardPayload: Uint8Array,
   entropy: Entropy
 ): Either.Either<Uint8Array, PacketInvalid> => {
-  if (forwardPayload.length !== geometry.forwardPayloadBytes) return invalid("payload-length")
-  const packet = zeroed(geometry.packetBytes)
-  packet.set(forwardPayload, geometry.packetBytes - forwardPayload.length)
-  return drawAndSeal(crypto, geometry, path, packet, entropy)
+  const packet = placed(geometry, forwardPayload)
+  return Either.isLeft(packet) ? packet : drawAndSeal(crypto, geometry, path, packet.right, entropy)
 }
 
 const drawAndSeal = (

@@ -16,6 +16,7 @@ import { never, pairsBlindly, sharedLevel, strongestAtMost, type Gate } from "..
 import { advantageOf } from "../../../src/anonymity/metrics/advantage.ts"
 import type { Estimate } from "../../../src/anonymity/metrics/interval.ts"
 import { separation } from "../../../src/anonymity/metrics/roc.ts"
+import type { LinkEvent } from "../../../src/anonymity/trace.ts"
 import { boxesOfClass } from "../../../src/params/size-class.ts"
 import { jobNetwork } from "../lab-network.ts"
 import { emptyPart, type LabPart, type LabScale, type PartChoice } from "../lab-part.ts"
@@ -30,7 +31,7 @@ import { isLarge, runJobWorld, type JobWorld } from "./job-world.ts"
 const LINKING_MARGIN = 0.15
 
 /** Sizes of what travels, by call and direction: more than one is a leak. */
-const sizeGate = ({ recording: { links } }: JobWorld): Gate => {
+export const sizeGate = (links: ReadonlyArray<LinkEvent>): Gate => {
   const sizes = new Map<string, Set<number>>()
   for (const { call, direction, sizeBytes } of links) {
     const known = sizes.get(`${call} ${direction}`) ?? new Set<number>()
@@ -55,7 +56,7 @@ export const jobGates = (world: JobWorld, seed: number, work: ShapeAttack = work
   return [
     ...senderGates(senderChoiceOf(world), work),
     ...serviceGates(recording.links, span, service?.name ?? "", (service?.sessions ?? 0) * (lambdaPPerMs + lambdaLPerMs)),
-    sizeGate(world),
+    sizeGate(recording.links),
     lastHopGate(topology, recording),
     ...batchGates({ sight, jobs, releaseWindowMs: service?.releaseWindowMs ?? 0 }, draw, isLarge)
   ]
