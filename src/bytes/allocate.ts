@@ -42,17 +42,11 @@ export const zeroedOffHeap = cutter(SLAB_BYTES)
 /** `byteLength` zeros. */
 export const zeroed = (byteLength: number): Uint8Array => (byteLength > ON_HEAP_BYTES ? zeroedOffHeap(byteLength) : new Uint8Array(byteLength))
 
-const waiting = cutter(WAITING_SLAB_BYTES)
-
 /**
- * A copy that waits for an answer, such as keys of a reply, among others of its kind: those of one small slab are done with at about the same time, and no
- * larger one waits with them.
+ * `byteLength` zeros for what waits for an answer, such as keys of a reply, among others of its kind: those of one small slab are done with at about the same
+ * time, and no larger one waits with them.
  */
-export const waitingCopy = (bytes: Uint8Array): Uint8Array => {
-  const copy = waiting(bytes.length)
-  copy.set(bytes)
-  return copy
-}
+export const waitingZeros = cutter(WAITING_SLAB_BYTES)
 
 /** A copy of a byte string, or of a part of it as `subarray` would give it. */
 export const copied = (bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array => {

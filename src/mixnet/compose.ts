@@ -20,7 +20,6 @@
  * @module
  */
 import { Data, Either } from "effect"
-import { zeroed } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { epochAt } from "../params/epoch.ts"
@@ -213,6 +212,8 @@ export const composeRequest = (
   return composeOver(crypto, geometry, params, ways, plan, entropy, uniform)
 }
 
+const NOTHING = new Uint8Array(0)
+
 /**
  * Composes a node's loop. Whoever has not drawn its path cannot tell it from a request or its reply: same lengths, same commands at every hop.
  * Arguments, errors and cost as `composeRequest`.
@@ -230,5 +231,5 @@ export const composeLoop = (
     forward: (draw) => chooseLoopForwardPath(document, plan.home, plan.serviceNode, draw),
     back: (draw) => chooseLoopReturnPath(document, plan.home, draw)
   }
-  return composeOver(crypto, geometry, params, ways, { ...plan, userPayload: zeroed(geometry.userPayloadBytes) }, entropy, uniform)
+  return composeOver(crypto, geometry, params, ways, { ...plan, userPayload: NOTHING }, entropy, uniform)
 }

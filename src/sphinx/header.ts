@@ -10,9 +10,9 @@
  * @module
  */
 import { Either } from "effect"
-import { concatBytes } from "../bytes/concat.ts"
+import { zeroed } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
-import { NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
+import { MAC_BYTES, NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
 import type { HopSecret } from "./hop-secret.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
 import { commandsByteLength, encodeCommands, isDelayMs, type RoutingCommand } from "./routing-command.ts"
@@ -96,46 +96,64 @@ const hopStreams = (crypto: CryptoBackend, geometry: Geometry, secrets: Readonly
   return streams
 }
 
-/** The command block of one hop, before encryption. */
-const blockOf = (geometry: Geometry, hop: PathHop, next: { readonly hop: PathHop; readonly secret: HopSecret } | undefined, mac: Uint8Array): Uint8Array => {
-  if (next === undefined) return encodeCommands(hop.commands, geometry.perHopBytes)
-  const block = encodeCommands([...hop.commands, { _tag: "NextNode", nodeId: next.hop.nodeId, mac }], geometry.perHopBytes)
-  if (geometry.kemCiphertextBytes > 0) block.set(next.secret.element, commandAreaBytes(geometry))
-  return block
+interface NextHop {
+  readonly hop: PathHop
+  readonly secret: HopSecret
 }
 
+/** Writes the command block of one hop, before encryption, over zeros. */
+const writeBlock = (geometry: Geometry, { commands }: PathHop, next: NextHop | undefined, mac: Uint8Array, block: Uint8Array): void => {
+  if (next === undefined) return void encodeCommands(commands, block)
+  encodeCommands([...commands, { _tag: "NextNode", nodeId: next.hop.nodeId, mac }], block)
+  if (geometry.kemCiphertextBytes > 0) block.set(next.secret.element, commandAreaBytes(geometry))
+}
+
+const VERSION = new Uint8Array(VERSION_BYTES)
 const NO_PAD = new Uint8Array(0)
 
 /**
- * The header for a path, from given secrets and given random bytes.
+ * Writes the header for a path, from given secrets and given random bytes.
  * @param secrets one per hop, hop 0 first; not wiped here, for the payload needs their keys
  * @param unusedHops exactly `unusedHopsBytes` random bytes
- * @returns `headerBytes` bytes
+ * @param header `headerBytes` zeros, such as the beginning of a packet's memory; untouched for an error
  * @errors PacketInvalid as `checkPath`; `bad-key` when secrets or random bytes do not fit the path
  */
-export const createHeaderWith = (
+export const createHeaderInto = (
   crypto: CryptoBackend,
   geometry: Geometry,
   path: ReadonlyArray<PathHop>,
   secrets: ReadonlyArray<HopSecret>,
-  unusedHops: Uint8Array
-): Either.Either<Uint8Array, PacketInvalid> => {
+  unusedHops: Uint8Array,
+  header: Uint8Array
+): Either.Either<void, PacketInvalid> => {
   const checked = checkPath(geometry, path)
-  if (Either.isLeft(checked)) return Either.left(checked.left)
+  if (Either.isLeft(checked)) return checked
   if (secrets.length !== path.length || secrets.some(({ element }) => element.length !== geometry.elementBytes)) return invalid("bad-key")
   if (unusedHops.length !== unusedHopsBytes(geometry, path)) return invalid("bad-key")
-  const version = new Uint8Array(VERSION_BYTES)
+  const { elementBytes, headerBytes, perHopBytes } = geometry
+  const routingInfo = header.subarray(VERSION_BYTES + elementBytes, headerBytes - MAC_BYTES)
   const streams = hopStreams(crypto, geometry, secrets)
   const hops = path.map((hop, hopIndex) => ({ hop, secret: secrets[hopIndex] as HopSecret, stream: (streams[hopIndex] as HopStream).stream }))
-  let routingInfo = unusedHops
+  routingInfo.set(unusedHops, path.length * perHopBytes)
   let mac: Uint8Array = NO_PAD
   for (let hopIndex = path.length - 1; hopIndex >= 0; hopIndex--) {
     const { hop, secret, stream } = hops[hopIndex] as typeof hops[number]
-    routingInfo = concatBytes(blockOf(geometry, hop, hops[hopIndex + 1], mac), routingInfo)
-    xorInto(routingInfo, stream)
-    const pad = streams[hopIndex - 1]?.pad ?? NO_PAD
-    mac = crypto.hmacSha256(secret.keys.headerMac, version, secret.element, routingInfo, pad)
+    // this hop's block and all behind it
+    const covered = routingInfo.subarray(hopIndex * perHopBytes)
+    writeBlock(geometry, hop, hops[hopIndex + 1], mac, covered.subarray(0, perHopBytes))
+    xorInto(covered, stream)
+    mac = crypto.hmacSha256(secret.keys.headerMac, VERSION, secret.element, covered, streams[hopIndex - 1]?.pad ?? NO_PAD)
   }
   wipeKeystreams()
-  return Either.right(concatBytes(version, (secrets[0] as HopSecret).element, routingInfo, mac))
+  header.set((secrets[0] as HopSecret).element, VERSION_BYTES)
+  header.set(mac, headerBytes - MAC_BYTES)
+  return Either.void
+}
+
+/** As `createHeaderInto`, in fresh memory. @returns `headerBytes` bytes */
+export const createHeaderWith = (
+  crypto: CryptoBackend, geometry: Geometry, path: ReadonlyArray<PathHop>, secrets: ReadonlyArray<HopSecret>, unusedHops: Uint8Array
+): Either.Either<Uint8Array, PacketInvalid> => {
+  const header = zeroed(geometry.headerBytes)
+  return Either.map(createHeaderInto(crypto, geometry, path, secrets, unusedHops, header), () => header)
 }

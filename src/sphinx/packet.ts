@@ -23,7 +23,7 @@ import { ByteWriter } from "../bytes/writer.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { PLAINTEXT_HEADER_BYTES, type Geometry } from "./geometry.ts"
-import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
+import { checkPath, createHeaderInto, unusedHopsBytes, type PathHop } from "./header.ts"
 import { drawHopSecrets, lentKeysOf, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
 import { invalid, type PacketInvalid } from "./packet-invalid.ts"
 
@@ -64,9 +64,8 @@ const sealInPlace = (
   secrets: ReadonlyArray<HopSecret>,
   unusedHops: Uint8Array
 ): Either.Either<Uint8Array, PacketInvalid> => {
-  const header = createHeaderWith(crypto, geometry, path, secrets, unusedHops)
-  if (Either.isLeft(header)) return header
-  packet.set(header.right)
+  const header = createHeaderInto(crypto, geometry, path, secrets, unusedHops, packet.subarray(0, geometry.headerBytes))
+  if (Either.isLeft(header)) return Either.left(header.left)
   const payload = packet.subarray(geometry.headerBytes)
   for (let hopIndex = secrets.length - 1; hopIndex >= 0; hopIndex--) {
     const { keys } = secrets[hopIndex] as HopSecret

@@ -80,9 +80,12 @@ const writeCommand = (writer: ByteWriter, command: RoutingCommand): void => {
   }
 }
 
-/** The commands one behind the other, zeros up to `blockBytes` (default: no zeros). Dies when they do not fit or a field is out of range. */
-export const encodeCommands = (commands: ReadonlyArray<RoutingCommand>, blockBytes = commandsByteLength(commands)): Uint8Array => {
-  const writer = new ByteWriter(blockBytes)
+/**
+ * The commands one behind the other, zeros behind them. Dies when they do not fit or a field is out of range.
+ * @param block  how many bytes, or zeros of that length to write into; by default no more than the commands take
+ */
+export const encodeCommands = (commands: ReadonlyArray<RoutingCommand>, block: number | Uint8Array = commandsByteLength(commands)): Uint8Array => {
+  const writer = new ByteWriter(block)
   for (const command of commands) writeCommand(writer, command)
   return writer.zeroFill().finish()
 }

@@ -16,14 +16,14 @@
  * @module
  */
 import { Either } from "effect"
-import { waitingCopy, zeroed } from "../bytes/allocate.ts"
+import { waitingZeros, zeroed } from "../bytes/allocate.ts"
 import { isAllZero } from "../bytes/equal.ts"
-import { concatBytes } from "../bytes/concat.ts"
+import { ByteWriter } from "../bytes/writer.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
 import { zeroize } from "../crypto/zeroize.ts"
 import { NODE_ID_BYTES, NodeId, PAYLOAD_TAG_BYTES, SPRP_KEY_MATERIAL_BYTES, type Geometry } from "./geometry.ts"
-import { checkPath, createHeaderWith, unusedHopsBytes, type PathHop } from "./header.ts"
+import { checkPath, createHeaderInto, unusedHopsBytes, type PathHop } from "./header.ts"
 import { drawHopSecrets, lentKeysOf, wipeHopSecrets, type HopSecret } from "./hop-secret.ts"
 import { invalid, refuse, type PacketInvalid, type PacketRefused } from "./packet-invalid.ts"
 import { findCommand } from "./routing-command.ts"
@@ -62,14 +62,17 @@ export const createSurbWith = (
   if (replyKeyMaterial.length !== SPRP_KEY_MATERIAL_BYTES) return invalid("bad-key")
   const checked = checkReturnPath(geometry, path)
   if (Either.isLeft(checked)) return Either.left(checked.left)
-  const header = createHeaderWith(crypto, geometry, path, secrets, unusedHops)
+  const surb = zeroed(geometry.surbBytes)
+  const header = createHeaderInto(crypto, geometry, path, secrets, unusedHops, surb.subarray(0, geometry.headerBytes))
   if (Either.isLeft(header)) return Either.left(header.left)
-  const hopKeys = [...secrets].reverse().flatMap(({ keys }) => [keys.payloadEncryption, keys.headerIv])
-  const joined = concatBytes(...hopKeys, replyKeyMaterial)
-  // a copy: keys wait for the reply, and what was joined is a piece of a slab that would wait with them
-  const keys = waitingCopy(joined)
-  zeroize(joined)
-  return Either.right({ surb: concatBytes(header.right, first.nodeId, replyKeyMaterial), keys })
+  surb.set(first.nodeId, geometry.headerBytes)
+  surb.set(replyKeyMaterial, geometry.headerBytes + NODE_ID_BYTES)
+  const keys = new ByteWriter(waitingZeros((secrets.length + 1) * SPRP_KEY_MATERIAL_BYTES))
+  for (let hopIndex = secrets.length - 1; hopIndex >= 0; hopIndex--) {
+    const hop = (secrets[hopIndex] as HopSecret).keys
+    keys.bytes(hop.payloadEncryption).bytes(hop.headerIv)
+  }
+  return Either.right({ surb, keys: keys.bytes(replyKeyMaterial).finish() })
 }
 
 /**
