@@ -7,8 +7,9 @@
  *   pause    the same, and `isPaused` while it lasts: an endpoint sends decoys only, a node passes nothing on but its own loops
  *
  * Contract: an endpoint is paused by a suspicion against any node, since its packets would take that way. A node is paused only when it is itself
- * among the named, so that a neighbour's crash does not spread; and for a quarter of an epoch at most, after which it judges anew from loops to come:
- * nodes that wait for each other's loops would else wait for ever. What leaves on the schedule of loops is the same under every policy.
+ * among the named and no other explains the loss better: all its loops pass itself, so whoever fails some of them brings it close to suspicion, and if nodes
+ * paused for that, those who need them would follow, until nobody's loops came home. It pauses for a quarter of an epoch at most, after which it judges anew
+ * from loops to come: nodes that wait for each other's loops would else wait for ever. What leaves on the schedule of loops is the same under every policy.
  * Knows nothing of: packets, how a party stops.
  * Source: mixnet.md §8; Danezis and Sassaman (WPES 2003); departures: the paper's mix sends decoys in the place of what is missing; ours stops, because its
  * neighbours would have to be asked for the decoys' traffic.
@@ -125,7 +126,7 @@ export const makeHeartbeatWatch = (
       heartbeat.retain(names.byId)
     }
     const pauseOrNot = (nowMs: number, limitMs: number): Effect.Effect<void> => {
-      const isDue = policy === "pause" && (ownId === undefined ? suspects.length > 0 : suspects.includes(ownId))
+      const isDue = policy === "pause" && (ownId === undefined ? suspects.length > 0 : heartbeat.isForemost(ownId))
       if (!isDue) pausedSinceMs = undefined
       if (!isDue || pausedSinceMs === undefined) {
         if (!isDue) return Effect.void

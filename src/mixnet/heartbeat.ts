@@ -65,14 +65,25 @@ const talliesOf = (loops: ReadonlyArray<Decided>): ReadonlyMap<string, Tally> =>
   return tallies
 }
 
+interface Explanation {
+  readonly ids: ReadonlyArray<string>
+  /** Those of them that no other explains better than. */
+  readonly foremost: ReadonlyArray<string>
+  readonly logRatio: number
+}
+
+const NOTHING: Explanation = { ids: [], foremost: [], logRatio: 0 }
+
 /** The best explanation of what the loops show, if it is good enough, with all nodes that give nearly as good a one. */
-const explain = (loops: ReadonlyArray<Decided>): { readonly ids: ReadonlyArray<string>; readonly logRatio: number } => {
+const explain = (loops: ReadonlyArray<Decided>): Explanation => {
   let failures = 0
   for (const { isFailure } of loops) if (isFailure) failures += 1
-  if (failures < FEWEST_FAILURES) return { ids: [], logRatio: 0 }
+  if (failures < FEWEST_FAILURES) return NOTHING
   const ratios = [...talliesOf(loops)].map(([id, tally]) => [id, logRatio(tally)] as const)
   const best = Math.max(0, ...ratios.map(([, ratio]) => ratio))
-  return { logRatio: best, ids: best < ALARM_LOG_RATIO ? [] : ratios.filter(([, ratio]) => ratio >= best - TIE_LOG_RATIO).map(([id]) => id) }
+  if (best < ALARM_LOG_RATIO) return NOTHING
+  const within = (distance: number): ReadonlyArray<string> => ratios.filter(([, ratio]) => ratio >= best - distance).map(([id]) => id)
+  return { logRatio: best, ids: within(TIE_LOG_RATIO), foremost: within(0) }
 }
 
 export class Heartbeat {
@@ -87,9 +98,14 @@ export class Heartbeat {
 
   /** Ids of the nodes to blame now. A look costs some thousand additions while loops fail, and nothing else. */
   suspects(): ReadonlyArray<string> {
-    const named = this.#scan()
+    const named = this.#scan().ids
     const cleared = named.filter((id) => this.#clear(id))
-    return cleared.length === 0 ? named : this.#scan()
+    return cleared.length === 0 ? named : this.#scan().ids
+  }
+
+  /** True for a node to blame now that no other explains better than. */
+  isForemost(id: string): boolean {
+    return this.#scan().foremost.includes(id)
   }
 
   /** Forgets loops through nodes that are not among `ids`. */
@@ -102,11 +118,11 @@ export class Heartbeat {
     this.#loops = []
   }
 
-  #scan(): ReadonlyArray<string> {
+  #scan(): Explanation {
     const loops = this.#loops.slice(-LONGEST_WINDOW)
-    if (!loops.some(({ isFailure }) => isFailure)) return []
+    if (!loops.some(({ isFailure }) => isFailure)) return NOTHING
     const [best] = WINDOWS.map((window) => explain(loops.slice(-window))).sort((a, b) => b.logRatio - a.logRatio)
-    return best?.ids ?? []
+    return best ?? NOTHING
   }
 
   /** Forgets what led to a suspicion when the last loops through the node are well. */

@@ -116,17 +116,20 @@ describe("a network whose mix is attacked", () => {
       expect(during.lossySegments).toBeGreaterThan(0)
       expect(after.suspects).toEqual({})
     }, LIMIT_MS)
-  it("with policy pause, passes nothing real by way of the mix and goes on when loops come home", async () => {
+  // with seeds 3, 8, 14 and 22 a neighbour, too, once came under suspicion, paused, and had everybody else pause for good
+  const title = "with policy pause, passes nothing real by way of the mix, which alone pauses, and goes on when loops come home"
+  it.each([3, 8, 14, 22])(`${title} (seed %i)`, async (seed) => {
     const look = (world: World) =>
       Effect.all({
-        mix: figure(world, VICTIM, "paused"), client: figure(world, "client-0", "paused"), other: figure(world, "mix-0-0", "paused"),
+        mix: figure(world, VICTIM, "paused"), client: figure(world, "client-0", "paused"),
+        others: Effect.forEach(["mix-0-0", "mix-0-1", "mix-1-0"], (name) => figure(world, name, "paused")),
         dropped: figure(world, VICTIM, "dropped_packets_total", "paused")
       })
-    const { after, calm, during, sentMs } = await attacked({ interference: onlyEvery(4), heartbeat: "pause" }, look)
-    expect(calm).toEqual({ mix: 0, client: 0, other: 0, dropped: 0 })
-    expect(during).toMatchObject({ mix: 1, client: 1, other: 0 })
+    const { after, calm, during, sentMs } = await attacked({ interference: onlyEvery(4), heartbeat: "pause", seed }, look)
+    expect(calm).toEqual({ mix: 0, client: 0, others: [0, 0, 0], dropped: 0 })
+    expect(during).toMatchObject({ mix: 1, client: 1, others: [0, 0, 0] })
     expect(during.dropped).toBeGreaterThan(0)
-    expect(after).toMatchObject({ mix: 0, client: 0, other: 0 })
+    expect(after).toMatchObject({ mix: 0, client: 0, others: [0, 0, 0] })
     // the client's link: the rate of its two streams in calm and while paused, within five standard deviations
     const rate = params.lambdaPPerMs + params.lambdaLPerMs
     const startMs = sentMs[0]!

@@ -83,6 +83,17 @@ describe("a heartbeat", () => {
     for (let count = 0; count < 5; count++) heartbeat.note(["x", "y"], true)
     expect(heartbeat.suspects()).toEqual(["x", "y"])
   })
+  it("names with it a node that comes close, such as the one whose loops these are, and tells which explains the loss better", () => {
+    const heartbeat = new Heartbeat()
+    for (let count = 0; count < 8; count++) heartbeat.note(["own", "x"], count < 7)
+    expect(heartbeat.suspects()).toEqual(["own", "x"])
+    expect([heartbeat.isForemost("own"), heartbeat.isForemost("x")]).toEqual([true, true])
+    heartbeat.note(["own", "y"], false)
+    expect(heartbeat.suspects()).toEqual(["own", "x"])
+    expect([heartbeat.isForemost("own"), heartbeat.isForemost("x"), heartbeat.isForemost("y")]).toEqual([false, true, false])
+    heartbeat.reset()
+    expect(heartbeat.isForemost("x")).toBe(false)
+  })
   it("clears a node that passes loops again", () => {
     const heartbeat = new Heartbeat()
     run(heartbeat, 1, lossAt("a0", 1), 200)
