@@ -2,7 +2,7 @@
  * What an observer of a mount sees: who called whom when, and every message that crossed.
  *
  * Contract: events come in the order in which messages cross; messages and their byte strings are the actors' own memory and must not be written to.
- * A tap that is not there costs nothing.
+ * A tap that is not there costs nothing. `bytes` is not among an event's own fields: a copy by spreading lacks it.
  * Knows nothing of: what the bytes mean.
  * Source: issue "One anonymous inference" (the memory mount takes an optional tap); departures: none.
  *

@@ -25,7 +25,7 @@ export const isAllZero = (bytes: Uint8Array): boolean => {
   let at = 0
   if (length >= LONG_BYTES) {
     const first = -bytes.byteOffset & 3
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset + first, (length - first) >> 2)
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + first, (length - first) >> 2)
     for (; at < first; at++) sum |= bytes[at] as number
     for (let i = 0; i < words.length; i++) sum |= words[i] as number
     at += 4 * words.length

@@ -28,7 +28,7 @@ const MESSAGE_KEY_BYTES = 32
 /** `bad-peer-key`: wrong length or degenerate shared secret; `bad-dek`, `bad-ciphertext`: did not open. */
 export class MkemFailed extends Data.TaggedError("MkemFailed")<{ readonly reason: "bad-peer-key" | "bad-dek" | "bad-ciphertext" }> {}
 
-/** Made once: whoever opens a reply tries keys, and most of them fail. */
+/** Made once: whoever opens a reply tries keys, and most of them fail. Their stacks say nothing. */
 const FAILURES = {
   "bad-peer-key": Either.left(new MkemFailed({ reason: "bad-peer-key" })),
   "bad-dek": Either.left(new MkemFailed({ reason: "bad-dek" })),

@@ -22,6 +22,7 @@
 import { Data, Either } from "effect"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import type { Entropy } from "../crypto/entropy.ts"
+import { zeroize } from "../crypto/zeroize.ts"
 import { epochAt } from "../params/epoch.ts"
 import type { MixnetParams } from "../params/mixnet-params.ts"
 import { listedNodeId, type NodeDescriptor } from "../pki/descriptor.ts"
@@ -180,7 +181,12 @@ const composeOver = (
   if (Either.isLeft(created)) return failed("packet-invalid")
   const out = pathOf(crypto, forward, [{ _tag: "Recipient", recipient: plan.recipient }])
   const packet = createFramedPacket(crypto, geometry, out, { surb: created.right.surb, userPayload: plan.userPayload }, entropy)
-  if (Either.isLeft(packet)) return failed("packet-invalid")
+  // it holds the reply's key, and is in the packet now, under all layers
+  zeroize(created.right.surb)
+  if (Either.isLeft(packet)) {
+    zeroize(created.right.keys)
+    return failed("packet-invalid")
+  }
   const route = { forward: out.map(({ nodeId }) => nodeId), back: home.map(({ nodeId }) => nodeId) }
   return Either.right({ packet: packet.right, surbId, surbKeys: created.right.keys, etaMs: back.endMs - plan.nowMs, route })
 }

@@ -6,10 +6,11 @@
  *   warn     one log line when the suspicion begins and one when it is over; figures for the operator
  *   pause    the same, and `isPaused` while it lasts: an endpoint sends decoys only, a node passes nothing on but its own loops
  *
- * Contract: an endpoint is paused by a suspicion against any node, since its packets would take that way. A node is paused only when it is itself
- * among the named and no other explains the loss better: all its loops pass itself, so whoever fails some of them brings it close to suspicion, and if nodes
- * paused for that, those who need them would follow, until nobody's loops came home. It pauses for a quarter of an epoch at most, after which it judges anew
- * from loops to come: nodes that wait for each other's loops would else wait for ever. What leaves on the schedule of loops is the same under every policy.
+ * Contract: an endpoint is paused by a suspicion against any node, since its packets would take that way. A node's pause begins when it is itself among the
+ * named and no other explains the loss better, and lasts while it is among them. All its loops pass itself, so whoever fails some of them brings it close to
+ * suspicion: if nodes paused for that, those who need them would follow, until nobody's loops came home. A node pauses for a quarter of an epoch at most, after
+ * which it judges anew from loops to come: nodes that wait for each other's loops would else wait for ever. What leaves on the schedule of loops is the same
+ * under every policy.
  * Knows nothing of: packets, how a party stops.
  * Source: mixnet.md §8; Danezis and Sassaman (WPES 2003); departures: the paper's mix sends decoys in the place of what is missing; ours stops, because its
  * neighbours would have to be asked for the decoys' traffic.
@@ -125,8 +126,10 @@ export const makeHeartbeatWatch = (
       names = { document, byId: namesOf(crypto, document) }
       heartbeat.retain(names.byId)
     }
+    /** A pause begins when nobody else explains the loss better, and goes on as long as there is suspicion. */
+    const isBlamed = (id: string): boolean => suspects.includes(id) && (pausedSinceMs !== undefined || heartbeat.isForemost(id))
     const pauseOrNot = (nowMs: number, limitMs: number): Effect.Effect<void> => {
-      const isDue = policy === "pause" && (ownId === undefined ? suspects.length > 0 : heartbeat.isForemost(ownId))
+      const isDue = policy === "pause" && (ownId === undefined ? suspects.length > 0 : isBlamed(ownId))
       if (!isDue) pausedSinceMs = undefined
       if (!isDue || pausedSinceMs === undefined) {
         if (!isDue) return Effect.void

@@ -155,7 +155,7 @@ export const mergeSignatures = (
  * @param threshold      T, at least 1; the reference uses floor(n/2) + 1
  * @param nowEpoch       the epoch of the reader's clock. Whether the document is of the wanted epoch is the caller's check
  * @errors CertificateRefused `malformed` | `expired` | `below-threshold` | `document-invalid`
- * @source mixnet.md §12    @cost one Ed25519 verification per authority and per descriptor
+ * @source mixnet.md §12    @cost one Ed25519 verification per authority, and at the first reading in a process one per descriptor
  */
 export const verifyCertificate = (
   crypto: CryptoBackend, bytes: Uint8Array, authorityKeys: ReadonlyArray<Uint8Array>, threshold: number, nowEpoch: Epoch

@@ -132,19 +132,22 @@ export const createHeaderInto = (
   if (unusedHops.length !== unusedHopsBytes(geometry, path)) return invalid("bad-key")
   const { elementBytes, headerBytes, perHopBytes } = geometry
   const routingInfo = header.subarray(VERSION_BYTES + elementBytes, headerBytes - MAC_BYTES)
-  const streams = hopStreams(crypto, geometry, secrets)
-  const hops = path.map((hop, hopIndex) => ({ hop, secret: secrets[hopIndex] as HopSecret, stream: (streams[hopIndex] as HopStream).stream }))
+  const hops = path.map((hop, hopIndex) => ({ hop, secret: secrets[hopIndex] as HopSecret }))
   routingInfo.set(unusedHops, path.length * perHopBytes)
   let mac: Uint8Array = NO_PAD
-  for (let hopIndex = path.length - 1; hopIndex >= 0; hopIndex--) {
-    const { hop, secret, stream } = hops[hopIndex] as typeof hops[number]
-    // this hop's block and all behind it
-    const covered = routingInfo.subarray(hopIndex * perHopBytes)
-    writeBlock(geometry, hop, hops[hopIndex + 1], mac, covered.subarray(0, perHopBytes))
-    xorInto(covered, stream)
-    mac = crypto.hmacSha256(secret.keys.headerMac, VERSION, secret.element, covered, streams[hopIndex - 1]?.pad ?? NO_PAD)
+  try {
+    const streams = hopStreams(crypto, geometry, secrets)
+    for (let hopIndex = path.length - 1; hopIndex >= 0; hopIndex--) {
+      const { hop, secret } = hops[hopIndex] as NextHop
+      // this hop's block and all behind it
+      const covered = routingInfo.subarray(hopIndex * perHopBytes)
+      writeBlock(geometry, hop, hops[hopIndex + 1], mac, covered.subarray(0, perHopBytes))
+      xorInto(covered, (streams[hopIndex] as HopStream).stream)
+      mac = crypto.hmacSha256(secret.keys.headerMac, VERSION, secret.element, covered, streams[hopIndex - 1]?.pad ?? NO_PAD)
+    }
+  } finally {
+    wipeKeystreams()
   }
-  wipeKeystreams()
   header.set((secrets[0] as HopSecret).element, VERSION_BYTES)
   header.set(mac, headerBytes - MAC_BYTES)
   return Either.void

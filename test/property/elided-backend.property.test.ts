@@ -48,7 +48,12 @@ describe("elided: scalars and points", () => {
     const littleEndian = (value: bigint) => Uint8Array.from({ length: 32 }, (_, index) => Number((value >> BigInt(8 * index)) & 255n))
     const near = [order, 2n ** 252n].flatMap((unit) => Array.from({ length: 16 }, (_, count) => BigInt(count) * unit))
     for (const value of near.flatMap((middle) => [-2n, -1n, 0n, 1n, 2n].map((step) => middle + step))) {
-      if (value >= 0n && value < 2n ** 256n) expect(reduce(littleEndian(value))).toEqual(littleEndian(value % order))
+      if (value < 0n || value >= 2n ** 256n) continue
+      const expected = littleEndian(value % order)
+      expect(reduce(littleEndian(value))).toEqual(expected)
+      expect(reduce(Uint8Array.of(...littleEndian(value), ...new Uint8Array(32)))).toEqual(expected)
+      expect(multiplyAdd(littleEndian(1n), expected, undefined)).toEqual(expected)
+      expect(multiplyAdd(littleEndian(order - 1n), expected, expected)).toEqual(new Uint8Array(32))
     }
   })
   it("both sides of an exchange get one secret; a zero point gives none", () => {

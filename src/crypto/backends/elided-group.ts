@@ -13,6 +13,8 @@
  */
 
 const LIMBS = 12
+/** Index of the topmost limb of a number below 2^256. */
+const TOP = LIMBS - 1
 const RADIX = 2_097_152
 const ROUND = 1_048_576
 /** 1 / RADIX, exactly: a product is had several times faster than a quotient. */
@@ -62,32 +64,38 @@ const carryEverySecond = (first: number, last: number): void => {
 /** The number when all of its limbs are small; `packSmall` reads it. */
 const small = new Int32Array(LIMBS)
 
-/** Carries from every limb in turn, leaving what is not negative; what is left of 2^252 and above goes back in below. */
-const carrySmall = (): void => {
+/** Adds a small multiple of c, where L is 2^252 + c: as limbs of c, some negative. */
+const addC = (count: number): void => {
+  small[0] = (small[0] as number) - count * 666_643
+  small[1] = (small[1] as number) - count * 470_296
+  small[2] = (small[2] as number) - count * 654_183
+  small[3] = (small[3] as number) + count * 997_805
+  small[4] = (small[4] as number) - count * 136_657
+  small[5] = (small[5] as number) + count * 683_901
+}
+
+/** Carries into the topmost limb, which alone may be negative then. @returns it */
+const carrySmall = (): number => {
   let carry = 0
-  for (let limb = 0; limb < LIMBS; limb++) {
+  for (let limb = 0; limb < TOP; limb++) {
     const value = (small[limb] as number) + carry
     carry = value >> 21
     small[limb] = value & (RADIX - 1)
   }
-  small[0] = (small[0] as number) + carry * 666_643
-  small[1] = (small[1] as number) + carry * 470_296
-  small[2] = (small[2] as number) + carry * 654_183
-  small[3] = (small[3] as number) - carry * 997_805
-  small[4] = (small[4] as number) + carry * 136_657
-  small[5] = (small[5] as number) - carry * 683_901
+  const top = (small[TOP] as number) + carry
+  small[TOP] = top
+  return top
 }
 
-/** Brings `small`, above -2^256 and below 2^256, between 0 and L. */
+/** Brings `small`, not below -2^252 and below 2^256, between 0 and L: takes L away as often as 2^252 goes into it, which may be once too often. */
 const reduceSmall = (): void => {
+  const count = carrySmall() >> 21
+  small[TOP] = (small[TOP] as number) - count * RADIX
+  addC(-count)
+  if (carrySmall() >= 0) return
+  small[TOP] = (small[TOP] as number) + RADIX
+  addC(1)
   carrySmall()
-  carrySmall()
-  let carry = 0
-  for (let limb = 0; limb < LIMBS; limb++) {
-    const value = (small[limb] as number) + carry
-    carry = limb < LIMBS - 1 ? value >> 21 : 0
-    small[limb] = value - carry * RADIX
-  }
 }
 
 /** Brings `sum` below L, into `small`. */

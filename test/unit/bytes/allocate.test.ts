@@ -7,7 +7,7 @@
  * @module
  */
 import { describe, expect, it } from "vitest"
-import { copied, zeroed } from "../../../src/bytes/allocate.ts"
+import { copied, waitingZeros, zeroed } from "../../../src/bytes/allocate.ts"
 
 const LENGTHS = [0, 1, 63, 64, 65, 100, 1_000, 3_000, 16_383, 16_384, 16_385, 70_000]
 
@@ -24,7 +24,8 @@ describe("byte strings of a moment", () => {
     }
   })
   it("overlap no other", () => {
-    const all = Array.from({ length: 400 }, (_, index) => zeroed(65 + ((index * 97) % 3_000)))
+    const all = Array.from({ length: 400 }, (_, index) => (index % 3 === 0 ? waitingZeros : zeroed)(65 + ((index * 97) % 3_000)))
+    expect(all.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
     all.forEach((bytes, index) => bytes.fill(index))
     expect(all.every((bytes, index) => bytes.every((byte) => byte === index % 256))).toBe(true)
   })

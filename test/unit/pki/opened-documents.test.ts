@@ -2,16 +2,16 @@
  * Documents that one process reads once.
  *
  * Goal: the same bytes under the same backend give one document, and no others do; what is not well-formed is refused every time.
- * Method: documents of several epochs; a backend that counts its verifications.
+ * Method: documents that differ in one field; a backend that counts its verifications.
  *
  * @module
  */
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import type { CryptoBackend } from "../../../src/crypto/backend.ts"
-import { decodeDocument } from "../../../src/pki/document.ts"
+import { decodeDocument, encodeDocument } from "../../../src/pki/document.ts"
 import { openDocument } from "../../../src/pki/opened-documents.ts"
-import { crypto, damaged, documentBytes } from "./sample-network.ts"
+import { contents, crypto, damaged, documentBytes } from "./sample-network.ts"
 
 const counting = (): { readonly backend: CryptoBackend; readonly verifications: () => number } => {
   let count = 0
@@ -39,6 +39,16 @@ describe("documents of a process", () => {
     const document = Either.getOrThrow(openDocument(one.backend, documentBytes()))
     expect(Either.getOrThrow(openDocument(other.backend, documentBytes()))).not.toBe(document)
     expect(other.verifications()).toBe(one.verifications())
+  })
+  it("are the last four that were read: older ones are read anew", () => {
+    const { backend, verifications } = counting()
+    const documents = [1, 2, 3, 4, 5].map((byte) => Either.getOrThrow(encodeDocument(crypto, contents({ sharedRandomValue: new Uint8Array(32).fill(byte) }))))
+    for (const bytes of documents) openDocument(backend, bytes)
+    const after = verifications()
+    for (const bytes of documents.slice(1)) openDocument(backend, bytes)
+    expect(verifications()).toBe(after)
+    openDocument(backend, documents[0]!)
+    expect(verifications()).toBe(after + after / documents.length)
   })
   it("that are changed are read for themselves, or refused, before and after the sound one was read", () => {
     const { backend } = counting()
