@@ -10,7 +10,6 @@
  * @module
  */
 import { Either } from "effect"
-import { zeroed } from "../bytes/allocate.ts"
 import type { CryptoBackend } from "../crypto/backend.ts"
 import { MAC_BYTES, NODE_ID_BYTES, NEXT_NODE_BYTES, VERSION_BYTES, type Geometry, type NodeId } from "./geometry.ts"
 import type { HopSecret } from "./hop-secret.ts"
@@ -151,12 +150,4 @@ export const createHeaderInto = (
   header.set((secrets[0] as HopSecret).element, VERSION_BYTES)
   header.set(mac, headerBytes - MAC_BYTES)
   return Either.void
-}
-
-/** As `createHeaderInto`, in fresh memory. @returns `headerBytes` bytes */
-export const createHeaderWith = (
-  crypto: CryptoBackend, geometry: Geometry, path: ReadonlyArray<PathHop>, secrets: ReadonlyArray<HopSecret>, unusedHops: Uint8Array
-): Either.Either<Uint8Array, PacketInvalid> => {
-  const header = zeroed(geometry.headerBytes)
-  return Either.map(createHeaderInto(crypto, geometry, path, secrets, unusedHops, header), () => header)
 }

@@ -8,7 +8,7 @@ import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { isAllZero } from "../../../src/bytes/equal.ts"
 import { NodeId } from "../../../src/sphinx/geometry.ts"
-import { createHeaderWith, unusedHopsBytes } from "../../../src/sphinx/header.ts"
+import { createHeaderInto, unusedHopsBytes } from "../../../src/sphinx/header.ts"
 import { drawHopSecrets, nikeHopSecrets } from "../../../src/sphinx/hop-secret.ts"
 import { createPacket, createPacketWith, decodeForwardPayload, encodeForwardPayload, type PathHop } from "../../../src/sphinx/packet.ts"
 import { createSurb } from "../../../src/sphinx/surb.ts"
@@ -119,9 +119,12 @@ describe("packet creation", () => {
   it("secrets and random bytes that do not fit the path are refused", () => {
     const secrets = Either.getOrThrow(nikeHopSecrets(crypto, new Uint8Array(32).fill(3), hops.map(({ publicKey }) => publicKey)))
     const unused = new Uint8Array(unusedHopsBytes(geometry, hops))
-    expect(reasonOf(createHeaderWith(crypto, geometry, hops, secrets, unused))).toBe("accepted")
-    expect(reasonOf(createHeaderWith(crypto, geometry, hops, secrets.slice(1), unused))).toBe("bad-key")
-    expect(reasonOf(createHeaderWith(crypto, geometry, hops, secrets, unused.subarray(1)))).toBe("bad-key")
+    const header = new Uint8Array(geometry.headerBytes)
+    const made = (some: typeof secrets, random: Uint8Array) => reasonOf(createHeaderInto(crypto, geometry, hops, some, random, header))
+    expect(made(secrets.slice(1), unused)).toBe("bad-key")
+    expect(made(secrets, unused.subarray(1))).toBe("bad-key")
+    expect(header).toEqual(new Uint8Array(geometry.headerBytes))
+    expect(made(secrets, unused)).toBe("accepted")
     expect(reasonOf(createPacketWith(crypto, geometry, hops, payload.subarray(1), secrets, unused))).toBe("payload-length")
     expect(reasonOf(nikeHopSecrets(crypto, new Uint8Array(31), []))).toBe("bad-key")
   })
