@@ -102,6 +102,29 @@ const walk = (net: TestNetwork, firstHop: Uint8Array, packet: Uint8Array, startM
   }
 }
 
+describe("what a request was composed from", () => {
+  it("is wiped: nothing of the reply block, the reply's key least of all, lies in memory beside the packet", () => {
+    const net = network("x25519")
+    const plan = planOn(net, epochStartMs(net.params, EPOCH) + 1_000)
+    const authenticated: Array<Uint8Array> = []
+    const listening = {
+      ...crypto,
+      hmacSha256: (key: Uint8Array, ...parts: ReadonlyArray<Uint8Array>) => {
+        authenticated.push(parts[2]!)
+        return crypto.hmacSha256(key, ...parts)
+      }
+    }
+    const composed = composeRequest(listening, net.geometry, net, net.params, plan, seededEntropy(1, "packet"), uniformFrom(seededEntropy(1, "draws")))
+    expect(Either.isRight(composed)).toBe(true)
+    // the reply block's hops come first, then the packet's; behind what a hop covers stand MAC, node id and the reply key
+    const [block, ofPacket] = [authenticated[3]!, authenticated.at(-1)!]
+    expect(block.length).toBe(net.geometry.routingInfoBytes)
+    expect(block.every((byte) => byte === 0)).toBe(true)
+    expect(new Uint8Array(block.buffer, block.byteOffset + block.length, 32 + 32 + 64).every((byte) => byte === 0)).toBe(true)
+    expect(ofPacket.every((byte) => byte === 0)).toBe(false)
+  })
+})
+
 const FORWARD = /^gateway-1,mix-0-\d,mix-1-\d,mix-2-\d,service-node-0$/
 const RETURN = /^mix-0-\d,mix-1-\d,mix-2-\d,gateway-1$/
 
